@@ -1,0 +1,98 @@
+/* struct ike_connection: one peer relation, RFC 4301's PAD and SPD entries in one.
+ * Immutable once built, and shared by reference count.  Built from a plain struct of texts
+ * with defaults for all but the peer, the identities and the secret; building checks all of it
+ * and names every fault at once. */
+#ifndef IKE_CONNECTION_H
+#define IKE_CONNECTION_H
+
+#include "libike/id.h"
+#include "libike/ike.h"
+#include "libike/proposal.h"
+#include "libike/ts.h"
+
+enum ike_start { IKE_START_PASSIVE, IKE_START_ON_DEMAND, IKE_START_ALWAYS };
+enum ike_encap { IKE_ENCAP_AUTO, IKE_ENCAP_FORCE, IKE_ENCAP_NEVER };
+
+struct ike_texts { const char *const *v; unsigned n; };	/* borrowed */
+
+struct ike_child_setup {
+	const char *name;
+	struct ike_texts local, remote;		/* selectors: "10.1.0.0/24", "10.1.0.0/24[tcp/22]" */
+};
+
+/* When to send again, RFC 7296 2.1, 2.4: after `first`, then each time `factor_percent` / 100 later,
+ * at most `most` apart, `tries` copies in all. */
+struct ike_retransmission {
+	ike_time first, most;
+	uint16_t factor_percent;
+	uint8_t tries;
+};
+
+struct ike_setup {		/* texts are borrowed until ike_connection_new returns */
+	const char *name;			/* required */
+	const char *local_address;		/* NULL: any */
+	const char *local_id;			/* required */
+	const char *remote_address;		/* required: address, host name, or "any" (passive only) */
+	const char *remote_id;			/* required */
+	uint16_t port, natt_port;		/* the peer's; 500 and 4500 */
+	const char *auth;			/* "psk" */
+	const char *secret;			/* required: what PROVE and CHECK find the secret by; not it */
+	struct ike_texts ike, esp;		/* proposals; "default" */
+	enum ike_start start;			/* passive */
+	enum ike_encap encap;			/* force */
+	const struct ike_child_setup *children;	/* required: at least one */
+	unsigned n_children;
+	struct ike_retransmission established, setting_up;	/* as in the defaults */
+};
+void ike_setup_defaults(struct ike_setup *);
+
+enum ike_fault_code {
+	IKE_FAULT_MISSING,		/* a required setting is not there */
+	IKE_FAULT_NAME,			/* not a name: 1..63 of letters, digits, - _ . */
+	IKE_FAULT_ADDRESS, IKE_FAULT_IDENTITY, IKE_FAULT_PORT, IKE_FAULT_PROPOSAL,
+	IKE_FAULT_SELECTOR, IKE_FAULT_FAMILY, IKE_FAULT_DUPLICATE, IKE_FAULT_AUTH,
+	IKE_FAULT_NEEDS_ADDRESS,	/* start without an address to call */
+	IKE_FAULT_RETRANSMISSION, IKE_FAULT_NO_MEMORY
+};
+const char *ike_fault_name(enum ike_fault_code);
+struct ike_fault {
+	enum ike_fault_code code;
+	const char *setting;		/* static: "remote.address", "children.local", "ike" */
+	int child;			/* index into children, or -1 */
+	int item;			/* index into the list concerned, or -1 */
+	char text[240];			/* what is wrong; what would be right */
+};
+
+struct ike_connection_child {
+	char *name;
+	struct ike_ts local, remote;
+};
+enum ike_host_kind { IKE_HOST_ANY, IKE_HOST_ADDRESS, IKE_HOST_NAME };
+struct ike_host {
+	enum ike_host_kind kind;
+	uint8_t family;			/* of an address: 4 or 6 */
+	uint8_t addr[16];
+	char *text;
+};
+struct ike_connection {			/* read-only outside connection.c */
+	unsigned references;
+	char *name, *secret;
+	uint8_t auth;			/* enum ike_auth_method */
+	struct ike_host local, remote;
+	struct ike_identity local_id, remote_id;
+	uint16_t port, natt_port;
+	struct ike_proposals ike, esp;
+	enum ike_start start;
+	enum ike_encap encap;
+	struct ike_connection_child *children;
+	unsigned n_children;
+	struct ike_retransmission established, setting_up;
+};
+
+/* NULL when there is any fault: `*n` faults were found, the first `max` of them are in `faults`. */
+struct ike_connection *ike_connection_new(const struct ike_setup *, struct ike_fault *faults,
+    unsigned max, unsigned *n);
+struct ike_connection *ike_connection_hold(struct ike_connection *);
+void ike_connection_free(struct ike_connection *);	/* gives one reference back; NULL is nothing */
+
+#endif

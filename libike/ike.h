@@ -1,0 +1,246 @@
+/* libike: an IKEv2 engine (RFC 7296) without I/O, clock, randomness or globals.
+ *
+ * Datagrams, time, answers and notices go in; events, datagrams and a deadline come out.
+ *
+ *	ike_receive / ike_tick / ike_up / ike_answer_question / ...	one input, with `now`
+ *	while (ike_next_event(e, &event))	apply it: install SAs before the peer is told
+ *	while (ike_next_datagram(e, &out))	send it
+ *	ike_next_deadline(e, &when)		call ike_tick then; earlier or oftener is harmless
+ *
+ * After every input drain in this order.  Draining may itself give inputs (an answer, a
+ * notice): then drain again.  No function calls back into the caller but the two callbacks of
+ * ike_options, and those must not call the engine.
+ *
+ * Ownership: what goes in is copied, except the buffer of ike_receive, which is decrypted in
+ * place, and an ike_connection, which is shared by reference count.  What comes out is
+ * borrowed until the next call that takes `now`.
+ *
+ * Ids name things and are never reused; one that names nothing any more gives IKE_GONE,
+ * so late answers are harmless.  One engine belongs to one thread; any number may exist. */
+#ifndef IKE_IKE_H
+#define IKE_IKE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "libesp/bytes.h"
+#include "libesp/selector.h"
+#include "libesp/transform.h"
+
+typedef int64_t ike_time;	/* microseconds of CLOCK_BOOTTIME, or of the simulator */
+typedef uint64_t ike_id;	/* connection, IKE SA, Child SA, question; 0 names nothing */
+
+#define IKE_SECOND ((ike_time)1000000)
+
+/* 0; positive: the notify to send, RFC 7296 3.10.1; negative: local. */
+enum ike_error {
+	IKE_OK = 0,
+	IKE_UNSUPPORTED_CRITICAL_PAYLOAD = 1,
+	IKE_INVALID_IKE_SPI = 4,
+	IKE_INVALID_MAJOR_VERSION = 5,
+	IKE_INVALID_SYNTAX = 7,
+	IKE_INVALID_MESSAGE_ID = 9,
+	IKE_INVALID_SPI = 11,
+	IKE_NO_PROPOSAL_CHOSEN = 14,
+	IKE_INVALID_KE_PAYLOAD = 17,
+	IKE_AUTHENTICATION_FAILED = 24,
+	IKE_SINGLE_PAIR_REQUIRED = 34,
+	IKE_NO_ADDITIONAL_SAS = 35,
+	IKE_INTERNAL_ADDRESS_FAILURE = 36,
+	IKE_FAILED_CP_REQUIRED = 37,
+	IKE_TS_UNACCEPTABLE = 38,
+	IKE_INVALID_SELECTORS = 39,
+	IKE_TEMPORARY_FAILURE = 43,
+	IKE_CHILD_SA_NOT_FOUND = 44,
+
+	IKE_DROP = -1,		/* as if it had never come */
+	IKE_WAIT = -2,		/* a question is open */
+	IKE_NO_MEMORY = -3,	/* memory, or the crypto library, failed */
+	IKE_GONE = -4,		/* the id names nothing (any more) */
+	IKE_TIMEOUT = -5,	/* the peer did not answer */
+	IKE_CANCELLED = -6,	/* ike_down, ike_drop or a newer configuration */
+	IKE_CLOSED = -7,	/* the peer deleted the SA */
+	IKE_UNRESOLVED = -8,	/* the peer's name has no address */
+	IKE_NOT_INITIATOR = -9	/* this connection has no peer address to call */
+};
+const char *ike_error_name(enum ike_error);	/* "NO_PROPOSAL_CHOSEN", "timeout": never NULL */
+
+/* The two ends of a datagram: [0] local, [1] remote.  IPv4 fills the first 4 octets. */
+struct ike_path {
+	uint8_t family;		/* 4, 6; 0: not known yet */
+	uint16_t port[2];
+	uint8_t addr[2][16];
+	uint32_t ifindex;	/* 0: any */
+};
+
+struct ike_algorithms;		/* algorithm.h */
+struct ike_connection;		/* connection.h */
+
+struct ike_options {
+	void (*random)(void *arg, uint8_t *, size_t);	/* every random octet; required */
+	/* Proposes an inbound SPI (`replaced`: the one it follows, or 0); NULL: random.
+	 * The engine keeps it unique and over 255. */
+	uint32_t (*child_spi)(void *arg, uint32_t replaced);
+	void *arg;
+	const struct ike_algorithms *algorithms;	/* NULL: built in */
+	uint64_t spi_prefix;		/* our IKE SPIs begin with these bits: */
+	uint8_t spi_prefix_bits;	/* which engine of a fleet; 0..32 */
+	bool native_esp;	/* the host can carry ESP without UDP (protocol 50) */
+	bool trace;		/* decoded exchanges as IKE_TRACE events */
+};
+
+/* A Child SA as the data path needs it, RFC 7296 2.17, 4301 4.4.2. */
+struct ike_child {
+	const char *name;		/* of the configured child */
+	uint32_t resource;		/* RFC 9611; 0 */
+	uint32_t spi_in, spi_out;
+	const struct esp_transform *transform;
+	bool esn;
+	bool encap;			/* ESP in UDP, from path.port to path.port */
+	struct ike_path path;		/* of the IKE SA */
+	struct bytes key_in, key_out;	/* cipher key | salt | integrity key; in IN_ADD / OUT_ADD */
+	const struct esp_selector *selectors;
+	unsigned n_selectors;
+};
+
+/* Why something was refused, with both sides' values; every string may be empty, none is
+ * NULL, and what came from the peer is escaped. */
+struct ike_refusal {
+	enum ike_error error;
+	bool by_peer;			/* the peer said so; its reasons can only be guessed */
+	const char *what;		/* one sentence */
+	const char *ours, *theirs;	/* "aes256-sha256-x25519" */
+	const char *difference;		/* the first thing that does not agree */
+	const char *setting;		/* the key concerned: "ike", "remote.id", "children.lan.local" */
+	const char *child;		/* the child concerned, or "" */
+	struct ike_path path;
+};
+
+enum ike_event_type {
+	/* Questions; answer each with ike_answer_question, now or later (30 s at most). */
+	IKE_ASK_RESOLVE,	/* u.host: name to address, in answer.path.addr[1] and .family */
+	IKE_ASK_PROVE,		/* u.auth: our AUTH value for u.auth.octets, in answer.value */
+	IKE_ASK_CHECK,		/* u.auth: does u.auth.value prove the peer?  answer.error */
+	IKE_ASK_ADMIT,		/* u.auth: may this authenticated peer come in?  answer.error */
+	/* For the data path, in the order they come. */
+	IKE_IN_ADD, IKE_OUT_ADD, IKE_OUT_REMOVE, IKE_IN_REMOVE,		/* u.child */
+	/* For people. */
+	IKE_UP,			/* child == 0: the IKE SA; else that Child SA, u.child */
+	IKE_DOWN,		/* the same; `error` says why */
+	IKE_REFUSED,		/* u.refusal */
+	IKE_TRACE		/* u.text: a decoded message */
+};
+
+struct ike_auth_request {
+	uint8_t method;		/* enum ike_auth_method */
+	uint16_t prf;		/* transform id of the PRF a shared secret goes through */
+	const char *secret;	/* the connection's reference to the secret or key */
+	uint8_t local_id_type, remote_id_type;
+	struct bytes local_id, remote_id;
+	struct bytes octets;	/* what is signed, 2.15 */
+	struct bytes value;	/* CHECK: what the peer sent */
+};
+
+struct ike_event {		/* views live until the next call that takes now */
+	enum ike_event_type type;
+	enum ike_error error;
+	ike_time at;
+	ike_id connection, sa, child, question;
+	ike_id replaced;	/* IN_ADD, OUT_ADD: the Child SA this one follows, or 0 */
+	union {
+		const struct ike_child *child;
+		const struct ike_refusal *refusal;
+		const struct ike_auth_request *auth;
+		const char *host;
+		struct bytes text;
+	} u;
+};
+
+struct ike_answer {
+	enum ike_error error;	/* IKE_OK, or why not */
+	struct bytes value;
+	struct ike_path path;
+};
+
+enum ike_notice_type {		/* what a data path tells */
+	IKE_ACQUIRE,		/* id: connection; child: its name; packet: who wants out */
+	IKE_NOT_INSTALLED	/* id: Child SA whose IN_ADD or OUT_ADD failed */
+};
+struct ike_notice {
+	enum ike_notice_type type;
+	ike_id id;
+	const char *child;
+	struct esp_selector packet;
+};
+
+struct ike_datagram {		/* the sender adds the non-ESP marker when neither port is 500 */
+	struct ike_path path;
+	struct bytes data;
+};
+
+/* One IKE SA as people see it; strings and arrays live as long as event views do. */
+enum ike_state {
+	IKE_STATE_INIT_SENT, IKE_STATE_INIT_DONE, IKE_STATE_AUTH_SENT, IKE_STATE_ESTABLISHED,
+	IKE_STATE_CLOSING, IKE_STATE_CLOSED
+};
+struct ike_child_info {
+	ike_id id;
+	ike_time since;
+	const struct ike_child *child;	/* without keys */
+};
+struct ike_sa_info {
+	ike_id id, connection;
+	enum ike_state state;
+	bool initiator;			/* the original one */
+	bool encap, nat_here, nat_there;
+	uint64_t spi_i, spi_r;
+	ike_time since;			/* of the state */
+	struct ike_path path;
+	char local_id[128], remote_id[128], proposal[128];
+	unsigned n_children;
+};
+
+/* NULL: no memory, or no random callback. */
+struct ike *ike_new(const struct ike_options *);
+void ike_free(struct ike *);		/* silently; ike_down first to tell the peers */
+
+/* Adds a connection, or replaces one that keeps its SAs (0: none).  Takes a reference.  Starts
+ * it when its `start` is always.  0: no memory, or `replace` names nothing. */
+ike_id ike_put(struct ike *, ike_time now, ike_id replace, struct ike_connection *);
+/* Closes what the connection has (as ike_down) and forgets it. */
+enum ike_error ike_drop(struct ike *, ike_time now, ike_id connection);
+/* Brings the connection up; the outcome is IKE_UP or IKE_DOWN.  Already up: nothing. */
+enum ike_error ike_up(struct ike *, ike_time now, ike_id connection);
+/* Deletes the SAs of a connection, or one IKE SA or Child SA, with a DELETE to the peer (1.4.1).
+ * A connection that should always be up stays down until ike_up. */
+enum ike_error ike_down(struct ike *, ike_time now, ike_id);
+
+void ike_receive(struct ike *, ike_time now, const struct ike_path *, uint8_t *, size_t);
+void ike_tick(struct ike *, ike_time now);
+enum ike_error ike_answer_question(struct ike *, ike_time now, ike_id question,
+    const struct ike_answer *);
+enum ike_error ike_tell(struct ike *, ike_time now, const struct ike_notice *);
+
+bool ike_next_event(struct ike *, struct ike_event *);
+bool ike_next_datagram(struct ike *, struct ike_datagram *);
+bool ike_next_deadline(const struct ike *, ike_time *);
+
+/* For status: `sa` 0 gives the first, then the next after `sa`, in order of id. */
+bool ike_next_sa(const struct ike *, ike_id sa, struct ike_sa_info *);
+bool ike_child_at(const struct ike *, ike_id sa, unsigned index, struct ike_child_info *);
+const struct ike_connection *ike_connection_of(const struct ike *, ike_id connection);
+/* Live objects, for tests and metrics: all zero again when everything is closed. */
+struct ike_counts {
+	unsigned connections, sas, half_open, children, questions, timers;
+	uint64_t received, dropped, sent, retransmitted;
+};
+void ike_read_counts(const struct ike *, struct ike_counts *);
+
+/* AUTH by a shared secret, RFC 7296 2.15, for those who answer PROVE and CHECK:
+ * prf(prf(secret, "Key Pad for IKEv2"), octets).  `out` has 64 octets.  Returns the
+ * length; 0: unknown PRF or the library failed.  `algorithms` as in ike_options. */
+size_t ike_psk_auth(const struct ike_algorithms *, uint16_t prf, struct bytes secret,
+    struct bytes octets, uint8_t *out);
+
+#endif

@@ -1,0 +1,46 @@
+/* Keys of an IKE SA and of its Child SAs, and the octets that AUTH covers:
+ * RFC 7296 2.13 - 2.17, RFC 5282 7.2 for the salt behind SK_ei and SK_er. */
+#ifndef IKE_KEYS_H
+#define IKE_KEYS_H
+
+#include "libike/algorithm.h"
+
+/* What an IKE SA was agreed on: the rows of its chosen proposal. */
+struct ike_suite {
+	const struct esp_transform *cipher;
+	const struct ike_prf *prf;
+	const struct ike_kex *kex;
+};
+
+/* Wiped by its owner with ike_wipe when replaced or freed. */
+struct ike_keys {
+	uint8_t d[IKE_MAX_PRF_LEN], pi[IKE_MAX_PRF_LEN], pr[IKE_MAX_PRF_LEN];
+	/* cipher key | salt | integrity key: what esp_transform.new_key takes */
+	uint8_t i[ESP_MAX_KEY_LEN], r[ESP_MAX_KEY_LEN];
+	uint8_t prf_len, cipher_len;
+};
+
+void ike_wipe(void *, size_t);			/* never optimised away */
+
+/* prf+, 2.13.  False for more than 255 blocks, or when the library failed. */
+bool ike_prf_plus(const struct ike_prf *, struct bytes key, const struct bytes *seed,
+    unsigned n, uint8_t *out, size_t len);
+
+/* SKEYSEED = prf(Ni | Nr, secret) and the seven SK_*, 2.14. */
+bool ike_derive_keys(const struct ike_suite *, struct bytes ni, struct bytes nr,
+    uint64_t spi_i, uint64_t spi_r, struct bytes secret, struct ike_keys *);
+
+/* KEYMAT of a Child SA, 2.17; `secret` is empty without PFS.  `i_to_r` and `r_to_i` get
+ * cipher key | salt | integrity key of the two directions, `len` octets each. */
+bool ike_derive_child(const struct ike_suite *, const struct ike_keys *, struct bytes ni,
+    struct bytes nr, struct bytes secret, size_t len, uint8_t *i_to_r, uint8_t *r_to_i);
+
+/* The octets that AUTH signs, 2.15: message | nonce | prf(SK_p, id octets).  `out` has room
+ * for message.len + nonce.len + prf->len; returns the length, 0 when the library failed. */
+size_t ike_auth_octets(const struct ike_prf *, struct bytes message, struct bytes nonce,
+    const uint8_t *sk_p, struct bytes id, uint8_t *out);
+
+/* AUTH by a shared secret, 2.15: prf(prf(secret, "Key Pad for IKEv2"), octets).  For those who
+ * answer IKE_ASK_PROVE and IKE_ASK_CHECK: see ike_psk_auth in ike.h. */
+
+#endif

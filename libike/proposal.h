@@ -1,0 +1,66 @@
+/* Proposals: from text, onto the wire, and choosing one, RFC 7296 2.7, 3.3. */
+#ifndef IKE_PROPOSAL_H
+#define IKE_PROPOSAL_H
+
+#include "libike/algorithm.h"
+#include "libike/payload.h"
+
+/* One proposal: its transforms in order of preference within each type. */
+struct ike_proposal {
+	uint8_t protocol;		/* IKE_PROTOCOL_IKE or _ESP */
+	unsigned n;
+	struct ike_transform *v;	/* owned */
+};
+struct ike_proposals { struct ike_proposal *v; unsigned n; };	/* owned */
+
+/* Text, strongSwan's spelling: "aes256gcm16-prfsha384-x25519", "chacha20poly1305",
+ * "aes256-sha256-modp2048"; several algorithms of a type in one string are alternatives.
+ * "default" stands for the default list of the protocol.  An AEAD and a non-AEAD cipher in one
+ * proposal, a cipher missing, integrity missing or too much, no PRF or group for IKE: false and
+ * *why, a sentence in `buf`.  A PRF not named follows from the integrity algorithm (IKE).
+ * ESP: no sequence word means "no ESN, then ESN"; "esn" / "noesn" name them. */
+bool ike_proposals_parse(const char *const *text, unsigned n, uint8_t protocol,
+    struct ike_proposals *, char *buf, size_t len);
+void ike_proposals_free(struct ike_proposals *);
+
+/* Writes the SA payload body.  `spi` is empty, 4 (ESP) or 8 octets (IKE rekey).  Key exchange
+ * transforms of ESP proposals are left out unless `with_ke` (only CREATE_CHILD_SA, 1.2). */
+void ike_build_sa(struct ike_writer *, const struct ike_proposals *, struct bytes spi,
+    bool with_ke);
+/* The answer: exactly what was chosen, under the peer's proposal number. */
+struct ike_choice {
+	uint8_t number, protocol;
+	struct bytes spi;				/* the peer's */
+	uint16_t id[IKE_TRANSFORM_TYPES];		/* indexed by transform type */
+	uint16_t key_bits;				/* of the cipher */
+	bool has[IKE_TRANSFORM_TYPES];
+};
+void ike_build_choice(struct ike_writer *, const struct ike_choice *, struct bytes spi);
+
+/* Responder: the first of OUR proposals (then transforms) that some proposal of the peer's SA
+ * payload (checked by ike_check_sa) allows.  A peer's transform type that we do not know, or one
+ * that is missing for us, makes that proposal unacceptable.  IKE_OK or IKE_NO_PROPOSAL_CHOSEN. */
+enum ike_error ike_choose(const struct ike_proposals *ours, struct bytes sa, bool with_ke,
+    struct ike_choice *);
+/* Initiator: the answer must hold one proposal with one transform of each type that we offered,
+ * each of which we offered.  IKE_OK or IKE_NO_PROPOSAL_CHOSEN. */
+enum ike_error ike_check_choice(const struct ike_proposals *ours, struct bytes sa, bool with_ke,
+    struct ike_choice *);
+/* Would `ours` allow what was chosen (for another connection's proposals)? */
+bool ike_choice_allowed(const struct ike_proposals *ours, const struct ike_choice *);
+
+/* The rows that serve a chosen IKE proposal; false when a row is missing. */
+struct ike_suite;
+bool ike_suite_of(const struct ike_algorithms *, const struct ike_choice *, struct ike_suite *);
+
+/* First group of the first proposal: what the first KE payload carries. 0: none. */
+uint16_t ike_first_group(const struct ike_proposals *);
+bool ike_offers_group(const struct ike_proposals *, uint16_t group);
+
+/* "aes256gcm16-prfsha384-x25519"; whole lists as "a, b"; also straight from a peer's SA payload
+ * (for refusals; unknown ids by number).  Cut to fit; each returns buf. */
+const char *ike_choice_print(const struct ike_choice *, char *buf, size_t len);
+const char *ike_proposals_print(const struct ike_proposals *, char *buf, size_t len);
+const char *ike_sa_print(struct bytes sa, char *buf, size_t len);
+
+#endif
