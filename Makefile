@@ -128,7 +128,7 @@ include config.mk
 configure: configure.ac
 	$(Q)command -v autoconf pkg-config >/dev/null || build-aux/install-packages -n build
 	$(call say,CONF,$@)
-	$(Q)autoconf
+	$(Q)autoconf -f
 
 # What was said on this make's line is for this build and not for the configuration.
 said := CC CFLAGS CPPFLAGS LDFLAGS AR NM READELF
@@ -159,7 +159,8 @@ link = $(CC) -pie $(safety) $(CFLAGS) $(link_safety) $(LDFLAGS)
 # Rewritten when the flags change, and everything compiled depends on it.
 $(B)/flags: FORCE
 	@mkdir -p $(@D)
-	@echo '$(compile) $(link)' | cmp -s - $@ || echo '$(compile) $(link)' >$@
+	@printf '%s\n' $(quoted_flags) | cmp -s - $@ || printf '%s\n' $(quoted_flags) >$@
+quoted_flags = '$(subst ','\'',$(compile) $(link))'
 FORCE:
 
 # ---- sources ----
