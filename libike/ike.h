@@ -86,6 +86,7 @@ struct ike_options {
 	const struct ike_algorithms *algorithms;	/* NULL: built in */
 	uint64_t spi_prefix;		/* our IKE SPIs begin with these bits: */
 	uint8_t spi_prefix_bits;	/* which engine of a fleet; 0..32 */
+	uint16_t port, natt_port;	/* our own; 0: 500 and 4500 */
 	bool native_esp;	/* the host can carry ESP without UDP (protocol 50) */
 	bool trace;		/* decoded exchanges as IKE_TRACE events */
 };
@@ -119,7 +120,7 @@ struct ike_refusal {
 
 enum ike_event_type {
 	/* Questions; answer each with ike_answer_question, now or later (30 s at most). */
-	IKE_ASK_RESOLVE,	/* u.host: name to address, in answer.path.addr[1] and .family */
+	IKE_ASK_RESOLVE,	/* u.resolve: the peer's address, and ours towards it, in answer.path */
 	IKE_ASK_PROVE,		/* u.auth: our AUTH value for u.auth.octets, in answer.value */
 	IKE_ASK_CHECK,		/* u.auth: does u.auth.value prove the peer?  answer.error */
 	IKE_ASK_ADMIT,		/* u.auth: may this authenticated peer come in?  answer.error */
@@ -152,15 +153,18 @@ struct ike_event {		/* views live until the next call that takes now */
 		const struct ike_child *child;
 		const struct ike_refusal *refusal;
 		const struct ike_auth_request *auth;
-		const char *host;
+		struct {	/* names or address literals; local "" means any */
+			const char *remote, *local;
+		} resolve;
 		struct bytes text;
 	} u;
 };
 
 struct ike_answer {
 	enum ike_error error;	/* IKE_OK, or why not */
-	struct bytes value;
-	struct ike_path path;
+	struct bytes value;	/* PROVE: the AUTH data */
+	struct ike_path path;	/* RESOLVE: family, addr and ifindex; the engine sets the ports */
+	const char *reason;	/* with an error: a sentence for people, or NULL */
 };
 
 enum ike_notice_type {		/* what a data path tells */
