@@ -43,6 +43,7 @@ run()
 	status=$?
 	seconds=$(($(date +%s) - started))
 
+	# shellcheck disable=SC2046 # three numbers
 	set -- $(count "$log")
 	test_passed=$1
 	test_failed=$2
@@ -92,11 +93,11 @@ for test; do
 
 	passed=$((passed + test_passed))
 	failed=$((failed + test_failed))
-	if [ $test_failed = 0 ]; then
-		printf '  %-6s %-28s %7d  %4d s\n' ok "$name" $test_passed $seconds
+	if [ "$test_failed" = 0 ]; then
+		printf '  %-6s %-28s %7d  %4d s\n' ok "$name" "$test_passed" $seconds
 	else
 		printf '  %-6s %-28s %7d passed, %d failed  %4d s\n' FAILED "$name" \
-			$test_passed $test_failed $seconds
+			"$test_passed" "$test_failed" $seconds
 		[ -z "$why" ] || printf '         %s\n' "$why"
 		sed 's/^/    | /' "$log"
 	fi
