@@ -4,6 +4,8 @@
 #ifndef IKE_PROTO_H
 #define IKE_PROTO_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum {	/* sizes in octets */
@@ -85,7 +87,14 @@ const char *ike_exchange_name(uint8_t type, char *buf);
 const char *ike_payload_name(uint8_t type, char *buf);
 const char *ike_notify_name(uint16_t type, char *buf);
 const char *ike_transform_type_name(uint8_t type, char *buf);
-/* As a proposal string spells it: "aes256gcm16", "prfsha256", "x25519". */
+/* As a proposal string spells it: "aes256gcm16", "prfsha256", "x25519"; of the IANA numbers
+ * that others offer and that are not spoken here, too: "3des", "modp1536". */
 const char *ike_transform_name(uint8_t type, uint16_t id, uint16_t key_bits, char *buf);
+
+/* The way back: a keyword of `len` characters, lower case, strongSwan's aliases included
+ * ("aes256gcm", "curve25519").  Knows only what can be spoken here.  False, and *out
+ * untouched: no such keyword.  struct ike_transform is in payload.h. */
+struct ike_transform;
+bool ike_transform_by_keyword(const char *word, size_t len, struct ike_transform *out);
 
 #endif
