@@ -46,20 +46,23 @@ struct ike_kex {
 };
 
 struct ike_algorithms {			/* each list ends with NULL */
-	const struct esp_transform *const *ciphers;	/* for the SK payload */
+	/* For the SK payload; NULL: every row of esp_transform_find_single. */
+	const struct esp_transform *const *ciphers;
 	const struct ike_prf *const *prfs;
 	const struct ike_kex *const *kexs;
 };
 
 extern const struct ike_algorithms ike_builtin_algorithms;
 
+/* The row, or NULL.  Without algorithms (NULL) the built-in ones. */
 const struct ike_prf *ike_find_prf(const struct ike_algorithms *, uint16_t id);
 const struct ike_kex *ike_find_kex(const struct ike_algorithms *, uint16_t id);
 /* `integ` is 0 with an AEAD cipher. */
 const struct esp_transform *ike_find_cipher(const struct ike_algorithms *, uint16_t encr,
     uint16_t key_bits, uint16_t integ);
 
-/* SHA-1 of RFC 7296 2.23; the only use of that hash.  False: the library failed. */
+/* NAT detection, RFC 7296 2.23: SHA-1(SPIi | SPIr | address | port); `addr` has 4 or 16
+ * octets.  False: it has not, or the library failed. */
 bool ike_natd_hash(uint64_t spi_i, uint64_t spi_r, struct bytes addr, uint16_t port,
     uint8_t out[20]);
 
