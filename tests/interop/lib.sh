@@ -98,8 +98,61 @@ swan_has() { # NODE CONNECTION PATTERN...: every pattern occurs in what it says 
 	done
 }
 
+swan_lacks() { # NODE CONNECTION
+	[ -z "$(swan_sas "$1" "$2")" ]
+}
+
 swan_carried() { # NODE CONNECTION: packets went through its Child in both directions
 	swan_has "$1" "$2" '^ +in .* [1-9][0-9]* packets' '^ +out .* [1-9][0-9]* packets'
+}
+
+# ---- strongSwan in paris, ikevd in berlin -------------------------------------------------
+
+# What netns/lib.sh's `gateway` is to ikevd; the variables stand for what a test changes.
+swan_gateway() {
+	swan_conf paris <<-X
+		connections { berlin {
+			version = 2
+			local_addrs = ${OUTER:-$PARIS}
+			remote_addrs = ${PEER:-$BERLIN}
+			proposals = ${IKE:-aes256gcm16-prfsha256-x25519}
+			local { auth = psk
+				id = gw.paris.example }
+			remote { auth = psk
+				id = gw.berlin.example }
+			children { berlin {
+				local_ts = ${LOCAL_TS:-10.2.0.0/24}
+				remote_ts = ${REMOTE_TS:-10.1.0.0/24}
+				esp_proposals = ${ESP:-aes256gcm16}
+			} }
+		} }
+		secrets { ike { secret = "${SECRET:-what berlin and paris both know}" } }
+	X
+}
+
+# Both ends with their configurations as they stand, and no SA.  strongSwan stays the same
+# process: its start and its end are what takes time.
+anew() {
+	stop berlin
+	if [ -z "${pid[paris]-}" ]; then
+		swan_start paris
+	elif ! { swan_load paris && swan_forget; } >"$tmp/out" 2>&1; then
+		fail "strongSwan begins anew"
+	fi
+	: >"$tmp/paris.charon.log"
+	start berlin
+}
+
+swan_forget() {
+	swan_empty paris || swan paris --terminate --ike berlin --force --timeout 1 ||
+		wait_for 2 swan_empty paris
+}
+
+no_sa() { # neither side holds one
+	wait_for 3 swan_empty paris && not is_up berlin paris && return
+	swan_sas paris
+	ctl berlin status
+	return 1
 }
 
 # ---- the matrix of suites -----------------------------------------------------------------

@@ -185,6 +185,30 @@ secret() { # NODE CONNECTION TEXT
 	(umask 077 && echo "$3" >"$tmp/$1.secrets/$2.psk")
 }
 
+# The usual pair: berlin's connection is called paris, and the other way round.  MINE, THEIRS
+# (lists of quoted subnets) and PEER (an address) take the place of what is usual.
+gateway() { # NODE START [FURTHER KEYS OF THE CONNECTION]
+	local node=$1 start=$2 other address mine theirs
+	case $node in
+	berlin) other=paris address=$PARIS mine=10.1.0.0/24 theirs=10.2.0.0/24 ;;
+	paris) other=berlin address=$BERLIN mine=10.2.0.0/24 theirs=10.1.0.0/24 ;;
+	esac
+	conf "$node" <<-X
+		daemon = { secrets_dir = "$tmp/$node.secrets"; };
+		connections = {
+		  $other = {
+		    local  = { id = "gw.$node.example"; subnets = [ ${MINE:-\"$mine\"} ]; };
+		    remote = { address = "${PEER:-$address}"; id = "gw.$other.example";
+		               subnets = [ ${THEIRS:-\"$theirs\"} ]; };
+		    auth   = "psk";
+		    start  = "$start";
+		    ${3-}
+		  };
+		};
+	X
+	secret "$node" "$other" "what berlin and paris both know"
+}
+
 ctl() { # NODE ARGUMENT...: ikectl, which never may hang
 	local node=$1
 	shift
