@@ -255,10 +255,10 @@ man_pages := $(wildcard man/*.[1-8])
 installed = $(if $(ikevd),$(sbindir)/ikevd) $(if $(ikectl),$(bindir)/ikectl) \
 	$(foreach m,$(man_pages),$(mandir)/man$(subst .,,$(suffix $(m)))/$(notdir $(m))) \
 	$(unitdir)/ikevd.service $(sysusersdir)/ikevd.conf $(tmpfilesdir)/ikevd.conf
-substitute = sed -e 's|@sbindir@|$(sbindir)|g' -e 's|@sysconfdir@|$(sysconfdir)|g'
+substitute = sed -e 's|@sbindir@|$(sbindir)|g' -e 's|@sysconfdir@|$(sysconfdir)|g' \
+	-e 's|@tmpfilesdir@|$(tmpfilesdir)|g'
 put = $(Q)install -D -m $(1) $(2) '$(DESTDIR)$(3)'
-put_substituted = $(Q)$(substitute) $(1) >$(B)/$(notdir $(1)) && \
-	install -D -m 644 $(B)/$(notdir $(1)) '$(DESTDIR)$(2)'
+put_substituted = $(Q)$(substitute) $(1) | install -D -m 644 /dev/stdin '$(DESTDIR)$(2)'
 
 .PHONY: install uninstall
 install: all
@@ -273,6 +273,8 @@ install: all
 		install -D -m 644 etc/ikev.conf '$(DESTDIR)$(sysconfdir)/ikev.conf'
 	$(Q)test -d '$(DESTDIR)$(sysconfdir)/ikev.secrets.d' || \
 		install -d -m 700 '$(DESTDIR)$(sysconfdir)/ikev.secrets.d'
+	$(if $(DESTDIR),,@echo 'next: systemd-sysusers && systemd-tmpfiles --create' \
+		'&& systemctl enable --now ikevd')
 
 uninstall:
 	$(Q)rm -f $(foreach f,$(installed),'$(DESTDIR)$(f)')
