@@ -5,8 +5,9 @@
 
 #include <stdbool.h>
 
-/* "READY=1", "STOPPING=1", "STATUS=3 of 4 connections are up".  Newlines separate several.  False: nobody to
- * tell, or it did not work; there is nothing more to do about it. */
+/* "READY=1", "STOPPING=1", "STATUS=3 connections"; a newline separates several.  Waits up to a
+ * second for a busy systemd.  False: nobody to tell, or it did not work; there is nothing more
+ * to do about it. */
 bool notify(const char *state);
 
 #endif

@@ -1,0 +1,283 @@
+#include "daemon/settings.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <pwd.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+static bool
+check_address(const char *text, char *why, size_t size)
+{
+	uint8_t address[16];
+
+	if (inet_pton(AF_INET, text, address) == 1 || inet_pton(AF_INET6, text, address) == 1)
+		return true;
+	snprintf(why, size, "\"%s\" is not an IP address; for instance "
+	    "\"192.0.2.1\" or \"2001:db8::1\"", text);
+	return false;
+}
+
+static bool
+check_folder(const char *text, char *why, size_t size)
+{
+	if (text[0] == '/')
+		return true;
+	snprintf(why, size, "\"%s\" is not a whole path; it begins with a \"/\"", text);
+	return false;
+}
+
+static bool
+check_user(const char *text, char *why, size_t size)
+{
+	if (getpwnam(text) != NULL)
+		return true;
+	snprintf(why, size, "there is no user \"%s\" on this system; "
+	    "\"useradd --system %s\" would make one", text, text);
+	return false;
+}
+
+static bool
+check_datapath(const char *text, char *why, size_t size)
+{
+	if (strcmp(text, "xfrm") != 0)
+		return true;		/* anything else is the choice's business */
+	snprintf(why, size, "this version has no xfrm data path; the one it has is \"tun\"");
+	return false;
+}
+
+/* In the order of the enums that ike_setup and the log take. */
+static const char *const datapaths[] = { "tun", NULL };
+static const char *const levels[] = { "error", "warning", "notice", "info", "debug", NULL };
+static const char *const auths[] = { "psk", NULL };
+static const char *const starts[] = { "passive", "on-demand", "always", NULL };
+static const char *const encaps[] = { "auto", "force", "never", NULL };
+
+static const struct setting settings[] = {
+	{ SETTINGS_FILE, "daemon", SETTING_GROUP, .effect = SETTING_IN_PLACE,
+	    .example = "daemon = { log = \"info\"; };",
+	    .doc = "what concerns the daemon as a whole" },
+	{ SETTINGS_FILE, "daemon.datapath", SETTING_CHOICE, .standard = "tun",
+	    .words = datapaths, .check = check_datapath, .effect = SETTING_RESTART,
+	    .example = "datapath = \"tun\";",
+	    .doc = "what carries the packets" },
+	{ SETTINGS_FILE, "daemon.listen", SETTING_TEXTS,
+	    .check = check_address, .effect = SETTING_RESTART,
+	    .example = "listen = [ \"192.0.2.1\", \"2001:db8::1\" ];",
+	    .doc = "the addresses to receive on" },
+	{ SETTINGS_FILE, "daemon.port", SETTING_NUMBER, .standard = "500",
+	    .least = 1, .most = 65535, .effect = SETTING_RESTART,
+	    .example = "port = 500;",
+	    .doc = "the UDP port for IKE" },
+	{ SETTINGS_FILE, "daemon.natt_port", SETTING_NUMBER, .standard = "4500",
+	    .least = 1, .most = 65535, .effect = SETTING_RESTART,
+	    .example = "natt_port = 4500;",
+	    .doc = "the UDP port for IKE and ESP behind address translation" },
+	{ SETTINGS_FILE, "daemon.secrets_dir", SETTING_TEXT, .standard = "/etc/ikev.secrets.d",
+	    .check = check_folder, .effect = SETTING_IN_PLACE,
+	    .example = "secrets_dir = \"/etc/ikev.secrets.d\";",
+	    .doc = "the folder of the secrets" },
+	{ SETTINGS_FILE, "daemon.user", SETTING_TEXT,
+	    .check = check_user, .effect = SETTING_RESTART,
+	    .example = "user = \"ikevd\";",
+	    .doc = "the user to become after the start" },
+	{ SETTINGS_FILE, "daemon.log", SETTING_CHOICE, .standard = "info",
+	    .words = levels, .effect = SETTING_IN_PLACE,
+	    .example = "log = \"info\";",
+	    .doc = "how much is told" },
+
+	{ SETTINGS_FILE, "connections", SETTING_NAMED, .effect = SETTING_IN_PLACE,
+	    .example = "connections = { paris = { remote = { address = \"203.0.113.7\"; }; }; };",
+	    .doc = "the peers" },
+	{ SETTINGS_CONNECTION, "name", SETTING_TEXT, .effect = SETTING_RESTART,
+	    .example = "name = \"paris\";",
+	    .doc = "the name of a connection that stands in a list" },
+	{ SETTINGS_CONNECTION, "local", SETTING_GROUP, .effect = SETTING_IN_PLACE,
+	    .example = "local = { id = \"gw.berlin.example\"; subnets = [ \"10.1.0.0/24\" ]; };",
+	    .doc = "our side" },
+	{ SETTINGS_CONNECTION, "local.address", SETTING_TEXT, .effect = SETTING_RESTART,
+	    .example = "address = \"192.0.2.1\";",
+	    .doc = "our address towards the peer" },
+	{ SETTINGS_CONNECTION, "local.id", SETTING_TEXT, .effect = SETTING_RESTART,
+	    .example = "id = \"gw.berlin.example\";",
+	    .doc = "our identity" },
+	{ SETTINGS_CONNECTION, "local.subnets", SETTING_TEXTS, .effect = SETTING_REKEY,
+	    .example = "subnets = [ \"10.1.0.0/24\" ];",
+	    .doc = "the networks on our side" },
+	{ SETTINGS_CONNECTION, "remote", SETTING_GROUP, .effect = SETTING_IN_PLACE,
+	    .example = "remote = { address = \"203.0.113.7\"; id = \"gw.paris.example\"; "
+	    "subnets = [ \"10.2.0.0/24\" ]; };",
+	    .doc = "the peer's side" },
+	{ SETTINGS_CONNECTION, "remote.address", SETTING_TEXT, .effect = SETTING_RESTART,
+	    .example = "address = \"203.0.113.7\";",
+	    .doc = "the peer's address or host name, or \"any\"" },
+	{ SETTINGS_CONNECTION, "remote.id", SETTING_TEXT, .effect = SETTING_RESTART,
+	    .example = "id = \"gw.paris.example\";",
+	    .doc = "the peer's identity" },
+	{ SETTINGS_CONNECTION, "remote.subnets", SETTING_TEXTS, .effect = SETTING_REKEY,
+	    .example = "subnets = [ \"10.2.0.0/24\" ];",
+	    .doc = "the networks on the peer's side" },
+	{ SETTINGS_CONNECTION, "auth", SETTING_CHOICE, .standard = "psk",
+	    .words = auths, .effect = SETTING_RESTART,
+	    .example = "auth = \"psk\";",
+	    .doc = "how both sides prove who they are" },
+	{ SETTINGS_CONNECTION, "start", SETTING_CHOICE, .standard = "passive",
+	    .words = starts, .effect = SETTING_IN_PLACE,
+	    .example = "start = \"always\";",
+	    .doc = "when we call the peer" },
+	{ SETTINGS_CONNECTION, "ike", SETTING_TEXTS, .standard = "default",
+	    .effect = SETTING_REKEY,
+	    .example = "ike = [ \"aes256gcm16-prfsha384-x25519\" ];",
+	    .doc = "the proposals for the IKE SA" },
+	{ SETTINGS_CONNECTION, "esp", SETTING_TEXTS, .standard = "default",
+	    .effect = SETTING_REKEY,
+	    .example = "esp = [ \"aes256gcm16\", \"chacha20poly1305\" ];",
+	    .doc = "the proposals for Child SAs" },
+	{ SETTINGS_CONNECTION, "encap", SETTING_CHOICE, .standard = "force",
+	    .words = encaps, .effect = SETTING_RESTART,
+	    .example = "encap = \"auto\";",
+	    .doc = "whether ESP travels in UDP" },
+	{ SETTINGS_CONNECTION, "children", SETTING_NAMED, .effect = SETTING_IN_PLACE,
+	    .example = "children = { lan = { local = [ \"10.1.0.0/24\" ]; "
+	    "remote = [ \"10.2.0.0/24\" ]; }; };",
+	    .doc = "several Child SAs, in place of subnets" },
+
+	{ SETTINGS_CHILD, "name", SETTING_TEXT, .effect = SETTING_RESTART,
+	    .example = "name = \"lan\";",
+	    .doc = "the name of a child that stands in a list" },
+	{ SETTINGS_CHILD, "local", SETTING_TEXTS, .effect = SETTING_REKEY,
+	    .example = "local = [ \"10.1.0.0/24\" ];",
+	    .doc = "the traffic selectors on our side" },
+	{ SETTINGS_CHILD, "remote", SETTING_TEXTS, .effect = SETTING_REKEY,
+	    .example = "remote = [ \"10.2.0.0/24\" ];",
+	    .doc = "the traffic selectors on the peer's side" },
+};
+
+enum { SETTINGS = sizeof(settings) / sizeof(settings[0]) };
+
+const struct setting *
+setting_next(const struct setting *row)
+{
+	if (row == NULL)
+		return settings;
+	return row + 1 == settings + SETTINGS ? NULL : row + 1;
+}
+
+const struct setting *
+setting_find(enum setting_scope scope, const char *name)
+{
+	const struct setting *row = NULL;
+
+	while ((row = setting_next(row)) != NULL)
+		if (row->scope == scope && strcmp(row->name, name) == 0)
+			return row;
+	return NULL;
+}
+
+const char *
+setting_key(const struct setting *row)
+{
+	const char *dot = strrchr(row->name, '.');
+
+	return dot == NULL ? row->name : dot + 1;
+}
+
+static unsigned
+least(unsigned a, unsigned b)
+{
+	return a < b ? a : b;
+}
+
+unsigned
+setting_distance(const char *a, const char *b, unsigned most)
+{
+	enum { LONGEST = 64 };
+	unsigned rows[3][LONGEST + 1], *before = rows[0], *last = rows[1], *now = rows[2], *swap;
+	size_t m = strlen(a), n = strlen(b), i, j;
+
+	if (m > LONGEST || n > LONGEST)
+		return most + 1;
+	for (j = 0; j <= n; j++)
+		last[j] = (unsigned)j;
+	for (i = 1; i <= m; i++) {
+		now[0] = (unsigned)i;
+		for (j = 1; j <= n; j++) {
+			int x = tolower((unsigned char)a[i - 1]);
+			int y = tolower((unsigned char)b[j - 1]);
+
+			now[j] = least(last[j - 1] + (x != y), least(last[j], now[j - 1]) + 1);
+			if (i > 1 && j > 1 && x == tolower((unsigned char)b[j - 2]) &&
+			    y == tolower((unsigned char)a[i - 2]))
+				now[j] = least(now[j], before[j - 2] + 1);
+		}
+		swap = before;
+		before = last;
+		last = now;
+		now = swap;
+	}
+	return last[n] > most ? most + 1 : last[n];
+}
+
+/* A third of a word may be wrong; of short ones a single letter. */
+static unsigned
+tolerance(const char *text)
+{
+	size_t len = strlen(text);
+
+	return len < 3 ? 0 : len < 6 ? 1 : len < 12 ? 2 : 3;
+}
+
+const struct setting *
+setting_like(enum setting_scope scope, const char *name)
+{
+	const char *key = strrchr(name, '.') == NULL ? name : strrchr(name, '.') + 1;
+	const struct setting *row = NULL, *best = NULL;
+	unsigned most = tolerance(key), d, nearest = UINT32_MAX;
+
+	/* first among the names of the same group, then the right key in the wrong place */
+	while ((row = setting_next(row)) != NULL) {
+		bool same_group = setting_key(row) - row->name == key - name &&
+		    strncmp(row->name, name, (size_t)(key - name)) == 0;
+
+		if (row->scope != scope)
+			continue;
+		d = setting_distance(key, setting_key(row), most);
+		if (d > most || (!same_group && d > 0))
+			continue;
+		d += same_group ? 0 : most + 1;
+		if (d < nearest) {
+			nearest = d;
+			best = row;
+		}
+	}
+	return best;
+}
+
+int
+setting_word(const struct setting *row, const char *text)
+{
+	int i;
+
+	for (i = 0; row->words[i] != NULL; i++)
+		if (strcmp(row->words[i], text) == 0)
+			return i;
+	return -1;
+}
+
+const char *
+setting_word_like(const struct setting *row, const char *text)
+{
+	unsigned most = tolerance(text), d, nearest = most + 1;
+	const char *best = NULL;
+	int i;
+
+	for (i = 0; row->words[i] != NULL; i++) {
+		d = setting_distance(text, row->words[i], most);
+		if (d < nearest) {
+			nearest = d;
+			best = row->words[i];
+		}
+	}
+	return best;
+}

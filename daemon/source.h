@@ -1,0 +1,32 @@
+/* The text of a configuration file, looked at token by token, for what libconfig does not say:
+ * where exactly a comma is missing, which string never ends, what it would silently cut. */
+#ifndef DAEMON_SOURCE_H
+#define DAEMON_SOURCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "daemon/fault.h"
+
+struct source {
+	const char *file;	/* borrowed */
+	char *text;		/* owned; a NUL stands behind len octets */
+	size_t len;
+};
+
+/* Reads a whole file.  False, and a fault that names the remedy: not readable, not a file, or
+ * longer than 64 MiB.  source_free is allowed in any case. */
+bool source_read(const char *file, struct source *, struct faults *);
+void source_free(struct source *);
+
+/* Faults in what libconfig accepts and misreads: NUL octets, numbers beyond 32 bits, texts in a
+ * list with no comma between.  With `syntax` also those that it refuses, for use when it did.
+ * Returns how many. */
+unsigned source_check(const struct source *, bool syntax, struct faults *);
+
+/* The line of a text in a list, which libconfig gives as the line of what follows it. */
+unsigned source_text_line(const struct source *, unsigned line);
+/* A line without blanks around it and cut to fit, for messages; returns buf. */
+const char *source_line(const struct source *, unsigned line, char *buf, size_t size);
+
+#endif
