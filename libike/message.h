@@ -37,10 +37,10 @@ struct ike_message {
 enum ike_error ike_parse_header(struct bytes datagram, struct ike_header *);
 /* The outer chain.  Fills `message` with header, octets and payloads.  A chain that does not fill the
  * datagram exactly, a payload behind SK or SKF, a payload length below 4 or over the rest, or too
- * many payloads: IKE_INVALID_SYNTAX.  Unknown payloads are left out; an unknown critical one is
- * remembered in `unsupported`. */
+ * many payloads: IKE_INVALID_SYNTAX.  Unknown payloads are left out and not counted; the first
+ * unknown critical one is remembered in `unsupported`. */
 enum ike_error ike_parse_message(struct bytes datagram, struct ike_message *);
-/* The inner chain: appends the payloads of a decrypted SK body. */
+/* The inner chain: appends the payloads of a decrypted SK body.  SK and SKF have no place in it. */
 enum ike_error ike_parse_chain(uint8_t first, struct bytes, struct ike_message *);
 
 /* The n-th (from 0) payload of a type, or NULL. */
