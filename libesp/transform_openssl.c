@@ -1,0 +1,344 @@
+/* All packet ciphers by libcrypto 3.  A key holds one context for each direction it is
+ * used in, made on first use and then only given a new IV: that is what makes it fast. */
+#include <limits.h>
+#include <stdlib.h>
+
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+
+#include "libesp/backend.h"
+
+enum {
+	BLOCK = 16, KEY_MAX = 32,
+	SALT = 4, AEAD_IV = 8, NONCE = SALT + AEAD_IV, AEAD_ICV = 16
+};
+
+struct row {
+	struct esp_transform t;		/* first: its address is the row's */
+	const char *cipher, *digest;
+};
+
+struct key {
+	const struct esp_transform *t;
+	EVP_CIPHER *cipher;
+	EVP_CIPHER_CTX *way[2];		/* open, seal */
+	EVP_CIPHER_CTX *iv;		/* AES under iv_key */
+	EVP_MAC_CTX *mac;		/* keyed */
+	uint8_t key[KEY_MAX];
+	uint8_t salt[SALT];
+};
+
+static void
+free_key(void *p)
+{
+	struct key *key = p;
+
+	if (key == NULL)
+		return;
+	EVP_CIPHER_CTX_free(key->way[0]);
+	EVP_CIPHER_CTX_free(key->way[1]);
+	EVP_CIPHER_CTX_free(key->iv);
+	EVP_MAC_CTX_free(key->mac);
+	EVP_CIPHER_free(key->cipher);
+	OPENSSL_cleanse(key, sizeof *key);
+	free(key);
+}
+
+static EVP_MAC_CTX *
+new_mac(const char *digest, const uint8_t *integ_key, size_t len)
+{
+	EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+	EVP_MAC_CTX *mac = hmac == NULL ? NULL : EVP_MAC_CTX_new(hmac);
+	char *name = OPENSSL_strdup(digest);	/* the parameter wants a char * */
+	OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0),
+		OSSL_PARAM_construct_end()
+	};
+
+	if (mac != NULL &&
+	    (name == NULL || EVP_MAC_init(mac, integ_key, len, params) != 1)) {
+		EVP_MAC_CTX_free(mac);
+		mac = NULL;
+	}
+	OPENSSL_free(name);
+	EVP_MAC_free(hmac);
+	return mac;
+}
+
+static EVP_CIPHER_CTX *
+new_iv_context(const uint8_t *iv_key)
+{
+	EVP_CIPHER *ecb = EVP_CIPHER_fetch(NULL, "AES-128-ECB", NULL);
+	EVP_CIPHER_CTX *ctx = ecb == NULL ? NULL : EVP_CIPHER_CTX_new();
+
+	if (ctx != NULL && (EVP_EncryptInit_ex2(ctx, ecb, iv_key, NULL, NULL) != 1 ||
+	    EVP_CIPHER_CTX_set_padding(ctx, 0) != 1)) {
+		EVP_CIPHER_CTX_free(ctx);
+		ctx = NULL;
+	}
+	EVP_CIPHER_free(ecb);
+	return ctx;
+}
+
+static void *
+new_key(const struct esp_transform *t, struct bytes keymat, struct bytes iv_key)
+{
+	const struct row *row = (const struct row *)t;
+	struct key *key;
+
+	if (keymat.len != esp_transform_keymat(t) ||
+	    (iv_key.len != 0 && iv_key.len != t->iv_key_len))
+		return NULL;
+	key = calloc(1, sizeof *key);
+	if (key == NULL)
+		return NULL;
+	key->t = t;
+	memcpy(key->key, keymat.p, t->key_len);
+	memcpy(key->salt, keymat.p + t->key_len, t->salt_len);
+	key->cipher = EVP_CIPHER_fetch(NULL, row->cipher, NULL);
+	if (key->cipher == NULL)
+		goto fail;
+	if (t->integ_len != 0) {
+		key->mac = new_mac(row->digest, keymat.p + t->key_len + t->salt_len,
+		    t->integ_len);
+		if (key->mac == NULL)
+			goto fail;
+	}
+	if (iv_key.len != 0) {
+		key->iv = new_iv_context(iv_key.p);
+		if (key->iv == NULL)
+			goto fail;
+	}
+	return key;
+fail:
+	free_key(key);
+	return NULL;
+}
+
+/* The context of one direction, ready for a message under this IV; NULL on failure. */
+static EVP_CIPHER_CTX *
+ready(struct key *key, bool sealing, const uint8_t *iv)
+{
+	EVP_CIPHER_CTX *ctx = key->way[sealing];
+
+	if (ctx != NULL)
+		return EVP_CipherInit_ex2(ctx, NULL, NULL, iv, sealing, NULL) == 1 ?
+		    ctx : NULL;
+	ctx = EVP_CIPHER_CTX_new();
+	if (ctx == NULL)
+		return NULL;
+	if (EVP_CipherInit_ex2(ctx, key->cipher, key->key, iv, sealing, NULL) != 1 ||
+	    EVP_CIPHER_CTX_set_padding(ctx, 0) != 1) {
+		EVP_CIPHER_CTX_free(ctx);
+		return NULL;
+	}
+	key->way[sealing] = ctx;
+	return ctx;
+}
+
+static bool
+crypt_in_place(EVP_CIPHER_CTX *ctx, uint8_t *data, uint32_t len)
+{
+	uint8_t rest[BLOCK];
+	int done = 0, last = 0;
+
+	return (len == 0 || EVP_CipherUpdate(ctx, data, &done, data, (int)len) == 1) &&
+	    EVP_CipherFinal_ex(ctx, rest, &last) == 1 &&
+	    (uint32_t)done == len && last == 0;
+}
+
+static bool
+lengths_fit(const struct esp_op *op)
+{
+	const struct key *key = op->key;
+
+	return op->len <= INT_MAX && op->aad.len <= INT_MAX &&
+	    op->len % key->t->align == 0;
+}
+
+/* ---- AEAD: AES-GCM, ChaCha20-Poly1305 ---- */
+
+static EVP_CIPHER_CTX *
+start_aead(const struct esp_op *op, bool sealing)
+{
+	struct key *key = op->key;
+	uint8_t nonce[NONCE];
+	EVP_CIPHER_CTX *ctx;
+	int len;
+
+	if (!lengths_fit(op) || op->trailer.len != 0)
+		return NULL;
+	memcpy(nonce, key->salt, SALT);
+	memcpy(nonce + SALT, op->iv, AEAD_IV);
+	ctx = ready(key, sealing, nonce);
+	if (ctx == NULL || (op->aad.len != 0 &&
+	    EVP_CipherUpdate(ctx, NULL, &len, op->aad.p, (int)op->aad.len) != 1))
+		return NULL;
+	return ctx;
+}
+
+static void
+seal_aead(void *scratch, struct esp_op *op, unsigned n)
+{
+	(void)scratch;
+	for (; n > 0; n--, op++) {
+		EVP_CIPHER_CTX *ctx = start_aead(op, true);
+
+		op->ok = ctx != NULL && crypt_in_place(ctx, op->data, op->len) &&
+		    EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, AEAD_ICV,
+		    op->icv) == 1;
+		if (!op->ok)
+			OPENSSL_cleanse(op->data, op->len);
+	}
+}
+
+static void
+open_aead(void *scratch, struct esp_op *op, unsigned n)
+{
+	(void)scratch;
+	for (; n > 0; n--, op++) {
+		EVP_CIPHER_CTX *ctx = start_aead(op, false);
+
+		op->ok = ctx != NULL &&
+		    EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, AEAD_ICV,
+		    op->icv) == 1 && crypt_in_place(ctx, op->data, op->len);
+		if (!op->ok)
+			OPENSSL_cleanse(op->data, op->len);
+	}
+}
+
+/* ---- encrypt-then-MAC: AES-CBC with HMAC-SHA2 ---- */
+
+static bool
+mac_bytes(EVP_MAC_CTX *mac, const uint8_t *p, size_t len)
+{
+	return len == 0 || EVP_MAC_update(mac, p, len) == 1;
+}
+
+/* In packets and messages aad | iv | data are contiguous: one update, not three. */
+static bool
+make_icv(const struct esp_op *op, uint8_t icv[EVP_MAX_MD_SIZE])
+{
+	const struct key *key = op->key;
+	const struct esp_transform *t = key->t;
+	EVP_MAC_CTX *mac = key->mac;
+	size_t size;
+	bool ok;
+
+	if (EVP_MAC_init(mac, NULL, 0, NULL) != 1)
+		return false;
+	if (op->aad.len != 0 && op->aad.p + op->aad.len == op->iv &&
+	    op->iv + t->iv_len == op->data)
+		ok = mac_bytes(mac, op->aad.p, op->aad.len + t->iv_len + op->len);
+	else
+		ok = mac_bytes(mac, op->aad.p, op->aad.len) &&
+		    mac_bytes(mac, op->iv, t->iv_len) &&
+		    mac_bytes(mac, op->data, op->len);
+	return ok && mac_bytes(mac, op->trailer.p, op->trailer.len) &&
+	    EVP_MAC_final(mac, icv, &size, EVP_MAX_MD_SIZE) == 1 && size >= t->icv_len;
+}
+
+static bool
+seal_one_cbc(const struct esp_op *op)
+{
+	struct key *key = op->key;
+	uint8_t icv[EVP_MAX_MD_SIZE];
+	EVP_CIPHER_CTX *ctx;
+
+	if (!lengths_fit(op))
+		return false;
+	ctx = ready(key, true, op->iv);
+	if (ctx == NULL || !crypt_in_place(ctx, op->data, op->len) ||
+	    !make_icv(op, icv))
+		return false;
+	memcpy(op->icv, icv, key->t->icv_len);
+	return true;
+}
+
+static bool
+open_one_cbc(const struct esp_op *op)
+{
+	struct key *key = op->key;
+	uint8_t icv[EVP_MAX_MD_SIZE];
+	EVP_CIPHER_CTX *ctx;
+
+	if (!lengths_fit(op) || !make_icv(op, icv) ||
+	    CRYPTO_memcmp(icv, op->icv, key->t->icv_len) != 0)
+		return false;
+	ctx = ready(key, false, op->iv);
+	if (ctx != NULL && crypt_in_place(ctx, op->data, op->len))
+		return true;
+	OPENSSL_cleanse(op->data, op->len);
+	return false;
+}
+
+static void
+seal_cbc(void *scratch, struct esp_op *op, unsigned n)
+{
+	(void)scratch;
+	for (; n > 0; n--, op++) {
+		op->ok = seal_one_cbc(op);
+		if (!op->ok)
+			OPENSSL_cleanse(op->data, op->len);
+	}
+}
+
+static void
+open_cbc(void *scratch, struct esp_op *op, unsigned n)
+{
+	(void)scratch;
+	for (; n > 0; n--, op++)
+		op->ok = open_one_cbc(op);
+}
+
+static bool
+make_cbc_iv(void *p, uint64_t sequence, uint8_t *iv)
+{
+	struct key *key = p;
+	uint8_t block[BLOCK] = { 0 };
+	int len = 0;
+
+	bytes_store64(block + BLOCK - 8, sequence);
+	return key->iv != NULL &&
+	    EVP_EncryptUpdate(key->iv, iv, &len, block, BLOCK) == 1 && len == BLOCK;
+}
+
+/* ---- the table ---- */
+
+#define AEAD(id, bits, octets, name, text) { {						\
+	.encr = (id), .integ = AUTH_NONE, .key_bits = (bits), .key_len = (octets),	\
+	.salt_len = SALT, .iv_len = AEAD_IV, .icv_len = AEAD_ICV, .align = 1,		\
+	.rfc = (text), .new_key = new_key, .free_key = free_key,			\
+	.make_iv = esp_counter_iv, .seal = seal_aead, .open = open_aead,		\
+	}, (name), NULL }
+
+#define CBC(bits, name, auth, auth_octets, hash) { {					\
+	.encr = ENCR_AES_CBC, .integ = (auth), .key_bits = (bits),			\
+	.key_len = (bits) / 8, .integ_len = (auth_octets), .iv_len = BLOCK,		\
+	.icv_len = (auth_octets) / 2, .align = BLOCK, .iv_key_len = BLOCK,		\
+	.rfc = "RFC 3602, RFC 4868", .new_key = new_key, .free_key = free_key,		\
+	.make_iv = make_cbc_iv, .seal = seal_cbc, .open = open_cbc,			\
+	}, (name), (hash) }
+
+static const struct row rows[] = {
+	AEAD(ENCR_CHACHA20_POLY1305, 0, 32, "ChaCha20-Poly1305", "RFC 7634"),
+	AEAD(ENCR_AES_GCM_16, 128, 16, "AES-128-GCM", "RFC 4106"),
+	AEAD(ENCR_AES_GCM_16, 192, 24, "AES-192-GCM", "RFC 4106"),
+	AEAD(ENCR_AES_GCM_16, 256, 32, "AES-256-GCM", "RFC 4106"),
+	CBC(128, "AES-128-CBC", AUTH_HMAC_SHA2_256_128, 32, "SHA2-256"),
+	CBC(192, "AES-192-CBC", AUTH_HMAC_SHA2_256_128, 32, "SHA2-256"),
+	CBC(256, "AES-256-CBC", AUTH_HMAC_SHA2_256_128, 32, "SHA2-256"),
+	CBC(128, "AES-128-CBC", AUTH_HMAC_SHA2_384_192, 48, "SHA2-384"),
+	CBC(192, "AES-192-CBC", AUTH_HMAC_SHA2_384_192, 48, "SHA2-384"),
+	CBC(256, "AES-256-CBC", AUTH_HMAC_SHA2_384_192, 48, "SHA2-384"),
+	CBC(128, "AES-128-CBC", AUTH_HMAC_SHA2_512_256, 64, "SHA2-512"),
+	CBC(192, "AES-192-CBC", AUTH_HMAC_SHA2_512_256, 64, "SHA2-512"),
+	CBC(256, "AES-256-CBC", AUTH_HMAC_SHA2_512_256, 64, "SHA2-512"),
+};
+
+const struct esp_transform *
+esp_openssl_row(unsigned i)
+{
+	return i < sizeof rows / sizeof rows[0] ? &rows[i].t : NULL;
+}
