@@ -1,21 +1,23 @@
-/* A data path: whoever carries the packets of Child SAs.  libipsec/worker.c is one (libesp in
- * this process), the simulator another, the kernel's XFRM a third.  child.c drives it from the
- * engine's events; it tells the engine its facts through `tell`.
+/* A data path: whoever carries the packets of Child SAs.  libipsec/worker.c is one
+ * (libesp in this process), the simulator another, the kernel's XFRM a third.  child.c
+ * drives it from the engine's events; it tells the engine its facts through `tell`.
  *
- * Every Child SA comes in four separate steps (in_add, out_add, out_remove, in_remove), so that
- * a rekey can make before it breaks.  A policy (trap) is named by a number that child.c chose
- * for (connection, child, resource), never by its selectors.  Descriptions are borrowed for the
- * length of the call.  No function may call the engine or `tell` from within a call. */
+ * Every Child SA comes in four separate steps (in_add, out_add, out_remove, in_remove),
+ * so that a rekey can make before it breaks.  A policy (trap) is named by a number that
+ * child.c chose for (connection, child, resource), never by its selectors. 
+ * Descriptions are borrowed for the length of the call.  No function may call the
+ * engine or `tell` from within a call, but `process`, which may `tell`. */
 #ifndef IPSEC_DATAPATH_H
 #define IPSEC_DATAPATH_H
 
 #include "libike/ike.h"
 
+struct ipsec_message;
 struct ipsec_udp;
 
 enum ipsec_trap_mode {
 	IPSEC_TRAP_REFUSE,	/* without an SA: refuse with ICMP, never in clear */
-	IPSEC_TRAP_ACQUIRE	/* without an SA: hold the first packets, tell IKE_ACQUIRE */
+	IPSEC_TRAP_ACQUIRE	/* without an SA: hold packets, tell IKE_ACQUIRE */
 };
 
 struct ipsec_trap {
@@ -50,7 +52,22 @@ struct ipsec_datapath_ops {	/* bool: false when it could not */
 	void (*out_remove)(struct ipsec_datapath *, ike_id child);
 	void (*in_remove)(struct ipsec_datapath *, ike_id child);
 	bool (*usage)(struct ipsec_datapath *, ike_id child, struct ipsec_usage *);
-	void (*close)(struct ipsec_datapath *);		/* removes all it made; frees itself */
+	void (*close)(struct ipsec_datapath *);	/* removes all it made; frees itself */
+
+	/* The rest may be NULL. */
+
+	/* The attempt to get an SA for this policy has failed: refuse the packets held
+	 * for it, and ask again at the next one. */
+	void (*release)(struct ipsec_datapath *, uint64_t policy);
+	/* ESP that came in by the sockets (batch.h); NULL: the kernel takes it. */
+	void (*receive)(struct ipsec_datapath *, struct ipsec_message *, unsigned n);
+	/* Its fds, to be polled for input: writes up to `n`, returns how many there are.
+	 * They stay the same for life. */
+	unsigned (*fds)(struct ipsec_datapath *, int *fds, unsigned n);
+	/* Carries what waits: input at its fds, packets held for an SA that has come,
+	 * facts to tell.  A bounded piece of work; called after each round of events,
+	 * when the peer has had its answer, and whenever an fd is ready. */
+	void (*process)(struct ipsec_datapath *);
 };
 struct ipsec_datapath {		/* the first member of an implementation's own struct */
 	const struct ipsec_datapath_ops *ops;
