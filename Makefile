@@ -42,7 +42,7 @@ need_root = $(Q)test "$$(id -u)" = 0 || { \
 unit_tests := $(patsubst tests/unit/%.c,$(B)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
 layer_tests := tests/layers.sh
 sim_tests = $(if $(wildcard tests/sim/*.c),"$(B)/sim --seeds $(SIM_SEEDS)")
-system_tests := $(filter-out %/demo.sh tests/netns/lib%,$(sort $(wildcard tests/netns/*.sh)))
+system_tests := $(filter-out tests/netns/lib%,$(sort $(wildcard tests/netns/*.sh)))
 interop_tests := $(filter-out tests/interop/lib%,$(sort $(wildcard tests/interop/*.sh)))
 
 run_tests = $(Q)B=$(B) tests/run.sh $(B)/tests
@@ -98,7 +98,7 @@ help:
 #|   check-system        whole system in network namespaces (root)
 #|   check-interop       against strongSwan (root)
 #| make check-san        unit tests and simulator under ASan, UBSan and LSan; SAN_SIM_SEEDS=500
-#| make install          DESTDIR= prefix=/usr/local; keeps an existing ikev.conf
+#| make install          DESTDIR= prefix=/usr/local sysconfdir=/etc; keeps an existing ikev.conf
 #| make uninstall        leaves ikev.conf and secrets alone
 #| make clean            remove the build folder; distclean: what configure made, too
 #| sudo make packages    install the Debian packages for all of this
