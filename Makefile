@@ -156,11 +156,13 @@ compile = $(CC) $(std_flags) $(CPPFLAGS) $(LIB_CFLAGS) $(WARN_CFLAGS) \
 	$(if $(WERROR),-Werror) $(safety) $(CFLAGS)
 link = $(CC) -pie $(safety) $(CFLAGS) $(link_safety) $(LDFLAGS)
 
-# Rewritten when the flags change, and everything compiled depends on it.
+# note TEXT: rewrites its target when the text is a new one
+note = @mkdir -p $(@D); printf '%s\n' $(quoted) | cmp -s - $@ || printf '%s\n' $(quoted) >$@
+quoted = '$(subst ','\'',$(strip $(1)))'
+
+# Everything compiled depends on the flags.
 $(B)/flags: FORCE
-	@mkdir -p $(@D)
-	@printf '%s\n' $(quoted_flags) | cmp -s - $@ || printf '%s\n' $(quoted_flags) >$@
-quoted_flags = '$(subst ','\'',$(compile) $(link))'
+	$(call note,$(compile) $(link))
 FORCE:
 
 # ---- sources ----
@@ -210,10 +212,15 @@ $(B)/libesp.a: $(libesp)
 $(B)/libike.a: $(libike)
 $(B)/libipsec.a: $(libipsec)
 $(B)/daemon.a: $(daemon)
-$(B)/%.a:
+$(B)/%.a: $(B)/%.objects
 	$(call say,AR,$@)
 	$(Q)rm -f $@
-	$(Q)$(AR) crs $@ $^
+	$(Q)$(AR) crs $@ $(filter %.o,$^)
+
+# So that an archive forgets an object whose source is gone.
+.PRECIOUS: $(B)/%.objects
+$(B)/%.objects: FORCE
+	$(call note,$($*))
 
 $(B)/ikevd: $(ikevd) $(daemon_archive) $(archives)
 $(B)/ikevd: private libs := $(daemon_libs) $(core_libs)
