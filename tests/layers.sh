@@ -17,7 +17,7 @@ export LC_ALL=C
 # Plain C without I/O, and what a compiler adds by itself.
 pure='
 	memcpy|memmove|memset|memcmp|bcmp|memchr|memmem
-	strlen|strnlen|strcmp|strncmp|strcasecmp|strncasecmp|strchr|strrchr|strstr|strspn|strcspn
+	strlen|strnlen|strcmp|strncmp|strcasecmp|strncasecmp|strchr|strrchr|strstr|strspn|strcspn|strpbrk
 	strcpy|stpcpy|strdup|strndup
 	strtol|strtoul|strtoll|strtoull|__isoc23_strto*
 	snprintf|vsnprintf|asprintf|vasprintf
@@ -159,13 +159,14 @@ check_variables()
 check_includes()
 {
 	local file header bad=
+	compgen -G "$top/$1/*.c" >/dev/null || bad="$1 has no sources"
 	while IFS=: read -r file header; do
 		! matches "${file##*/}" "${4:-}" || continue
 		if matches "$header" "$3" || ! matches "$header" "$2"; then
 			bad+="$file includes $header"$'\n'
 		fi
 	done < <(cd "$top" && grep -Ho '^[[:space:]]*#[[:space:]]*include[[:space:]]*["<][^">]*[">]' \
-		"$1"/*.[ch] | sed 's/:.*include[[:space:]]*/:/')
+		"$1"/*.[ch] 2>/dev/null | sed 's/:.*include[[:space:]]*/:/')
 	verdict "$1 includes only what it may" "${bad%$'\n'}"
 }
 
