@@ -166,7 +166,7 @@ parse_key_id(struct bytes text, struct ike_identity *id, const char **why)
 static bool
 is_address(const char *text, struct esp_range *range)
 {
-	return strpbrk(text, "/-[") == NULL && esp_range_parse(text, range);
+	return text[strcspn(text, "/-[")] == '\0' && esp_range_parse(text, range);
 }
 
 bool

@@ -5,8 +5,9 @@
 #include "libike/keys.h"
 #include "libike/message.h"
 
-/* Opens the SK payload, which stands last in `m`, in place, and appends the inner payloads
- * to `m`.  `by_initiator`: sent by the original initiator of the SA.  `buf` is the datagram that
+/* Opens the SK payload, which stands last in `m`, in place.  Then the payloads of `m` are the
+ * inner ones alone: what stood outside is ignored (of an unknown critical one `unsupported`
+ * stays, 2.5).  `by_initiator`: sent by the original initiator of the SA.  `buf` is the datagram that
  * m->octets views.
  * IKE_DROP: no SK payload, too short, or its ICV is wrong: as if it had never come.
  * IKE_INVALID_SYNTAX: the ICV is right and what is inside is malformed (T91).
