@@ -205,6 +205,7 @@ static const struct keyword keywords[] = {
 	{ IKE_KE, IKE_KE_MODP_2048, 0, "modp2048" },
 	{ IKE_KE, IKE_KE_MODP_3072, 0, "modp3072" },
 	{ IKE_KE, IKE_KE_MODP_4096, 0, "modp4096" },
+	{ IKE_KE, IKE_KE_NONE, 0, "modpnone" },
 	{ IKE_ESN, IKE_ESN_NO, 0, "noesn" },
 	{ IKE_ESN, IKE_ESN_YES, 0, "esn" }
 };
@@ -250,7 +251,6 @@ static const struct keyword foreign[] = {
 	{ IKE_INTEG, 6, 0, "md5_128" },
 	{ IKE_INTEG, 7, 0, "sha1_160" },
 	{ IKE_INTEG, 8, 0, "aescmac" },
-	{ IKE_KE, IKE_KE_NONE, 0, "modpnone" },
 	{ IKE_KE, 1, 0, "modp768" },
 	{ IKE_KE, 5, 0, "modp1536" },
 	{ IKE_KE, 17, 0, "modp6144" },

@@ -14,13 +14,17 @@ struct ike_proposal {
 struct ike_proposals { struct ike_proposal *v; unsigned n; };	/* owned */
 
 /* Text, strongSwan's spelling: "aes256gcm16-prfsha384-x25519", "chacha20poly1305",
- * "aes256-sha256-modp2048"; several algorithms of a type in one string are alternatives.
- * "default" stands for the default list of the protocol.  An AEAD and a non-AEAD cipher in one
- * proposal, a cipher missing, integrity missing or too much, no PRF or group for IKE: false and
- * *why, a sentence in `buf`.  A PRF not named follows from the integrity algorithm (IKE).
- * ESP: no sequence word means "no ESN, then ESN"; "esn" / "noesn" name them. */
+ * "aes256-sha256-modp2048", in any case; several algorithms of a type in one proposal are
+ * alternatives, several proposals stand between commas or in several texts.  "default"
+ * stands for the default list of the protocol.  Duplicates are left out.  A PRF not named
+ * follows from the integrity algorithm (IKE).  ESP: no sequence word means "no ESN, then
+ * ESN"; "esn" / "noesn" name them; "modpnone" allows that there is no key exchange.
+ *
+ * An algorithm without a built-in row, an AEAD and a non-AEAD cipher in one proposal, a
+ * cipher missing, integrity missing or too much, no PRF or group for IKE, no memory:
+ * false, nothing in *list, and in `buf` a sentence "what is wrong; what would be right". */
 bool ike_proposals_parse(const char *const *text, unsigned n, uint8_t protocol,
-    struct ike_proposals *, char *buf, size_t len);
+    struct ike_proposals *list, char *buf, size_t len);
 void ike_proposals_free(struct ike_proposals *);
 
 /* Writes the SA payload body.  `spi` is empty, 4 (ESP) or 8 octets (IKE rekey).  Key exchange
