@@ -41,8 +41,8 @@ bool ipsec_children_apply(struct ipsec_children *, const struct ike_event *,
  * asks again. */
 void ipsec_children_release(struct ipsec_children *, ike_id connection);
 
-/* The connections put, for walking over them: the one after `connection` in order of
- * id, 0 for the first; 0: none is left. */
+/* The connections, in the order they were put: the one after `connection`, which is one
+ * of them, or the first, after 0.  0: there is none. */
 ike_id ipsec_children_next(const struct ipsec_children *, ike_id connection);
 
 /* How many policies and Child SAs exist, for tests and status. */

@@ -51,9 +51,13 @@ unsigned ipsec_udp_fds(const struct ipsec_udp *, int *fds, unsigned n);
 
 /* Up to IPSEC_BATCH datagrams of the socket at that index of ipsec_udp_fds, in the
  * order they came, each told apart (`kind`): the non-ESP marker, present exactly when
- * neither port is 500, is taken off.  *v is the socket set's own memory, with octets
- * free behind each message, and lives until the next call.  0: nothing waits. */
+ * neither port is 500, is taken off.  *v is the socket set's own memory and lives until
+ * the next call.  0: nothing waits. */
 unsigned ipsec_udp_receive(struct ipsec_udp *, unsigned socket, struct ipsec_message **v);
+
+/* What a received message is, by its octets and its path (of a raw socket: `raw`).  Takes
+ * marker and IPv4 header off `data`.  ipsec_udp_receive has done it. */
+enum ipsec_kind ipsec_udp_classify(struct ipsec_message *, bool raw);
 
 /* Sends what is IKE, ESP_UDP or ESP_NATIVE and sets each `error`.  The socket is chosen
  * by family, local address and local port (IKE port, NAT-T port); the non-ESP marker is

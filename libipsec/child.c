@@ -1,0 +1,353 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "libipsec/child.h"
+#include "libipsec/hash.h"
+
+struct connection {
+	UT_hash_handle hh;
+	ike_id id;
+	struct ike_connection *setup;	/* held */
+	uint64_t policies[];		/* of each child, in order; 0 when passive */
+};
+
+/* The policy of passive Child SAs, who have nothing but their selectors to make it of. */
+struct policy {
+	uint64_t id;
+	unsigned uses;			/* by SAs */
+	unsigned n;
+	struct esp_selector selectors[];
+};
+
+struct sa {
+	UT_hash_handle hh;
+	ike_id id;
+	struct policy *own;		/* NULL: its connection's */
+	uint64_t policy;
+	bool in, out;			/* installed */
+};
+
+struct ipsec_children {
+	struct ipsec_datapath *datapath;
+	struct connection *connections;
+	struct sa *sas;
+	uint64_t last_policy;
+	unsigned n_policies;
+};
+
+struct ipsec_children *
+ipsec_children_new(struct ipsec_datapath *datapath)
+{
+	struct ipsec_children *c = calloc(1, sizeof(*c));
+
+	if (c != NULL)
+		c->datapath = datapath;
+	return c;
+}
+
+unsigned
+ipsec_children_policies(const struct ipsec_children *c)
+{
+	return c->n_policies;
+}
+
+unsigned
+ipsec_children_count(const struct ipsec_children *c)
+{
+	return HASH_COUNT(c->sas);
+}
+
+static struct connection *
+find_connection(const struct ipsec_children *c, ike_id id)
+{
+	struct connection *found;
+
+	HASH_FIND(hh, c->connections, &id, sizeof(id), found);
+	return found;
+}
+
+static struct sa *
+find_sa(const struct ipsec_children *c, ike_id id)
+{
+	struct sa *found;
+
+	HASH_FIND(hh, c->sas, &id, sizeof(id), found);
+	return found;
+}
+
+ike_id
+ipsec_children_next(const struct ipsec_children *c, ike_id connection)
+{
+	const struct connection *at = c->connections;
+
+	if (connection != 0 && (at = find_connection(c, connection)) != NULL)
+		at = at->hh.next;
+	return at != NULL ? at->id : 0;
+}
+
+/* ---- policies ---- */
+
+/* Installs a policy under a new id; 0: the data path could not. */
+static uint64_t
+trap(struct ipsec_children *c, const struct connection *of, const char *child,
+    const struct esp_selector *selectors, unsigned n)
+{
+	struct ipsec_trap t = { .id = ++c->last_policy, .connection = of->id,
+	    .connection_name = of->setup->name, .child = child, .selectors = selectors,
+	    .n = n };
+
+	t.mode = of->setup->start == IKE_START_ON_DEMAND ? IPSEC_TRAP_ACQUIRE :
+	    IPSEC_TRAP_REFUSE;
+	if (!c->datapath->ops->trap(c->datapath, &t))
+		return 0;
+	c->n_policies++;
+	return t.id;
+}
+
+static void
+untrap(struct ipsec_children *c, uint64_t id)
+{
+	if (id == 0)
+		return;
+	c->datapath->ops->untrap(c->datapath, id);
+	c->n_policies--;
+}
+
+static bool
+trap_child(struct ipsec_children *c, struct connection *of, unsigned i)
+{
+	const struct ike_connection_child *child = &of->setup->children[i];
+	struct esp_selector *selectors = NULL;
+	unsigned n;
+
+	if (ike_ts_pairs(&child->local, &child->remote, &selectors, &n) == IKE_OK)
+		of->policies[i] = trap(c, of, child->name, selectors, n);
+	free(selectors);
+	return of->policies[i] != 0;
+}
+
+static void
+free_connection(struct ipsec_children *c, struct connection *connection)
+{
+	for (unsigned i = 0; i < connection->setup->n_children; i++)
+		untrap(c, connection->policies[i]);
+	ike_connection_free(connection->setup);
+	free(connection);
+}
+
+bool
+ipsec_children_put(struct ipsec_children *c, ike_id id, struct ike_connection *setup)
+{
+	struct connection *new;
+
+	new = calloc(1, sizeof(*new) + setup->n_children * sizeof(new->policies[0]));
+	if (new == NULL)
+		return false;
+	new->id = id;
+	new->setup = ike_connection_hold(setup);
+	for (unsigned i = 0; i < setup->n_children; i++)
+		if (setup->start != IKE_START_PASSIVE && !trap_child(c, new, i))
+			goto out;
+	HASH_ADD(hh, c->connections, id, sizeof(new->id), new);
+	if (new->hh.tbl != NULL)
+		return true;
+out:
+	free_connection(c, new);
+	return false;
+}
+
+void
+ipsec_children_drop(struct ipsec_children *c, ike_id id)
+{
+	struct connection *connection = find_connection(c, id);
+
+	if (connection == NULL)
+		return;
+	HASH_DEL(c->connections, connection);
+	free_connection(c, connection);
+}
+
+void
+ipsec_children_release(struct ipsec_children *c, ike_id id)
+{
+	const struct connection *connection = find_connection(c, id);
+
+	if (connection == NULL || c->datapath->ops->release == NULL)
+		return;
+	for (unsigned i = 0; i < connection->setup->n_children; i++)
+		if (connection->policies[i] != 0)
+			c->datapath->ops->release(c->datapath, connection->policies[i]);
+}
+
+/* ---- Child SAs ---- */
+
+static bool
+has_selectors(const struct policy *p, const struct ike_child *child)
+{
+	if (p->n != child->n_selectors)
+		return false;
+	for (unsigned i = 0; i < p->n; i++)
+		if (esp_selector_compare(&p->selectors[i], &child->selectors[i]) != 0)
+			return false;
+	return true;
+}
+
+/* For a passive connection's Child SA: the policy of the SA it follows, or a new one. */
+static bool
+find_own_policy(struct ipsec_children *c, const struct connection *of,
+    const struct ike_event *event, struct sa *sa)
+{
+	const struct ike_child *child = event->u.child;
+	const struct sa *replaced = find_sa(c, event->replaced);
+	struct policy *p = replaced != NULL ? replaced->own : NULL;
+
+	if (child->n_selectors == 0)
+		return false;
+	if (p == NULL || !has_selectors(p, child)) {
+		p = calloc(1, sizeof(*p) + child->n_selectors * sizeof(p->selectors[0]));
+		if (p == NULL)
+			return false;
+		p->n = child->n_selectors;
+		memcpy(p->selectors, child->selectors, p->n * sizeof(p->selectors[0]));
+		p->id = trap(c, of, child->name, p->selectors, p->n);
+		if (p->id == 0) {
+			free(p);
+			return false;
+		}
+	}
+	p->uses++;
+	sa->own = p;
+	sa->policy = p->id;
+	return true;
+}
+
+static bool
+find_policy(struct ipsec_children *c, const struct ike_event *event, struct sa *sa)
+{
+	const struct connection *of = find_connection(c, event->connection);
+
+	if (of == NULL)
+		return false;
+	if (of->setup->start == IKE_START_PASSIVE)
+		return find_own_policy(c, of, event, sa);
+	for (unsigned i = 0; i < of->setup->n_children; i++)
+		if (strcmp(of->setup->children[i].name, event->u.child->name) == 0)
+			sa->policy = of->policies[i];
+	return sa->policy != 0;
+}
+
+/* An SA without either direction is forgotten, and with the last one its own policy. */
+static void
+forget_if_gone(struct ipsec_children *c, struct sa *sa)
+{
+	if (sa->in || sa->out)
+		return;
+	if (sa->own != NULL && --sa->own->uses == 0) {
+		untrap(c, sa->own->id);
+		free(sa->own);
+	}
+	HASH_DEL(c->sas, sa);
+	free(sa);
+}
+
+/* The SA of an event that adds one of its directions; NULL: it cannot be carried. */
+static struct sa *
+need_sa(struct ipsec_children *c, const struct ike_event *event)
+{
+	struct sa *sa = find_sa(c, event->child);
+
+	if (sa != NULL)
+		return sa;
+	if ((sa = calloc(1, sizeof(*sa))) == NULL)
+		return NULL;
+	sa->id = event->child;
+	HASH_ADD(hh, c->sas, id, sizeof(sa->id), sa);
+	if (sa->hh.tbl == NULL) {
+		free(sa);
+		return NULL;
+	}
+	if (!find_policy(c, event, sa)) {
+		forget_if_gone(c, sa);
+		return NULL;
+	}
+	return sa;
+}
+
+static bool
+add(struct ipsec_children *c, const struct ike_event *event)
+{
+	struct ipsec_datapath *d = c->datapath;
+	struct ipsec_sa described = { .id = event->child, .child = event->u.child };
+	struct sa *sa = need_sa(c, event);
+	bool in = event->type == IKE_IN_ADD, done;
+
+	if (sa == NULL)
+		return false;
+	described.policy = sa->policy;
+	done = in ? d->ops->in_add(d, &described) : d->ops->out_add(d, &described);
+	if (done && in)
+		sa->in = true;
+	else if (done)
+		sa->out = true;
+	forget_if_gone(c, sa);
+	return done;
+}
+
+static void
+remove_out(struct ipsec_children *c, struct sa *sa)
+{
+	if (sa->out)
+		c->datapath->ops->out_remove(c->datapath, sa->id);
+	sa->out = false;
+}
+
+static void
+remove_in(struct ipsec_children *c, struct sa *sa)
+{
+	if (sa->in)
+		c->datapath->ops->in_remove(c->datapath, sa->id);
+	sa->in = false;
+}
+
+bool
+ipsec_children_apply(struct ipsec_children *c, const struct ike_event *event,
+    struct ike_notice *notice)
+{
+	bool adds = event->type == IKE_IN_ADD || event->type == IKE_OUT_ADD;
+	struct sa *sa;
+
+	if (adds && !add(c, event)) {
+		*notice = (struct ike_notice){ .type = IKE_NOT_INSTALLED,
+		    .id = event->child };
+		return true;
+	}
+	sa = adds ? NULL : find_sa(c, event->child);
+	if (sa != NULL && event->type == IKE_OUT_REMOVE) {
+		remove_out(c, sa);
+		forget_if_gone(c, sa);
+	} else if (sa != NULL && event->type == IKE_IN_REMOVE) {
+		remove_in(c, sa);
+		forget_if_gone(c, sa);
+	}
+	return false;
+}
+
+void
+ipsec_children_free(struct ipsec_children *c)
+{
+	struct connection *connection, *next;
+	struct sa *sa, *after;
+
+	if (c == NULL)
+		return;
+	HASH_ITER(hh, c->sas, sa, after) {
+		remove_out(c, sa);
+		remove_in(c, sa);
+		forget_if_gone(c, sa);
+	}
+	HASH_ITER(hh, c->connections, connection, next) {
+		HASH_DEL(c->connections, connection);
+		free_connection(c, connection);
+	}
+	free(c);
+}
