@@ -16,10 +16,10 @@ enum esp_direction { ESP_IN, ESP_OUT };		/* as seen from this host */
  * address takes the first four octets and the other twelve are zero, so whole arrays
  * may be compared.
  *
- * protocol 0 is any.  Ports 0..65535 are any, and with protocol 0 the only legal ones;
- * 65535..0 is OPAQUE (RFC 7296 3.13.1): packets whose port cannot be seen.  With ICMP,
- * ICMPv6 (and mobility header) the "port" is type * 256 + code (mobility header: type
- * * 256). */
+ * protocol 0 is any.  Ports 0..65535 are any; 65535..0 is OPAQUE (RFC 7296 3.13.1):
+ * packets whose port cannot be seen, which any contains too.  Protocol 0 allows only
+ * these two.  With ICMP, ICMPv6 and the mobility header the "port" is type * 256 +
+ * code (RFC 4301 4.4.1.1). */
 struct esp_range {
 	uint8_t family, protocol;
 	uint16_t port[2];

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "libesp/bytes.h"
+#include "tests/unit/run.h"
 
 START_TEST(bytes_load_big_endian)
 {
@@ -50,18 +51,10 @@ END_TEST
 int
 main(void)
 {
-	Suite *suite = suite_create("bytes");
 	TCase *tcase = tcase_create("bytes");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tcase, bytes_load_big_endian);
 	tcase_add_test(tcase, bytes_store_whole_width);
 	tcase_add_test(tcase, bytes_equal_compares_length_and_content);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_tests("bytes", tcase);
 }

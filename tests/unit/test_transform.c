@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "libesp/backend.h"
+#include "tests/unit/run.h"
 #include "tests/unit/vectors.h"
 
 enum { NONCE = 12, SALT = 4, ICV_MAX = 32, TEXT_MAX = 4096 };
@@ -529,10 +530,8 @@ END_TEST
 int
 main(void)
 {
-	Suite *suite = suite_create("transform");
 	TCase *tcase = tcase_create("transform");
-	SRunner *runner;
-	int failed, rows = 0;
+	int rows = 0;
 
 	while (row((unsigned)rows) != NULL)
 		rows++;
@@ -549,10 +548,5 @@ main(void)
 	tcase_add_test(tcase, transform_cbc_iv_is_aes);
 	tcase_add_test(tcase, chacha_backends_agree);
 	tcase_add_test(tcase, transform_is_found_by_id);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_tests("transform", tcase);
 }
