@@ -183,7 +183,7 @@ struct ike_datagram {		/* the sender adds the non-ESP marker when neither port i
 	struct bytes data;
 };
 
-/* One IKE SA as people see it; strings and arrays live as long as event views do. */
+/* One IKE SA as people see it. */
 enum ike_state {
 	IKE_STATE_INIT_SENT, IKE_STATE_INIT_DONE, IKE_STATE_AUTH_SENT, IKE_STATE_ESTABLISHED,
 	IKE_STATE_CLOSING, IKE_STATE_CLOSED
@@ -191,7 +191,7 @@ enum ike_state {
 struct ike_child_info {
 	ike_id id;
 	ike_time since;
-	const struct ike_child *child;	/* without keys */
+	struct ike_child child;		/* without keys; views live as long as the SA */
 };
 struct ike_sa_info {
 	ike_id id, connection;

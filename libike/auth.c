@@ -1,0 +1,421 @@
+/* IKE_AUTH, RFC 7296 1.2, 2.15, 2.16: both roles.  The secrets are elsewhere: the engine asks for
+ * a proof of our identity (IKE_ASK_PROVE) and for a judgement on the peer's (IKE_ASK_CHECK).
+ * An SA becomes established in `establish` and nowhere else. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libike/sa.h"
+
+static struct ike_connection *
+connection_of(const struct ike_exchange *x)
+{
+	return x->connection != NULL ? x->connection : x->sa->connection;
+}
+
+/* The question about one side's AUTH: `initiator` says whose.  2.15: what is signed is the
+ * signer's IKE_SA_INIT as it stood on the wire, the other's nonce, and the signer's ID. */
+static enum ike_error
+ask_auth(struct ike *e, struct ike_exchange *x, enum ike_event_type type, bool initiator,
+    struct bytes id_octets, struct ike_auth_request *r)
+{
+	const struct ike_sa *sa = x->sa;
+	const struct ike_connection *c = connection_of(x);
+	struct bytes message = ike_buffer_view(&sa->init[initiator ? 0 : 1]);
+	struct bytes nonce = ike_buffer_view(&sa->nonce[initiator ? 1 : 0]);
+	size_t len = message.len + nonce.len + sa->suite.prf->len;
+	uint8_t *octets = malloc(len);
+	enum ike_error error = IKE_NO_MEMORY;
+
+	if (octets == NULL)
+		return IKE_NO_MEMORY;
+	r->method = c->auth;
+	r->prf = sa->suite.prf->id;
+	r->secret = c->secret;
+	r->local_id_type = c->local_id.type;
+	r->local_id = c->local_id.data;
+	r->remote_id_type = c->remote_id.type;
+	r->remote_id = c->remote_id.data;
+	r->octets = bytes_of(octets, ike_auth_octets(sa->suite.prf, message, nonce,
+	    initiator ? sa->keys.pi : sa->keys.pr, id_octets, octets));
+	if (r->octets.len > 0)
+		error = ike_ask(e, x, type, r);
+	ike_wipe(octets, len);
+	free(octets);
+	return error;
+}
+
+/* Our ID payload's body is kept: it is signed and sent. */
+static enum ike_error
+ask_prove(struct ike *e, struct ike_exchange *x)
+{
+	const struct ike_connection *c = connection_of(x);
+	struct ike_writer w = ike_writer(e->scratch, sizeof(e->scratch));
+	struct ike_auth_request r = { 0 };
+
+	ike_build_id(&w, c->local_id.type, c->local_id.data);
+	if (w.bad || !ike_buffer_set(&x->id_body, ike_written(&w)))
+		return IKE_NO_MEMORY;
+	return ask_auth(e, x, IKE_ASK_PROVE, x->sa->initiator, ike_buffer_view(&x->id_body), &r);
+}
+
+static enum ike_error
+ask_check(struct ike *e, struct ike_exchange *x, const struct ike_id_view *id)
+{
+	const struct ike_sa *sa = x->sa;
+	struct ike_refusal refusal;
+	struct ike_auth_request r = { 0 };
+	struct ike_auth auth;
+	enum ike_error error;
+
+	error = ike_parse_auth(ike_find_payload(x->message, IKE_PAYLOAD_AUTH, 0)->body, &auth);
+	if (error != IKE_OK)
+		return error;
+	if (auth.method != connection_of(x)->auth) {
+		refusal = ike_refusal(IKE_AUTHENTICATION_FAILED,
+		    "the peer authenticates by another method than the connection asks for");
+		refusal.ours = "psk";
+		refusal.theirs = auth.method == IKE_AUTH_RSA ||
+		    auth.method == IKE_AUTH_SIGNATURE ? "signature" : "another method";
+		refusal.setting = "auth";
+		ike_say_refused(e, sa, 0, &refusal);
+		return IKE_AUTHENTICATION_FAILED;
+	}
+	r.value = auth.data;
+	return ask_auth(e, x, IKE_ASK_CHECK, !sa->initiator, id->octets, &r);
+}
+
+/* The answer to PROVE or CHECK was no. */
+static enum ike_error
+not_authentic(struct ike *e, const struct ike_exchange *x, const char *what)
+{
+	struct ike_refusal r;
+
+	if (x->answer_error == IKE_NO_MEMORY)
+		return IKE_NO_MEMORY;
+	r = ike_refusal(IKE_AUTHENTICATION_FAILED,
+	    x->answer_reason != NULL ? x->answer_reason : what);
+	r.setting = "secret";
+	ike_say_refused(e, x->sa, 0, &r);
+	return IKE_AUTHENTICATION_FAILED;
+}
+
+static void
+add_auth(struct ike_chain *chain, const struct ike_exchange *x)
+{
+	struct ike_auth auth = { connection_of(x)->auth, ike_buffer_view(&x->answer_value) };
+
+	ike_chain_open(chain, IKE_PAYLOAD_AUTH);
+	ike_build_auth(&chain->w, &auth);
+	ike_chain_close(chain);
+}
+
+static void
+add_octets(struct ike_chain *chain, uint8_t type, struct bytes body)
+{
+	ike_chain_open(chain, type);
+	ike_write_bytes(&chain->w, body);
+	ike_chain_close(chain);
+}
+
+/* The one place where an SA becomes established. */
+static void
+establish(struct ike *e, struct ike_sa *sa)
+{
+	ike_timer_disarm(e, &sa->expire);
+	ike_sa_state(e, sa, IKE_STATE_ESTABLISHED);
+	ike_say_up(e, sa);
+}
+
+static bool
+copy_identity(struct ike_identity *to, const struct ike_id_view *from)
+{
+	uint8_t *p = malloc(from->data.len > 0 ? from->data.len : 1);
+
+	if (p == NULL)
+		return false;
+	if (from->data.len > 0)
+		memcpy(p, from->data.p, from->data.len);
+	to->type = from->type;
+	to->data = bytes_of(p, from->data.len);
+	return true;
+}
+
+static struct ike_identity
+identity_of(const struct ike_id_view *v)
+{
+	return (struct ike_identity){ v->type, v->data };
+}
+
+/* ---- initiator ---- */
+
+enum ike_error
+ike_auth_prove(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
+{
+	(void)sa;
+	return ask_prove(e, x);
+}
+
+enum ike_error
+ike_auth_send(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
+{
+	const struct ike_connection *c = sa->connection;
+	struct ike_chain chain;
+
+	if (x->answer_error != IKE_OK)
+		return not_authentic(e, x, "our own identity could not be proven");
+	x->child = ike_child_new(e, sa, sa->connection, x->configured);
+	if (x->child == NULL)
+		return IKE_NO_MEMORY;
+	chain = ike_chain_begin(e);
+	add_octets(&chain, IKE_PAYLOAD_IDI, ike_buffer_view(&x->id_body));
+	/* 2.4 and decision 12: only when nothing else of this peer exists or is coming. */
+	if (!ike_peer_has_sa(sa->peer, sa))
+		ike_add_notify(&chain, IKE_N_INITIAL_CONTACT, bytes_of(NULL, 0));
+	ike_chain_open(&chain, IKE_PAYLOAD_IDR);
+	ike_build_id(&chain.w, c->remote_id.type, c->remote_id.data);
+	ike_chain_close(&chain);
+	add_auth(&chain, x);
+	ike_child_offer(&chain, x);
+	return ike_exchange_send(e, x, &chain);
+}
+
+/* Everything about the peer is verified before anything else leaves. */
+enum ike_error
+ike_auth_response(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
+{
+	const struct ike_message *m = x->message;
+	const struct ike_payload *idr = ike_find_payload(m, IKE_PAYLOAD_IDR, 0);
+	enum ike_error error = ike_first_error(m);
+	struct ike_identity theirs;
+	struct ike_id_view id;
+
+	if (idr == NULL || ike_find_payload(m, IKE_PAYLOAD_AUTH, 0) == NULL) {
+		ike_refused_by_peer(e, sa, error, x->configured);
+		return error;		/* the table lets only an error come without them */
+	}
+	if ((error = ike_parse_id(idr->body, &id)) != IKE_OK)
+		return error;
+	theirs = identity_of(&id);
+	if (!ike_id_equal(&theirs, &sa->connection->remote_id)) {
+		ike_refuse_identity(e, sa, "the peer says it is somebody else", "remote.id",
+		    &sa->connection->remote_id, &id);
+		return IKE_AUTHENTICATION_FAILED;
+	}
+	return ask_check(e, x, &id);
+}
+
+/* The peer is who it should be; what it says of the Child SA decides about that alone (T41). */
+enum ike_error
+ike_auth_finish(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
+{
+	const struct ike_message *m = x->message;
+	enum ike_error refused = ike_first_error(m), error;
+	struct ike_id_view id;
+
+	if (x->answer_error != IKE_OK)
+		return not_authentic(e, x, "the peer's proof does not fit our secret");
+	if (refused != IKE_OK) {
+		ike_refused_by_peer(e, sa, refused, x->configured);
+	} else if ((refused = ike_child_take(e, x)) == IKE_OK) {
+		refused = ike_child_prepare(e, x->child, true, ike_buffer_view(&sa->nonce[0]),
+		    ike_buffer_view(&sa->nonce[1]));
+	}
+	if (refused == IKE_INVALID_SYNTAX || refused == IKE_NO_MEMORY)
+		return refused;
+	error = ike_parse_id(ike_find_payload(m, IKE_PAYLOAD_IDR, 0)->body, &id);
+	if (error != IKE_OK || !copy_identity(&sa->remote_id, &id))
+		return IKE_NO_MEMORY;
+	establish(e, sa);
+	if (refused == IKE_OK) {
+		ike_child_commit(e, x->child);
+		x->child = NULL;
+	} else if (ike_first_error(m) == IKE_OK) {
+		ike_info_delete_spi(e, sa, x->child->spi_in);	/* T48 */
+	}
+	return IKE_OK;
+}
+
+/* ---- responder ---- */
+
+/* The connection of these addresses with this pair of identities. */
+static struct ike_peer *
+find_peer(struct ike *e, const struct ike_path *path, const struct ike_identity *initiator,
+    const struct ike_identity *responder)
+{
+	struct ike_peer *p;
+
+	TAILQ_FOREACH(p, &e->peers, link)
+		if (ike_peer_matches(p, path) &&
+		    ike_id_equal(&p->connection->remote_id, initiator) &&
+		    (responder == NULL || ike_id_equal(&p->connection->local_id, responder)))
+			return p;
+	return NULL;
+}
+
+static enum ike_error
+unknown_peer(struct ike *e, const struct ike_sa *sa, const struct ike_path *path,
+    const struct ike_id_view *initiator, const struct ike_id_view *responder)
+{
+	struct ike_identity id = identity_of(initiator);
+
+	if (responder != NULL && find_peer(e, path, &id, NULL) != NULL)
+		ike_refuse_identity(e, sa, "the peer asks for another identity than ours",
+		    "local.id", &sa->connection->local_id, responder);
+	else
+		ike_refuse_identity(e, sa, "no connection knows this peer", "remote.id",
+		    &sa->connection->remote_id, initiator);
+	return IKE_AUTHENTICATION_FAILED;
+}
+
+/* IDi has spoken: the SA may belong to another connection than the addresses suggested. */
+static enum ike_error
+switch_connection(struct ike *e, struct ike_sa *sa, struct ike_exchange *x, struct ike_peer *p)
+{
+	struct ike_refusal r;
+	char ours[256], theirs[128], what[256];
+
+	if (!ike_choice_allowed(&p->connection->ike, &sa->choice)) {
+		snprintf(what, sizeof(what), "the addresses led to connection %.63s, the peer's "
+		    "identity to %.63s, which forbids what was chosen", sa->connection->name,
+		    p->connection->name);
+		r = ike_refusal(IKE_AUTHENTICATION_FAILED, what);
+		r.ours = ike_proposals_print(&p->connection->ike, ours, sizeof(ours));
+		r.theirs = ike_choice_print(&sa->choice, theirs, sizeof(theirs));
+		r.setting = "ike";
+		ike_say_refused(e, sa, p->id, &r);
+		return IKE_AUTHENTICATION_FAILED;
+	}
+	x->connection = ike_connection_hold(p->connection);
+	ike_peer_join(p, sa);	/* a name for events; the connection follows with AUTH */
+	return IKE_OK;
+}
+
+static enum ike_error
+request(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
+{
+	const struct ike_message *m = x->message;
+	const struct ike_payload *idr = ike_find_payload(m, IKE_PAYLOAD_IDR, 0);
+	struct ike_id_view initiator, responder;
+	struct ike_identity i, r;
+	struct ike_peer *p;
+	enum ike_error error;
+
+	error = ike_parse_id(ike_find_payload(m, IKE_PAYLOAD_IDI, 0)->body, &initiator);
+	if (error == IKE_OK && idr != NULL)
+		error = ike_parse_id(idr->body, &responder);
+	if (error != IKE_OK)
+		return error;
+	i = identity_of(&initiator);
+	if (idr != NULL)
+		r = identity_of(&responder);
+	p = find_peer(e, &sa->path, &i, idr != NULL ? &r : NULL);
+	if (p == NULL)
+		return unknown_peer(e, sa, &sa->path, &initiator, idr != NULL ? &responder : NULL);
+	if ((error = switch_connection(e, sa, x, p)) != IKE_OK)
+		return error;
+	return ask_check(e, x, &initiator);
+}
+
+static enum ike_error
+admit(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
+{
+	const struct ike_connection *c = x->connection;
+	struct ike_auth_request r = { .method = c->auth, .prf = sa->suite.prf->id,
+	    .secret = c->secret,
+	    .local_id_type = c->local_id.type, .local_id = c->local_id.data,
+	    .remote_id_type = c->remote_id.type, .remote_id = c->remote_id.data };
+
+	if (x->answer_error != IKE_OK)
+		return not_authentic(e, x, "the peer's proof does not fit our secret");
+	return ike_ask(e, x, IKE_ASK_ADMIT, &r);
+}
+
+static enum ike_error
+prove(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
+{
+	struct ike_refusal r;
+
+	if (x->answer_error != IKE_OK) {
+		r = ike_refusal(IKE_AUTHENTICATION_FAILED, x->answer_reason != NULL ?
+		    x->answer_reason : "the peer is authentic but was not admitted");
+		ike_say_refused(e, sa, 0, &r);
+		return IKE_AUTHENTICATION_FAILED;
+	}
+	return ask_prove(e, x);
+}
+
+/* INITIAL_CONTACT: the peer has forgotten all older SAs of this pair of identities (T43). */
+static void
+forget_older(struct ike *e, const struct ike_sa *sa)
+{
+	struct ike_sa *old, *next;
+
+	for (old = LIST_FIRST(&sa->peer->sas); old != NULL; old = next) {
+		next = LIST_NEXT(old, of_peer);
+		if (old == sa || old->state != IKE_STATE_ESTABLISHED ||
+		    old->created >= sa->created ||
+		    !ike_id_equal(&old->remote_id, &sa->remote_id) ||
+		    !ike_id_equal(&old->connection->local_id, &sa->connection->local_id))
+			continue;
+		ike_sa_close(e, old, IKE_CLOSED, 0);
+	}
+}
+
+static enum ike_error
+write_answer(struct ike *e, struct ike_exchange *x, enum ike_error refused,
+    const struct ike_choice *choice)
+{
+	struct ike_chain chain = ike_chain_begin(e);
+
+	add_octets(&chain, IKE_PAYLOAD_IDR, ike_buffer_view(&x->id_body));
+	add_auth(&chain, x);
+	if (refused == IKE_OK)
+		ike_child_answer(&chain, x->child, choice);
+	else
+		ike_add_notify(&chain, (uint16_t)refused, bytes_of(NULL, 0));
+	return ike_exchange_send(e, x, &chain);
+}
+
+/* The last step: all that can fail comes before the answer is queued. */
+static enum ike_error
+respond(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
+{
+	struct ike_identity id = { 0 };
+	struct ike_id_view view;
+	struct ike_choice choice;
+	struct ike_notify n;
+	enum ike_error refused, error;
+
+	if (x->answer_error != IKE_OK)
+		return not_authentic(e, x, "our own identity could not be proven");
+	error = ike_parse_id(ike_find_payload(x->message, IKE_PAYLOAD_IDI, 0)->body, &view);
+	if (error != IKE_OK)
+		return error;
+	sa->path = x->path;		/* where the peer's IKE_AUTH came from (T78) */
+	refused = ike_child_choose(e, x, &choice);
+	if (refused == IKE_OK)
+		refused = ike_child_prepare(e, x->child, false, ike_buffer_view(&sa->nonce[0]),
+		    ike_buffer_view(&sa->nonce[1]));
+	if (refused < 0 || refused == IKE_INVALID_SYNTAX)
+		return refused;
+	if (!copy_identity(&id, &view))
+		return IKE_NO_MEMORY;
+	if ((error = write_answer(e, x, refused, &choice)) != IKE_OK) {
+		ike_id_free(&id);
+		return error;
+	}
+	sa->remote_id = id;
+	ike_connection_free(sa->connection);
+	sa->connection = ike_connection_hold(x->connection);
+	establish(e, sa);
+	if (refused == IKE_OK) {
+		ike_child_commit(e, x->child);
+		x->child = NULL;
+	}
+	if (ike_find_notify(x->message, IKE_N_INITIAL_CONTACT, &n))
+		forget_older(e, sa);	/* after the survivor has its Child SA */
+	return IKE_OK;
+}
+
+ike_step *const ike_auth_request_steps[] = { request, admit, prove, respond, NULL };

@@ -1,0 +1,415 @@
+/* The entry points: every input passes here, and leaves by the queues of event.c. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "libike/sa.h"
+
+ike_id
+ike_new_id(struct ike *e)
+{
+	return ++e->last_id;
+}
+
+/* Every input with a time begins and ends with these two. */
+static void
+enter(struct ike *e, ike_time now)
+{
+	if (now > e->now)		/* a clock that steps back must not undo timers */
+		e->now = now;
+	ike_forget_delivered(e);
+}
+
+static void
+leave(struct ike *e)
+{
+	ike_reap(e);
+}
+
+struct ike *
+ike_new(const struct ike_options *options)
+{
+	struct ike *e;
+
+	if (options->random == NULL || options->spi_prefix_bits > 32 ||
+	    (e = calloc(1, sizeof(*e))) == NULL)
+		return NULL;
+	e->options = *options;
+	e->random = (struct ike_random){ options->random, options->arg };
+	e->algorithms = options->algorithms != NULL ? options->algorithms :
+	    &ike_builtin_algorithms;
+	e->port = options->port != 0 ? options->port : 500;
+	e->natt_port = options->natt_port != 0 ? options->natt_port : 4500;
+	e->random.fill(e->random.arg, e->init_hash_key, sizeof(e->init_hash_key));
+	TAILQ_INIT(&e->peers);
+	TAILQ_INIT(&e->sas);
+	TAILQ_INIT(&e->dead);
+	STAILQ_INIT(&e->events);
+	STAILQ_INIT(&e->datagrams);
+	STAILQ_INIT(&e->delivered);
+	return e;
+}
+
+static void
+empty(struct ike_outputs *queue)
+{
+	struct ike_output *o;
+
+	while ((o = STAILQ_FIRST(queue)) != NULL) {
+		STAILQ_REMOVE_HEAD(queue, link);
+		ike_output_free(o);
+	}
+}
+
+void
+ike_free(struct ike *e)
+{
+	struct ike_child_sa *c;
+	struct ike_peer *p;
+	struct ike_sa *sa;
+
+	if (e == NULL)
+		return;
+	while ((sa = TAILQ_FIRST(&e->sas)) != NULL) {
+		while ((c = LIST_FIRST(&sa->children)) != NULL)
+			ike_child_free(e, c);
+		ike_sa_dead(e, sa);
+	}
+	ike_reap(e);
+	while ((p = TAILQ_FIRST(&e->peers)) != NULL)
+		ike_peer_free(e, p);
+	empty(&e->events);
+	empty(&e->datagrams);
+	empty(&e->delivered);
+	ike_wipe(e, sizeof(*e));
+	free(e);
+}
+
+ike_id
+ike_put(struct ike *e, ike_time now, ike_id replace, struct ike_connection *c)
+{
+	struct ike_peer *p;
+
+	enter(e, now);
+	if (replace != 0) {
+		if ((p = ike_table_peer(e, replace)) == NULL)
+			return 0;
+		ike_connection_hold(c);
+		ike_connection_free(p->connection);
+		p->connection = c;
+	} else if ((p = ike_peer_new(e, c)) == NULL) {
+		return 0;
+	}
+	p->wanted = c->start == IKE_START_ALWAYS;
+	if (p->wanted && !ike_peer_has_sa(p, NULL))
+		ike_timer_arm(e, &p->retry, e->now);
+	ike_timers_run(e);
+	leave(e);
+	return p->id;
+}
+
+/* A half-open SA goes silently, but one whose peer may already hold it for up is deleted when
+ * that is known; an established one says DELETE. */
+static void
+take_down(struct ike *e, struct ike_sa *sa)
+{
+	if (sa->state == IKE_STATE_INIT_SENT || sa->state == IKE_STATE_INIT_DONE)
+		ike_sa_close(e, sa, IKE_CANCELLED, 0);
+	else
+		ike_info_delete_sa(e, sa);
+}
+
+static void
+peer_down(struct ike *e, struct ike_peer *p)
+{
+	struct ike_sa *sa, *next;
+
+	p->wanted = false;
+	ike_timer_disarm(e, &p->retry);
+	for (sa = LIST_FIRST(&p->sas); sa != NULL; sa = next) {
+		next = LIST_NEXT(sa, of_peer);
+		take_down(e, sa);
+	}
+}
+
+enum ike_error
+ike_drop(struct ike *e, ike_time now, ike_id connection)
+{
+	struct ike_peer *p;
+	struct ike_sa *sa;
+
+	enter(e, now);
+	if ((p = ike_table_peer(e, connection)) == NULL)
+		return IKE_GONE;
+	peer_down(e, p);
+	while ((sa = LIST_FIRST(&p->sas)) != NULL)	/* their DELETEs go on alone */
+		ike_peer_leave(sa);
+	ike_peer_free(e, p);
+	leave(e);
+	return IKE_OK;
+}
+
+/* An IKE SA that has no Child SA is of no use: it makes room for a new attempt. */
+static bool
+is_up(struct ike *e, struct ike_peer *p)
+{
+	struct ike_sa *sa, *next;
+	bool up = false;
+
+	for (sa = LIST_FIRST(&p->sas); sa != NULL; sa = next) {
+		next = LIST_NEXT(sa, of_peer);
+		if (sa->state == IKE_STATE_ESTABLISHED && sa->n_children == 0)
+			ike_info_delete_sa(e, sa);
+		else if (sa->state != IKE_STATE_CLOSING)
+			up = true;
+	}
+	return up;
+}
+
+enum ike_error
+ike_up(struct ike *e, ike_time now, ike_id connection)
+{
+	enum ike_error error = IKE_OK;
+	struct ike_peer *p;
+
+	enter(e, now);
+	if ((p = ike_table_peer(e, connection)) == NULL)
+		return IKE_GONE;
+	p->wanted = p->connection->start == IKE_START_ALWAYS;
+	p->failures = 0;
+	if (!is_up(e, p))
+		error = ike_peer_start(e, p, NULL, NULL);
+	leave(e);
+	return error;
+}
+
+enum ike_error
+ike_down(struct ike *e, ike_time now, ike_id id)
+{
+	struct ike_child_sa *c;
+	struct ike_peer *p;
+	struct ike_sa *sa;
+	enum ike_error error = IKE_OK;
+
+	enter(e, now);
+	if ((p = ike_table_peer(e, id)) != NULL)
+		peer_down(e, p);
+	else if ((sa = ike_table_sa(e, id)) != NULL)
+		take_down(e, sa);
+	else if ((c = ike_table_child(e, id)) != NULL)
+		ike_info_delete_spi(e, c->sa, c->spi_in);
+	else
+		error = IKE_GONE;
+	leave(e);
+	return error;
+}
+
+/* The SA that a header names by our SPI; NULL: none, or the other SPI or flags disagree. */
+static struct ike_sa *
+find_sa(const struct ike *e, const struct ike_header *h)
+{
+	bool from_initiator = (h->flags & IKE_FLAG_INITIATOR) != 0;
+	struct ike_sa *sa = ike_table_spi(e, from_initiator ? h->spi_r : h->spi_i);
+
+	if (sa == NULL || sa->initiator == from_initiator)
+		return NULL;
+	if (sa->state == IKE_STATE_INIT_SENT)
+		return sa;		/* the peer's SPI is what the answer brings */
+	return h->spi_i == sa->spi_i && h->spi_r == sa->spi_r ? sa : NULL;
+}
+
+static bool
+is_init_request(const struct ike_header *h)
+{
+	return h->exchange == IKE_SA_INIT && h->spi_r == 0 && h->spi_i != 0 &&
+	    h->message_id == 0 &&
+	    (h->flags & (IKE_FLAG_INITIATOR | IKE_FLAG_RESPONSE)) == IKE_FLAG_INITIATOR;
+}
+
+static void
+receive(struct ike *e, const struct ike_path *path, struct bytes wire)
+{
+	struct ike_header h;
+	struct ike_sa *sa;
+
+	if (ike_parse_header(wire, &h) != IKE_OK || (h.version >> 4) < 2) {
+		e->counts.dropped++;
+		return;
+	}
+	if ((h.version >> 4) > 2) {	/* 2.5, T16 */
+		if (is_init_request(&h))
+			ike_init_refuse(e, path, &h, IKE_INVALID_MAJOR_VERSION,
+			    bytes_of(NULL, 0));
+		e->counts.dropped++;
+		return;
+	}
+	if (is_init_request(&h))
+		ike_init_request(e, path, &h, wire);
+	else if ((sa = find_sa(e, &h)) != NULL)
+		ike_exchange_receive(e, sa, path, &h, wire);
+	else
+		e->counts.dropped++;
+}
+
+void
+ike_receive(struct ike *e, ike_time now, const struct ike_path *path, uint8_t *data,
+    size_t len)
+{
+	enter(e, now);
+	e->counts.received++;
+	receive(e, path, bytes_of(data, len));
+	leave(e);
+}
+
+void
+ike_tick(struct ike *e, ike_time now)
+{
+	enter(e, now);
+	ike_timers_run(e);
+	leave(e);
+}
+
+bool
+ike_next_deadline(const struct ike *e, ike_time *when)
+{
+	if (e->timers == NULL)
+		return false;
+	*when = e->timers->at;
+	return true;
+}
+
+enum ike_error
+ike_answer_question(struct ike *e, ike_time now, ike_id question,
+    const struct ike_answer *answer)
+{
+	enum ike_error error;
+
+	enter(e, now);
+	error = ike_take_answer(e, question, answer);
+	leave(e);
+	return error;
+}
+
+static enum ike_error
+acquire(struct ike *e, const struct ike_notice *notice)
+{
+	const struct ike_connection_child *configured = NULL;
+	struct ike_peer *p = ike_table_peer(e, notice->id);
+
+	if (p == NULL)
+		return IKE_GONE;
+	for (unsigned i = 0; i < p->connection->n_children; i++)
+		if (notice->child != NULL &&
+		    strcmp(p->connection->children[i].name, notice->child) == 0)
+			configured = &p->connection->children[i];
+	if (is_up(e, p))
+		return IKE_OK;
+	return ike_peer_acquire(e, p, configured, &notice->packet);
+}
+
+/* A Child SA that the data path could not install is of no use to the peer either. */
+static enum ike_error
+not_installed(struct ike *e, ike_id id)
+{
+	struct ike_child_sa *c = ike_table_child(e, id);
+	struct ike_refusal r;
+
+	if (c == NULL || !c->installed)
+		return IKE_GONE;
+	r = ike_refusal(IKE_NO_MEMORY, "the data path could not install the Child SA");
+	r.child = c->configured->name;
+	ike_say_refused(e, c->sa, 0, &r);
+	ike_info_delete_spi(e, c->sa, c->spi_in);
+	return IKE_OK;
+}
+
+enum ike_error
+ike_tell(struct ike *e, ike_time now, const struct ike_notice *notice)
+{
+	enum ike_error error;
+
+	enter(e, now);
+	error = notice->type == IKE_ACQUIRE ? acquire(e, notice) :
+	    not_installed(e, notice->id);
+	leave(e);
+	return error;
+}
+
+const struct ike_connection *
+ike_connection_of(const struct ike *e, ike_id connection)
+{
+	struct ike_peer *p = ike_table_peer(e, connection);
+
+	return p != NULL ? p->connection : NULL;
+}
+
+static void
+describe(const struct ike_sa *sa, struct ike_sa_info *info)
+{
+	const struct ike_connection *c = sa->connection;
+	const struct ike_identity *remote = sa->remote_id.data.len > 0 ? &sa->remote_id :
+	    &c->remote_id;
+
+	memset(info, 0, sizeof(*info));
+	info->id = sa->id;
+	info->connection = sa->connection_id;
+	info->state = sa->state;
+	info->initiator = sa->initiator;
+	info->encap = sa->encap;
+	info->nat_here = sa->nat_here;
+	info->nat_there = sa->nat_there;
+	info->spi_i = sa->spi_i;
+	info->spi_r = sa->spi_r;
+	info->since = sa->since;
+	info->path = sa->path;
+	info->n_children = sa->n_children;
+	ike_id_print(c->local_id.type, c->local_id.data, info->local_id,
+	    sizeof(info->local_id));
+	ike_id_print(remote->type, remote->data, info->remote_id, sizeof(info->remote_id));
+	if (sa->suite.cipher != NULL)
+		ike_choice_print(&sa->choice, info->proposal, sizeof(info->proposal));
+}
+
+bool
+ike_next_sa(const struct ike *e, ike_id after, struct ike_sa_info *info)
+{
+	const struct ike_sa *sa = ike_table_sa(e, after);
+
+	if (after == 0) {
+		sa = TAILQ_FIRST(&e->sas);
+	} else if (sa != NULL) {
+		sa = TAILQ_NEXT(sa, link);
+	} else {			/* gone meanwhile: the list is in order of id */
+		TAILQ_FOREACH(sa, &e->sas, link)
+			if (sa->id > after)
+				break;
+	}
+	if (sa == NULL)
+		return false;
+	describe(sa, info);
+	return true;
+}
+
+bool
+ike_child_at(const struct ike *e, ike_id id, unsigned index, struct ike_child_info *info)
+{
+	const struct ike_sa *sa = ike_table_sa(e, id);
+	const struct ike_child_sa *c;
+
+	if (sa == NULL)
+		return false;
+	LIST_FOREACH(c, &sa->children, link) {
+		if (index-- > 0)
+			continue;
+		info->id = c->id;
+		info->since = c->since;
+		ike_child_describe(c, &info->child);
+		return true;
+	}
+	return false;
+}
+
+void
+ike_read_counts(const struct ike *e, struct ike_counts *counts)
+{
+	*counts = e->counts;
+}

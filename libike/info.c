@@ -1,0 +1,239 @@
+/* INFORMATIONAL, RFC 7296 1.4: liveness answered, DELETE sent and obeyed. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "libike/sa.h"
+
+/* ---- the peer's request ---- */
+
+struct wish {			/* what a request asks for, read before anything is done */
+	bool delete_sa;
+	enum ike_error error;	/* a notify that ends the SA */
+	unsigned n;		/* Delete payloads for ESP */
+};
+
+static enum ike_error
+read_request(const struct ike_message *m, struct wish *wish)
+{
+	struct ike_notify n;
+	struct ike_delete d;
+
+	memset(wish, 0, sizeof(*wish));
+	for (unsigned i = 0; i < m->n; i++) {
+		if (m->v[i].type == IKE_PAYLOAD_NOTIFY) {
+			if (ike_parse_notify(m->v[i].body, &n) != IKE_OK)
+				return IKE_INVALID_SYNTAX;
+			if (n.type == IKE_AUTHENTICATION_FAILED)
+				wish->error = IKE_AUTHENTICATION_FAILED;
+		} else if (m->v[i].type == IKE_PAYLOAD_DELETE) {
+			if (ike_parse_delete(m->v[i].body, &d) != IKE_OK)
+				return IKE_INVALID_SYNTAX;
+			if (d.protocol == IKE_PROTOCOL_IKE)
+				wish->delete_sa = true;
+			else if (d.protocol == IKE_PROTOCOL_ESP)
+				wish->n++;
+		}
+	}
+	return IKE_OK;
+}
+
+/* The peer names its inbound SPI: our outbound one. */
+static struct ike_child_sa *
+find_outbound(struct ike_sa *sa, uint32_t spi_out)
+{
+	struct ike_child_sa *c;
+
+	LIST_FOREACH(c, &sa->children, link)
+		if (c->spi_out == spi_out && !c->leaving)
+			return c;
+	return NULL;
+}
+
+/* Marks what goes, and lists our own SPIs of it for the answer.  One that we are deleting at this
+ * moment ourselves is not listed: the peer's answer to that speaks for it (T69). */
+static void
+mark_children(struct ike_sa *sa, const struct ike_message *m, struct ike_chain *answer)
+{
+	const struct ike_payload *p;
+	struct ike_child_sa *c;
+	struct ike_delete d;
+	uint32_t spi;
+
+	for (unsigned i = 0; (p = ike_find_payload(m, IKE_PAYLOAD_DELETE, i)) != NULL; i++) {
+		if (ike_parse_delete(p->body, &d) != IKE_OK || d.protocol != IKE_PROTOCOL_ESP)
+			continue;
+		for (uint16_t k = 0; k < d.count; k++) {
+			c = find_outbound(sa, ike_delete_spi(&d, k));
+			if (c == NULL)
+				continue;	/* unknown or already gone (T75) */
+			c->leaving = true;
+			if (c->deleting)
+				continue;
+			spi = c->spi_in;
+			ike_chain_open(answer, IKE_PAYLOAD_DELETE);
+			ike_build_delete(&answer->w, IKE_PROTOCOL_ESP, &spi, 1);
+			ike_chain_close(answer);
+		}
+	}
+}
+
+static void
+settle_children(struct ike *e, struct ike_sa *sa, bool gone)
+{
+	struct ike_child_sa *c, *next;
+
+	for (c = LIST_FIRST(&sa->children); c != NULL; c = next) {
+		next = LIST_NEXT(c, link);
+		if (!c->leaving)
+			continue;
+		if (gone)
+			ike_child_close(e, c, IKE_CLOSED);
+		else
+			c->leaving = false;
+	}
+}
+
+static enum ike_error
+end_sa(struct ike *e, struct ike_sa *sa, struct ike_exchange *x, enum ike_error why)
+{
+	struct ike_chain empty = ike_chain_begin(e);
+	enum ike_error error = ike_exchange_send(e, x, &empty);
+
+	if (error != IKE_OK)
+		return error;
+	if (why != IKE_CLOSED)
+		ike_refused_by_peer(e, sa, why, NULL);
+	if (sa->state == IKE_STATE_CLOSING)
+		why = sa->hint != IKE_OK ? sa->hint : IKE_CANCELLED;	/* crossed (T73) */
+	ike_sa_close(e, sa, why, IKE_LINGER);
+	return IKE_OK;
+}
+
+static enum ike_error
+request(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
+{
+	struct ike_chain answer;
+	struct wish wish;
+	enum ike_error error;
+
+	if ((error = read_request(x->message, &wish)) != IKE_OK)
+		return error;
+	if (wish.delete_sa || wish.error != IKE_OK)	/* ends the message (T77) */
+		return end_sa(e, sa, x, wish.error != IKE_OK ? wish.error : IKE_CLOSED);
+	answer = ike_chain_begin(e);
+	if (wish.n > 0)
+		mark_children(sa, x->message, &answer);
+	error = ike_exchange_send(e, x, &answer);
+	settle_children(e, sa, error == IKE_OK);
+	return error;
+}
+
+ike_step *const ike_info_request_steps[] = { request, NULL };
+
+/* ---- our own DELETE ---- */
+
+static enum ike_error
+send_delete_sa(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
+{
+	struct ike_chain chain = ike_chain_begin(e);
+	struct ike_child_sa *c;
+
+	LIST_FOREACH(c, &sa->children, link)
+		ike_child_stop_out(e, c);
+	ike_chain_open(&chain, IKE_PAYLOAD_DELETE);
+	ike_build_delete(&chain.w, IKE_PROTOCOL_IKE, NULL, 0);
+	ike_chain_close(&chain);
+	return ike_exchange_send(e, x, &chain);
+}
+
+static enum ike_error
+sa_deleted(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
+{
+	(void)x;
+	ike_sa_close(e, sa, sa->hint != IKE_OK ? sa->hint : IKE_CANCELLED, 0);
+	return IKE_OK;
+}
+
+static ike_step *const delete_sa_steps[] = { send_delete_sa, sa_deleted, NULL };
+
+void
+ike_info_delete_sa(struct ike *e, struct ike_sa *sa)
+{
+	struct ike_exchange *x;
+
+	if (sa->state == IKE_STATE_CLOSING || sa->state == IKE_STATE_CLOSED)
+		return;
+	if (sa->ours != NULL) {
+		if (!ike_want(sa, IKE_WISH_DELETE_SA, 0))
+			ike_sa_close(e, sa, IKE_CANCELLED, 0);
+		return;
+	}
+	x = ike_exchange_new(sa, true, INFORMATIONAL, delete_sa_steps);
+	if (x == NULL) {
+		ike_sa_close(e, sa, IKE_CANCELLED, 0);
+		return;
+	}
+	ike_sa_state(e, sa, IKE_STATE_CLOSING);
+	ike_exchange_begin(e, sa, x);
+}
+
+static struct ike_child_sa *
+find_inbound(struct ike_sa *sa, uint32_t spi_in)
+{
+	struct ike_child_sa *c;
+
+	LIST_FOREACH(c, &sa->children, link)
+		if (c->spi_in == spi_in)
+			return c;
+	return NULL;
+}
+
+static enum ike_error
+send_delete_spi(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
+{
+	struct ike_chain chain = ike_chain_begin(e);
+	struct ike_child_sa *c = find_inbound(sa, x->spi);
+
+	if (c != NULL) {
+		c->deleting = true;
+		ike_child_stop_out(e, c);
+	}
+	ike_chain_open(&chain, IKE_PAYLOAD_DELETE);
+	ike_build_delete(&chain.w, IKE_PROTOCOL_ESP, &x->spi, 1);
+	ike_chain_close(&chain);
+	return ike_exchange_send(e, x, &chain);
+}
+
+/* Both directions go, whatever the answer lists (T76). */
+static enum ike_error
+spi_deleted(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
+{
+	struct ike_child_sa *c = find_inbound(sa, x->spi);
+
+	if (c != NULL)
+		ike_child_close(e, c, IKE_CANCELLED);
+	return IKE_OK;
+}
+
+static ike_step *const delete_spi_steps[] = { send_delete_spi, spi_deleted, NULL };
+
+void
+ike_info_delete_spi(struct ike *e, struct ike_sa *sa, uint32_t spi_in)
+{
+	struct ike_exchange *x;
+
+	if (sa->state != IKE_STATE_ESTABLISHED)
+		return;
+	if (sa->ours != NULL) {
+		if (!ike_want(sa, IKE_WISH_DELETE_SPI, spi_in))
+			ike_sa_close(e, sa, IKE_NO_MEMORY, 0);
+		return;
+	}
+	x = ike_exchange_new(sa, true, INFORMATIONAL, delete_spi_steps);
+	if (x == NULL) {
+		ike_sa_close(e, sa, IKE_NO_MEMORY, 0);
+		return;
+	}
+	x->spi = spi_in;
+	ike_exchange_begin(e, sa, x);
+}

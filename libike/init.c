@@ -1,0 +1,483 @@
+/* IKE_SA_INIT, RFC 7296 1.2, 2.6, 2.7: both roles.  The exchange is unprotected: as responder
+ * nothing is kept for a message that is refused, and as initiator an unprotected refusal
+ * is shown and remembered, but the attempt goes on for a while, since anybody can forge one. */
+#include <string.h>
+
+#include "libike/sa.h"
+
+enum {
+	NONCE_LEN = 32,			/* at least half the key of every PRF, 2.10 */
+	INIT_ROUNDS = 5			/* COOKIE and INVALID_KE_PAYLOAD together (T28) */
+};
+/* How long an attempt outlives an unprotected refusal (T42). */
+#define GRACE (5 * IKE_SECOND)
+
+/* ---- initiator ---- */
+
+static enum ike_error
+resolve(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
+{
+	(void)sa;
+	return ike_ask(e, x, IKE_ASK_RESOLVE, NULL);
+}
+
+/* Our key exchange value for a group; replaces the one before. */
+static bool
+make_ke(struct ike *e, struct ike_sa *sa, uint16_t group)
+{
+	const struct ike_kex *kex = ike_find_kex(e->algorithms, group);
+	uint8_t value[IKE_MAX_KE_LEN];
+	void *state;
+
+	if (kex == NULL || (state = kex->start(&e->random, value)) == NULL)
+		return false;
+	if (!ike_buffer_set(&sa->ke, bytes_of(value, kex->public_len))) {
+		kex->free(state);
+		return false;
+	}
+	if (sa->kex != NULL)
+		sa->suite.kex->free(sa->kex);
+	sa->suite.kex = kex;
+	sa->kex = state;
+	return true;
+}
+
+static bool
+make_nonce(struct ike *e, struct ike_buffer *nonce)
+{
+	uint8_t octets[NONCE_LEN];
+
+	e->random.fill(e->random.arg, octets, sizeof(octets));
+	return ike_buffer_set(nonce, bytes_of(octets, sizeof(octets)));
+}
+
+/* SA, KE, Nonce and NAT detection: the same in a request and, with the choice, in an answer. */
+static void
+add_ke_nonce(struct ike_chain *chain, uint16_t group, struct bytes ke, struct bytes nonce)
+{
+	struct ike_ke payload = { group, ke };
+
+	ike_chain_open(chain, IKE_PAYLOAD_KE);
+	ike_build_ke(&chain->w, &payload);
+	ike_chain_close(chain);
+	ike_chain_open(chain, IKE_PAYLOAD_NONCE);
+	ike_write_bytes(&chain->w, nonce);
+	ike_chain_close(chain);
+}
+
+/* Everything but the cookie and the KE is the same in each round (T27, T33). */
+static bool
+send_request(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
+{
+	const struct ike_connection *c = sa->connection;
+	struct ike_header h = { .spi_i = sa->spi_i, .version = 0x20,
+	    .exchange = IKE_SA_INIT, .flags = IKE_FLAG_INITIATOR };
+	struct ike_chain chain = ike_chain_begin(e);
+	struct ike_writer w = ike_writer(e->scratch, sizeof(e->scratch));
+
+	if (sa->cookie.len > 0)
+		ike_add_notify(&chain, IKE_N_COOKIE, ike_buffer_view(&sa->cookie));
+	ike_chain_open(&chain, IKE_PAYLOAD_SA);
+	ike_build_sa(&chain.w, &c->ike, bytes_of(NULL, 0), true);
+	ike_chain_close(&chain);
+	add_ke_nonce(&chain, sa->suite.kex->id, ike_buffer_view(&sa->ke),
+	    ike_buffer_view(&sa->nonce[0]));
+	if (c->encap != IKE_ENCAP_NEVER)
+		ike_natd_add(&chain, &sa->path, sa->spi_i, 0, ike_natd_force(e, c));
+	ike_write_message(&w, &h, &chain);
+	if (w.bad || !ike_buffer_set(&sa->init[0], ike_written(&w)) ||
+	    !ike_window_request(e, sa, ike_written(&w)))
+		return false;
+	ike_trace_sent(e, sa, &h, &chain);
+	x->id = 0;
+	x->awaits_response = true;
+	return true;
+}
+
+static enum ike_error
+unresolved(struct ike *e, const struct ike_sa *sa, const struct ike_exchange *x)
+{
+	struct ike_refusal r = ike_refusal(IKE_UNRESOLVED, x->answer_reason != NULL ?
+	    x->answer_reason : "the peer's address could not be found");
+
+	r.ours = sa->connection->remote.text;
+	r.setting = "remote.address";
+	ike_say_refused(e, sa, 0, &r);
+	return IKE_UNRESOLVED;
+}
+
+static enum ike_error
+begin(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
+{
+	const struct ike_connection *c = sa->connection;
+
+	if (x->answer_error != IKE_OK)
+		return unresolved(e, sa, x);
+	sa->path = x->answer_path;
+	sa->path.port[0] = e->port;
+	sa->path.port[1] = c->port;
+	if (!make_nonce(e, &sa->nonce[0]) || !make_ke(e, sa, ike_first_group(&c->ike)) ||
+	    !send_request(e, sa, x))
+		return IKE_NO_MEMORY;
+	return IKE_WAIT;
+}
+
+/* Another round of the same question. */
+static enum ike_error
+again(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
+{
+	ike_window_answered(e, sa);
+	if (!send_request(e, sa, x))
+		return IKE_NO_MEMORY;
+	x->steps--;
+	return IKE_WAIT;
+}
+
+/* An unprotected refusal: shown at once, believed only when nothing better comes. */
+static enum ike_error
+remember(struct ike *e, struct ike_sa *sa, enum ike_error error)
+{
+	if (sa->hint == IKE_OK) {
+		sa->hint = error;
+		ike_timer_arm(e, &sa->expire, e->now + GRACE);
+		return error;
+	}
+	return IKE_OK;
+}
+
+static enum ike_error
+refused(struct ike *e, struct ike_sa *sa, const struct ike_message *m, enum ike_error error)
+{
+	(void)m;
+	if (remember(e, sa, error) != IKE_OK)
+		ike_refused_by_peer(e, sa, error, NULL);
+	return IKE_DROP;
+}
+
+static enum ike_error
+take_cookie(struct ike *e, struct ike_sa *sa, struct ike_exchange *x, struct bytes cookie)
+{
+	if (cookie.len == 0 || cookie.len > 64 || sa->init_rounds++ >= INIT_ROUNDS)
+		return IKE_DROP;
+	if (!ike_buffer_set(&sa->cookie, cookie))
+		return IKE_NO_MEMORY;
+	return again(e, sa, x);
+}
+
+/* The peer wants another group of those we offered; anything else is no reason to change. */
+static enum ike_error
+take_group(struct ike *e, struct ike_sa *sa, struct ike_exchange *x, struct bytes data)
+{
+	uint16_t group;
+
+	if (data.len != 2 || sa->init_rounds++ >= INIT_ROUNDS)
+		return IKE_DROP;
+	group = bytes_load16(data.p);
+	if (group == sa->suite.kex->id || !ike_offers_group(&sa->connection->ike, group))
+		return IKE_DROP;
+	if (!make_ke(e, sa, group))
+		return IKE_NO_MEMORY;
+	return again(e, sa, x);
+}
+
+struct answer {
+	struct ike_choice choice;
+	struct ike_suite suite;
+	struct ike_ke ke;
+	struct bytes nonce;
+	struct ike_keys keys;
+};
+
+static enum ike_error
+read_answer(struct ike *e, struct ike_sa *sa, const struct ike_message *m, struct answer *a)
+{
+	struct bytes sa_body = ike_find_payload(m, IKE_PAYLOAD_SA, 0)->body;
+	uint8_t secret[IKE_MAX_SECRET_LEN];
+	enum ike_error error;
+
+	if ((error = ike_check_sa(sa_body)) != IKE_OK ||
+	    (error = ike_parse_ke(ike_find_payload(m, IKE_PAYLOAD_KE, 0)->body,
+	    &a->ke)) != IKE_OK ||
+	    (error = ike_parse_nonce(ike_find_payload(m, IKE_PAYLOAD_NONCE, 0)->body,
+	    &a->nonce)) != IKE_OK)
+		return error;
+	error = ike_check_choice(&sa->connection->ike, sa_body, true, &a->choice);
+	if (error != IKE_OK || !ike_suite_of(e->algorithms, &a->choice, &a->suite)) {
+		if (remember(e, sa, IKE_NO_PROPOSAL_CHOSEN) != IKE_OK)
+			ike_refuse_proposals(e, sa, 0, &sa->path, &sa->connection->ike, sa_body);
+		return IKE_NO_PROPOSAL_CHOSEN;
+	}
+	if (a->suite.kex != sa->suite.kex || a->ke.group != a->suite.kex->id ||
+	    a->ke.data.len != a->suite.kex->response_len ||
+	    !a->suite.kex->finish(sa->kex, a->ke.data, secret))
+		return IKE_INVALID_KE_PAYLOAD;
+	if (!ike_derive_keys(&a->suite, ike_buffer_view(&sa->nonce[0]), a->nonce, sa->spi_i,
+	    m->header.spi_r, bytes_of(secret, a->suite.kex->secret_len), &a->keys))
+		error = IKE_NO_MEMORY;
+	ike_wipe(secret, sizeof(secret));
+	return error;
+}
+
+static enum ike_error
+no_native_esp(struct ike *e, const struct ike_sa *sa, ike_id connection)
+{
+	struct ike_refusal r = ike_refusal(IKE_NO_PROPOSAL_CHOSEN,
+	    "the SA needs ESP without UDP, which this host cannot carry");
+
+	r.ours = "ESP in UDP only";
+	r.theirs = "no NAT traversal";
+	r.setting = "encap";
+	ike_say_refused(e, sa, connection, &r);
+	return IKE_NO_PROPOSAL_CHOSEN;
+}
+
+static enum ike_error
+accept(struct ike *e, struct ike_sa *sa, struct ike_exchange *x, struct answer *a)
+{
+	const struct ike_message *m = x->message;
+	struct ike_nat nat = ike_natd_read(m, &x->path, sa->spi_i, m->header.spi_r);
+
+	if (!ike_natd_decide(e, sa, &nat))
+		return no_native_esp(e, sa, 0);
+	if (!ike_buffer_set(&sa->nonce[1], a->nonce) ||
+	    !ike_buffer_set(&sa->init[1], m->octets))
+		return IKE_NO_MEMORY;
+	sa->suite.kex->free(sa->kex);
+	sa->kex = NULL;
+	sa->spi_r = m->header.spi_r;
+	sa->choice = a->choice;
+	sa->choice.spi = bytes_of(NULL, 0);
+	sa->suite = a->suite;
+	sa->keys = a->keys;
+	sa->hint = IKE_OK;
+	if (sa->encap) {		/* 2.23: both ports move */
+		sa->path.port[0] = e->natt_port;
+		sa->path.port[1] = sa->connection->natt_port;
+	}
+	ike_timer_disarm(e, &sa->expire);
+	ike_window_answered(e, sa);
+	sa->window.next_request = 1;
+	x->type = IKE_AUTH;
+	ike_sa_state(e, sa, IKE_STATE_AUTH_SENT);
+	return IKE_OK;
+}
+
+static enum ike_error
+response(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
+{
+	const struct ike_message *m = x->message;
+	enum ike_error error = ike_first_error(m);
+	struct ike_notify n;
+	struct answer a;
+
+	if (ike_find_notify(m, IKE_N_COOKIE, &n))
+		return take_cookie(e, sa, x, n.data);
+	if (error == IKE_INVALID_KE_PAYLOAD &&
+	    ike_find_notify(m, IKE_INVALID_KE_PAYLOAD, &n))
+		return take_group(e, sa, x, n.data);
+	if (error != IKE_OK)
+		return refused(e, sa, m, error);
+	if (m->header.spi_r == 0)
+		return IKE_DROP;
+	memset(&a, 0, sizeof(a));
+	error = read_answer(e, sa, m, &a);
+	if (error == IKE_OK)
+		error = accept(e, sa, x, &a);
+	else if (error > 0)
+		error = IKE_DROP;	/* unprotected: a better one may come */
+	ike_wipe(&a.keys, sizeof(a.keys));
+	return error;
+}
+
+ike_step *const ike_setup_steps[] = {
+	resolve, begin, response,
+	ike_auth_prove, ike_auth_send, ike_auth_response, ike_auth_finish, NULL
+};
+
+/* ---- responder ---- */
+
+void
+ike_init_refuse(struct ike *e, const struct ike_path *path, const struct ike_header *asked,
+    enum ike_error error, struct bytes data)
+{
+	struct ike_header h = { .spi_i = asked->spi_i, .version = 0x20,
+	    .exchange = asked->exchange, .flags = IKE_FLAG_RESPONSE,
+	    .message_id = asked->message_id };
+	struct ike_chain chain = ike_chain_begin(e);
+	struct ike_writer w = ike_writer(e->scratch, sizeof(e->scratch));
+
+	ike_add_notify(&chain, (uint16_t)error, data);
+	ike_write_message(&w, &h, &chain);
+	if (w.bad)
+		return;
+	ike_trace_sent(e, NULL, &h, &chain);
+	ike_send(e, path, ike_written(&w));
+}
+
+struct offer {
+	struct bytes sa, nonce;
+	struct ike_ke ke;
+	struct ike_choice choice;
+	struct ike_suite suite;
+	struct ike_peer *peer;
+};
+
+/* The first connection that fits the addresses and has an algorithm in common; IDi may
+ * switch to another one later (T97). */
+static enum ike_error
+choose(struct ike *e, const struct ike_path *path, struct offer *o)
+{
+	struct ike_peer *p, *first = NULL;
+	struct ike_refusal r;
+
+	TAILQ_FOREACH(p, &e->peers, link) {
+		if (!ike_peer_matches(p, path))
+			continue;
+		if (first == NULL)
+			first = p;
+		if (ike_choose(&p->connection->ike, o->sa, true, &o->choice) == IKE_OK &&
+		    ike_suite_of(e->algorithms, &o->choice, &o->suite)) {
+			o->peer = p;
+			return IKE_OK;
+		}
+	}
+	if (first != NULL) {
+		ike_refuse_proposals(e, NULL, first->id, path, &first->connection->ike, o->sa);
+	} else {
+		r = ike_refusal(IKE_NO_PROPOSAL_CHOSEN,
+		    "no connection is configured for these addresses");
+		r.setting = "remote.address";
+		r.path = *path;
+		ike_say_refused(e, NULL, 0, &r);
+	}
+	return IKE_NO_PROPOSAL_CHOSEN;
+}
+
+static enum ike_error
+read_offer(const struct ike_message *m, struct offer *o)
+{
+	enum ike_error error;
+
+	o->sa = ike_find_payload(m, IKE_PAYLOAD_SA, 0)->body;
+	if ((error = ike_check_sa(o->sa)) != IKE_OK ||
+	    (error = ike_parse_ke(ike_find_payload(m, IKE_PAYLOAD_KE, 0)->body,
+	    &o->ke)) != IKE_OK)
+		return error;
+	return ike_parse_nonce(ike_find_payload(m, IKE_PAYLOAD_NONCE, 0)->body, &o->nonce);
+}
+
+static bool
+write_answer(struct ike *e, const struct ike_sa *sa, struct bytes ke, struct ike_writer *w)
+{
+	const struct ike_connection *c = sa->connection;
+	struct ike_header h = { .spi_i = sa->spi_i, .spi_r = sa->spi_r, .version = 0x20,
+	    .exchange = IKE_SA_INIT, .flags = IKE_FLAG_RESPONSE };
+	struct ike_chain chain = ike_chain_begin(e);
+
+	ike_chain_open(&chain, IKE_PAYLOAD_SA);
+	ike_build_choice(&chain.w, &sa->choice, bytes_of(NULL, 0));
+	ike_chain_close(&chain);
+	add_ke_nonce(&chain, sa->suite.kex->id, ke, ike_buffer_view(&sa->nonce[1]));
+	if (sa->natd && c->encap != IKE_ENCAP_NEVER)
+		ike_natd_add(&chain, &sa->path, sa->spi_i, sa->spi_r, ike_natd_force(e, c));
+	ike_write_message(w, &h, &chain);
+	if (w->bad)
+		return false;
+	ike_trace_sent(e, sa, &h, &chain);
+	return true;
+}
+
+/* The half-open SA with its answer; IKE_NO_MEMORY leaves nothing, and the peer asks again. */
+static enum ike_error
+answer(struct ike *e, struct ike_sa *sa, const struct offer *o, const struct ike_message *m,
+    struct bytes wire)
+{
+	struct ike_exchange x = { .sa = sa, .path = sa->path };
+	struct ike_writer w = ike_writer(e->scratch, sizeof(e->scratch));
+	struct ike_nat nat = ike_natd_read(m, &sa->path, sa->spi_i, 0);
+	uint8_t ke[IKE_MAX_KE_LEN], secret[IKE_MAX_SECRET_LEN];
+	enum ike_error error = IKE_NO_MEMORY;
+
+	if (!ike_natd_decide(e, sa, &nat))
+		return no_native_esp(e, sa, 0);
+	if (!o->suite.kex->respond(&e->random, o->ke.data, ke, secret))
+		return IKE_INVALID_SYNTAX;	/* not a value of the group (T37) */
+	if (!make_nonce(e, &sa->nonce[1]) || !ike_buffer_set(&sa->nonce[0], o->nonce) ||
+	    !ike_buffer_set(&sa->init[0], wire) ||
+	    !ike_derive_keys(&sa->suite, o->nonce, ike_buffer_view(&sa->nonce[1]), sa->spi_i,
+	    sa->spi_r, bytes_of(secret, o->suite.kex->secret_len), &sa->keys))
+		goto out;
+	if (!write_answer(e, sa, bytes_of(ke, o->suite.kex->response_len), &w) ||
+	    !ike_buffer_set(&sa->init[1], ike_written(&w)) || !ike_table_add_init(e, sa))
+		goto out;
+	ike_window_note(&x, wire);
+	if (ike_window_respond(e, sa, &x, ike_written(&w)))
+		error = IKE_OK;
+out:
+	ike_wipe(secret, sizeof(secret));
+	return error;
+}
+
+static void
+accept_offer(struct ike *e, const struct ike_path *path, const struct ike_message *m,
+    const struct offer *o, struct bytes wire)
+{
+	struct ike_sa *sa;
+	enum ike_error error;
+
+	sa = ike_sa_new(e, o->peer->connection, o->peer, false, path);
+	if (sa == NULL)
+		return;
+	sa->spi_i = m->header.spi_i;
+	sa->choice = o->choice;
+	sa->choice.spi = bytes_of(NULL, 0);
+	sa->suite = o->suite;
+	sa->init_key = ike_init_key(e, path, wire);
+	if ((error = answer(e, sa, o, m, wire)) == IKE_OK)
+		return;
+	ike_sa_dead(e, sa);		/* silently: nobody knows of it */
+	if (error > 0)
+		ike_init_refuse(e, path, &m->header, error, bytes_of(NULL, 0));
+}
+
+/* A new peer, or the same message again (2.1). */
+void
+ike_init_request(struct ike *e, const struct ike_path *path, const struct ike_header *h,
+    struct bytes wire)
+{
+	struct ike_sa *sa = ike_table_init(e, ike_init_key(e, path, wire));
+	struct ike_message m;
+	struct offer o = { .peer = NULL };
+	enum ike_error error;
+	uint8_t data[2];
+
+	if (sa != NULL) {
+		if (ike_window_judge(sa, 0, wire) == IKE_WINDOW_AGAIN &&
+		    bytes_equal(wire, ike_buffer_view(&sa->init[0])))
+			ike_window_again(e, sa, path);
+		return;
+	}
+	if (ike_parse_message(wire, &m) != IKE_OK) {
+		e->counts.dropped++;
+		return;
+	}
+	ike_trace_received(e, NULL, h, &m);
+	error = ike_exchange_check_init(&m);
+	if (error == IKE_OK)
+		error = read_offer(&m, &o);
+	if (error == IKE_OK)
+		error = choose(e, path, &o);
+	if (error == IKE_OK && o.ke.group != o.suite.kex->id)
+		error = IKE_INVALID_KE_PAYLOAD;
+	else if (error == IKE_OK && o.ke.data.len != o.suite.kex->public_len)
+		error = IKE_INVALID_SYNTAX;
+	if (error == IKE_OK) {
+		accept_offer(e, path, &m, &o, wire);
+		return;
+	}
+	data[0] = m.unsupported;
+	if (error == IKE_INVALID_KE_PAYLOAD)
+		bytes_store16(data, o.suite.kex->id);
+	ike_init_refuse(e, path, h, error, bytes_of(data, error == IKE_INVALID_KE_PAYLOAD ? 2 :
+	    error == IKE_UNSUPPORTED_CRITICAL_PAYLOAD ? 1 : 0));
+}

@@ -1,0 +1,159 @@
+/* The desired state of a connection: begin, begin again with back-off, be content. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "libike/sa.h"
+
+#define RETRY_FIRST IKE_SECOND
+#define RETRY_MOST (60 * IKE_SECOND)
+
+/* A tunnel that should be up and is not is begun again: 1, 2, 4, ... 60 s, each a
+ * quarter more or less, so that many do not move in step. */
+static void
+retry(struct ike *e, struct ike_timer *t)
+{
+	struct ike_peer *p = IKE_OWNER(t, struct ike_peer, retry);
+
+	if (p->wanted && !ike_peer_has_sa(p, NULL) &&
+	    ike_peer_start(e, p, NULL, NULL) != IKE_OK)
+		ike_peer_lost(e, p);
+}
+
+static ike_time
+back_off(struct ike *e, unsigned failures)
+{
+	ike_time delay = failures > 6 ? RETRY_MOST : RETRY_FIRST << failures;
+	uint8_t octets[4];
+
+	if (delay > RETRY_MOST)
+		delay = RETRY_MOST;
+	e->random.fill(e->random.arg, octets, sizeof(octets));
+	return delay * 3 / 4 + bytes_load32(octets) % (uint32_t)(delay / 2);
+}
+
+struct ike_peer *
+ike_peer_new(struct ike *e, struct ike_connection *c)
+{
+	struct ike_peer *p;
+
+	if ((p = calloc(1, sizeof(*p))) == NULL)
+		return NULL;
+	p->id = ike_new_id(e);
+	p->connection = ike_connection_hold(c);
+	p->retry.fire = retry;
+	LIST_INIT(&p->sas);
+	if (!ike_table_add_peer(e, p)) {
+		ike_connection_free(p->connection);
+		free(p);
+		return NULL;
+	}
+	return p;
+}
+
+void
+ike_peer_free(struct ike *e, struct ike_peer *p)
+{
+	ike_timer_disarm(e, &p->retry);
+	ike_table_remove_peer(e, p);
+	ike_connection_free(p->connection);
+	free(p);
+}
+
+void
+ike_peer_leave(struct ike_sa *sa)
+{
+	if (sa->peer == NULL)
+		return;
+	LIST_REMOVE(sa, of_peer);
+	sa->peer = NULL;
+}
+
+void
+ike_peer_join(struct ike_peer *p, struct ike_sa *sa)
+{
+	ike_peer_leave(sa);
+	sa->peer = p;
+	sa->connection_id = p->id;
+	LIST_INSERT_HEAD(&p->sas, sa, of_peer);
+}
+
+bool
+ike_peer_has_sa(const struct ike_peer *p, const struct ike_sa *except)
+{
+	const struct ike_sa *sa;
+
+	if (p == NULL)			/* the connection was dropped meanwhile */
+		return true;
+	LIST_FOREACH(sa, &p->sas, of_peer)
+		if (sa != except && sa->state != IKE_STATE_CLOSING)
+			return true;
+	return false;
+}
+
+enum ike_error
+ike_peer_start(struct ike *e, struct ike_peer *p,
+    const struct ike_connection_child *configured, const struct esp_selector *packet)
+{
+	static const struct ike_path nowhere;
+	struct ike_exchange *x;
+	struct ike_sa *sa;
+
+	if (p->connection->remote.kind == IKE_HOST_ANY)
+		return IKE_NOT_INITIATOR;
+	if ((sa = ike_sa_new(e, p->connection, p, true, &nowhere)) == NULL)
+		return IKE_NO_MEMORY;
+	if ((x = ike_exchange_new(sa, true, IKE_SA_INIT, ike_setup_steps)) == NULL) {
+		ike_sa_dead(e, sa);
+		return IKE_NO_MEMORY;
+	}
+	x->configured = configured != NULL ? configured : &p->connection->children[0];
+	if (packet != NULL)
+		x->packet = *packet;
+	ike_timer_disarm(e, &p->retry);
+	ike_exchange_begin(e, sa, x);
+	return IKE_OK;
+}
+
+void
+ike_peer_up(struct ike *e, struct ike_peer *p)
+{
+	p->failures = 0;
+	p->quiet_until = 0;
+	ike_timer_disarm(e, &p->retry);
+}
+
+/* Packets keep asking while attempts fail; the peer and we need not hear each of them. */
+enum ike_error
+ike_peer_acquire(struct ike *e, struct ike_peer *p,
+    const struct ike_connection_child *configured, const struct esp_selector *packet)
+{
+	if (e->now < p->quiet_until)
+		return IKE_TEMPORARY_FAILURE;
+	p->quiet_until = e->now + back_off(e, p->failures++);
+	return ike_peer_start(e, p, configured, packet);
+}
+
+void
+ike_peer_lost(struct ike *e, struct ike_peer *p)
+{
+	if (!p->wanted || ike_peer_has_sa(p, NULL))
+		return;
+	ike_timer_arm(e, &p->retry, e->now + back_off(e, p->failures++));
+}
+
+static bool
+host_matches(const struct ike_host *h, uint8_t family, const uint8_t *addr)
+{
+	size_t len = family == ESP_IPV6 ? 16 : 4;
+
+	/* A name has no address here: who comes is told apart at IDi. */
+	return h->kind != IKE_HOST_ADDRESS ||
+	    (h->family == family && memcmp(h->addr, addr, len) == 0);
+}
+
+bool
+ike_peer_matches(const struct ike_peer *p, const struct ike_path *path)
+{
+	return host_matches(&p->connection->local, path->family, path->addr[0]) &&
+	    host_matches(&p->connection->remote, path->family, path->addr[1]);
+}

@@ -1,0 +1,210 @@
+/* The IKE SA: birth, states, end. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "libike/sa.h"
+
+/* A half-open SA of a responder lives this long, RFC 7296 2.4. */
+#define HALF_OPEN (30 * IKE_SECOND)
+
+bool
+ike_buffer_set(struct ike_buffer *b, struct bytes from)
+{
+	uint8_t *p;
+
+	if ((p = malloc(from.len > 0 ? from.len : 1)) == NULL)
+		return false;
+	if (from.len > 0)
+		memcpy(p, from.p, from.len);
+	ike_buffer_free(b);
+	b->p = p;
+	b->len = from.len;
+	return true;
+}
+
+void
+ike_buffer_free(struct ike_buffer *b)
+{
+	if (b->p != NULL)
+		ike_wipe(b->p, b->len);
+	free(b->p);
+	b->p = NULL;
+	b->len = 0;
+}
+
+struct bytes
+ike_buffer_view(const struct ike_buffer *b)
+{
+	return bytes_of(b->p, b->len);
+}
+
+static bool
+half_open(enum ike_state state)
+{
+	return state < IKE_STATE_ESTABLISHED;
+}
+
+void
+ike_sa_state(struct ike *e, struct ike_sa *sa, enum ike_state state)
+{
+	if (half_open(sa->state))
+		e->counts.half_open--;
+	if (half_open(state))
+		e->counts.half_open++;
+	sa->state = state;
+	sa->since = e->now;
+}
+
+/* Half-open too long, grace after a hint over, or lingered enough. */
+static void
+expire(struct ike *e, struct ike_timer *t)
+{
+	struct ike_sa *sa = IKE_OWNER(t, struct ike_sa, expire);
+
+	if (sa->state == IKE_STATE_CLOSED)
+		ike_sa_dead(e, sa);
+	else
+		ike_sa_close(e, sa, sa->hint != IKE_OK ? sa->hint : IKE_TIMEOUT, 0);
+}
+
+/* Random, with the engine's prefix, never 0 and never in use (T34).  0: the random source
+ * gives nothing usable. */
+static uint64_t
+new_spi(struct ike *e)
+{
+	unsigned bits = e->options.spi_prefix_bits;
+	uint8_t octets[IKE_SPI_LEN];
+	uint64_t spi;
+
+	for (unsigned i = 0; i < 100; i++) {
+		e->random.fill(e->random.arg, octets, sizeof(octets));
+		spi = bytes_load64(octets);
+		if (bits > 0)
+			spi = e->options.spi_prefix << (64 - bits) | spi >> bits;
+		if (spi != 0 && ike_table_spi(e, spi) == NULL)
+			return spi;
+	}
+	return 0;
+}
+
+struct ike_sa *
+ike_sa_new(struct ike *e, struct ike_connection *c, struct ike_peer *peer, bool initiator,
+    const struct ike_path *path)
+{
+	struct ike_sa *sa;
+
+	if ((sa = calloc(1, sizeof(*sa))) == NULL)
+		return NULL;
+	sa->id = ike_new_id(e);
+	sa->initiator = initiator;
+	sa->connection = ike_connection_hold(c);
+	sa->connection_id = peer->id;
+	sa->path = *path;
+	sa->created = e->now;
+	STAILQ_INIT(&sa->wanted);
+	LIST_INIT(&sa->children);
+	sa->retransmit.fire = ike_window_retransmit;
+	sa->expire.fire = expire;
+	sa->spi_ours = new_spi(e);
+	*(initiator ? &sa->spi_i : &sa->spi_r) = sa->spi_ours;
+	sa->down = ike_make_event(e, IKE_DOWN, sa);
+	if (sa->spi_ours == 0 || sa->down == NULL || !ike_table_add_sa(e, sa)) {
+		ike_output_free(sa->down);
+		ike_connection_free(sa->connection);
+		free(sa);
+		return NULL;
+	}
+	ike_peer_join(peer, sa);
+	sa->state = IKE_STATE_CLOSED;		/* as nothing counts that one */
+	ike_sa_state(e, sa, initiator ? IKE_STATE_INIT_SENT : IKE_STATE_INIT_DONE);
+	if (!initiator)
+		ike_timer_arm(e, &sa->expire, e->now + HALF_OPEN);
+	return sa;
+}
+
+static void
+drop_wanted(struct ike_sa *sa)
+{
+	struct ike_wanted *w;
+
+	while ((w = STAILQ_FIRST(&sa->wanted)) != NULL) {
+		STAILQ_REMOVE_HEAD(&sa->wanted, link);
+		free(w);
+	}
+}
+
+void
+ike_sa_dead(struct ike *e, struct ike_sa *sa)
+{
+	if (sa->dead)
+		return;
+	sa->dead = true;
+	ike_sa_state(e, sa, IKE_STATE_CLOSED);
+	ike_peer_leave(sa);
+	ike_timer_disarm(e, &sa->retransmit);
+	ike_timer_disarm(e, &sa->expire);
+	ike_table_remove_sa(e, sa);
+	TAILQ_INSERT_TAIL(&e->dead, sa, link);
+}
+
+void
+ike_sa_close(struct ike *e, struct ike_sa *sa, enum ike_error why, ike_time linger)
+{
+	struct ike_peer *peer = sa->peer;
+	struct ike_child_sa *c;
+
+	if (sa->dead || sa->state == IKE_STATE_CLOSED)
+		return;
+	while ((c = LIST_FIRST(&sa->children)) != NULL)
+		ike_child_close(e, c, why);
+	ike_sa_state(e, sa, IKE_STATE_CLOSED);
+	ike_peer_leave(sa);
+	ike_exchange_cancel(e, sa->ours);
+	ike_exchange_cancel(e, sa->theirs);
+	ike_window_answered(e, sa);
+	ike_timer_disarm(e, &sa->expire);
+	drop_wanted(sa);
+	sa->down->event.error = why;
+	ike_say(e, sa->down);
+	sa->down = NULL;
+	if (linger > 0)
+		ike_timer_arm(e, &sa->expire, e->now + linger);
+	else
+		ike_sa_dead(e, sa);
+	if (peer != NULL)
+		ike_peer_lost(e, peer);
+}
+
+void
+ike_sa_free(struct ike *e, struct ike_sa *sa)
+{
+	ike_exchange_free(e, sa->ours);
+	ike_exchange_free(e, sa->theirs);
+	if (sa->kex != NULL)
+		sa->suite.kex->free(sa->kex);
+	ike_wipe(&sa->keys, sizeof(sa->keys));
+	for (unsigned i = 0; i < 2; i++) {
+		ike_buffer_free(&sa->init[i]);
+		ike_buffer_free(&sa->nonce[i]);
+	}
+	ike_buffer_free(&sa->ke);
+	ike_buffer_free(&sa->cookie);
+	ike_buffer_free(&sa->window.response);
+	ike_buffer_free(&sa->window.request);
+	ike_id_free(&sa->remote_id);
+	ike_output_free(sa->down);
+	drop_wanted(sa);
+	ike_connection_free(sa->connection);
+	free(sa);
+}
+
+void
+ike_reap(struct ike *e)
+{
+	struct ike_sa *sa;
+
+	while ((sa = TAILQ_FIRST(&e->dead)) != NULL) {
+		TAILQ_REMOVE(&e->dead, sa, link);
+		ike_sa_free(e, sa);
+	}
+}

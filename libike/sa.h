@@ -1,0 +1,398 @@
+/* The private side of libike: the engine, its IKE SAs, their exchanges and Child SAs, and
+ * what each file offers to the others.  Nothing outside libike includes it.
+ *
+ * Life of a message: engine.c finds the SA, window.c judges its id, protect.c opens it,
+ * exchange.c finds its row and runs the row's steps.  A step fills the exchange's own
+ * fields; only the last step of an exchange commits to the SA.  An SA that is closed stays
+ * in memory until the entry point returns (ike_reap), so no step meets a freed one. */
+#ifndef IKE_SA_H
+#define IKE_SA_H
+
+#include <sys/queue.h>
+
+#define HASH_NONFATAL_OOM 1	/* an add without memory leaves hh.tbl NULL: see table.c */
+#define uthash_nonfatal_oom(element) ((void)(element))
+#include <uthash.h>
+
+#include "libike/algorithm.h"
+#include "libike/connection.h"
+#include "libike/ike.h"
+#include "libike/keys.h"
+#include "libike/message.h"
+#include "libike/payload.h"
+#include "libike/proposal.h"
+
+/* ---- timer.c: deadlines, an intrusive pairing heap: arming never needs memory ---- */
+struct ike_timer {
+	ike_time at;
+	void (*fire)(struct ike *, struct ike_timer *);
+	bool armed;
+	struct ike_timer *child, *next, *prev;	/* prev: the elder sibling, or the parent */
+};
+#define IKE_OWNER(timer, type, member) \
+	((type *)(void *)((char *)(timer) - offsetof(type, member)))
+void ike_timer_arm(struct ike *, struct ike_timer *, ike_time at);
+void ike_timer_disarm(struct ike *, struct ike_timer *);
+void ike_timers_run(struct ike *);	/* fires all that are due */
+
+/* ---- event.c: what the engine says, queued with its own copy of everything ---- */
+struct ike_output {			/* an event or a datagram */
+	STAILQ_ENTRY(ike_output) link;
+	struct ike_event event;
+	struct ike_path path;
+	uint8_t *data;			/* of a datagram, or what the event's views view */
+	size_t len;
+	union {
+		struct ike_child child;
+		struct ike_refusal refusal;
+		struct ike_auth_request auth;
+	} u;
+};
+STAILQ_HEAD(ike_outputs, ike_output);
+
+/* ---- window.c: message ids, RFC 7296 2.1 - 2.3 ---- */
+struct ike_buffer { uint8_t *p; size_t len; };	/* owned */
+enum { IKE_TAIL = 32 };			/* trailing octets that identify a request: any ICV */
+struct ike_window {
+	uint32_t next_request;		/* id of our next request */
+	uint32_t next_expected;		/* id of the peer's next request */
+	struct ike_buffer response;	/* to next_expected - 1 */
+	size_t answered_len;		/* that request's length and trailing octets */
+	uint8_t answered_tail[IKE_TAIL];
+	ike_time resent;		/* when the cached response went out last */
+	struct ike_buffer request;	/* ours, outstanding; else empty */
+	ike_time interval;
+	unsigned sent;
+};
+
+/* ---- exchange.c: an exchange, which can wait ---- */
+struct ike_sa;
+struct ike_exchange;
+typedef enum ike_error ike_step(struct ike *, struct ike_sa *, struct ike_exchange *);
+
+/* Everything an exchange needs beyond one call.  An SA has at most two: the one it began
+ * and the peer's that it answers. */
+struct ike_exchange {
+	struct ike_sa *sa;
+	bool ours;			/* we sent, or shall send, the request */
+	bool running;			/* inside a step: freed by ike_exchange_run */
+	uint8_t type;			/* enum ike_exchange_type */
+	uint32_t id;			/* message id */
+	ike_step *const *steps;		/* to NULL; the list of what remains */
+	bool awaits_response;
+
+	uint8_t *copy;			/* the peer's message, decrypted */
+	struct ike_message *message;	/* views into copy */
+	struct ike_path path;		/* it came by */
+	size_t request_len;		/* of theirs, as on the wire */
+	uint8_t request_tail[IKE_TAIL];
+
+	struct {			/* the open question, if id is set */
+		ike_id id;
+		UT_hash_handle hh;
+		struct ike_timer timer;
+	} question;
+	enum ike_error answer_error;		/* the last answer, copied */
+	struct ike_buffer answer_value;
+	struct ike_path answer_path;
+	char *answer_reason;			/* or NULL */
+
+	/* What steps hand on to later steps. */
+	struct ike_connection *connection;	/* held: chosen at IDi */
+	struct ike_child_sa *child;		/* being made; owned until committed */
+	const struct ike_connection_child *configured;	/* the child that is wanted */
+	struct esp_selector packet;		/* the triggering one; family 0: none */
+	struct ike_buffer id_body;		/* our ID payload's octets */
+	uint32_t spi;				/* inbound one that is being deleted */
+};
+
+/* ---- a Child SA ---- */
+struct ike_child_sa {
+	ike_id id;
+	UT_hash_handle by_id, by_spi;		/* spi_in */
+	LIST_ENTRY(ike_child_sa) link;
+	struct ike_sa *sa;
+	struct ike_connection *connection;	/* held: names and settings it was made with */
+	const struct ike_connection_child *configured;
+	uint32_t spi_in, spi_out;
+	const struct esp_transform *transform;
+	bool esn, installed;
+	bool deleting;				/* our own DELETE of it is on the way */
+	bool leaving;				/* the peer's DELETE of it is being answered */
+	struct ike_ts local, remote;		/* ours and the peer's, narrowed */
+	struct esp_selector *selectors;
+	unsigned n_selectors;
+	uint8_t key[2][ESP_MAX_KEY_LEN];	/* [0] in, [1] out */
+	ike_time since;
+	struct ike_output *coming[3];		/* IN_ADD, OUT_ADD, UP: said at commit */
+	struct ike_output *going[3];		/* OUT_REMOVE, IN_REMOVE, DOWN: made beforehand */
+};
+
+/* ---- an IKE SA ---- */
+enum ike_wish { IKE_WISH_DELETE_SA, IKE_WISH_DELETE_SPI };
+struct ike_wanted {			/* an exchange that waits for the window */
+	STAILQ_ENTRY(ike_wanted) link;
+	enum ike_wish wish;
+	uint32_t spi;			/* our inbound one */
+};
+
+struct ike_sa {
+	ike_id id;
+	UT_hash_handle by_id, by_spi, by_init;
+	TAILQ_ENTRY(ike_sa) link;		/* of the engine, in order of id */
+	enum ike_state state;
+	ike_time created, since;
+	bool initiator;				/* the original one */
+	bool indexed_init, dead;
+	uint64_t spi_i, spi_r, spi_ours;
+	uint64_t init_key;			/* keyed hash of the peer's IKE_SA_INIT */
+	struct ike_path path;
+
+	struct ike_connection *connection;	/* held */
+	ike_id connection_id;			/* for events */
+	struct ike_peer *peer;			/* NULL once closed */
+	LIST_ENTRY(ike_sa) of_peer;
+	struct ike_identity remote_id;		/* as authenticated; owned */
+
+	struct ike_choice choice;
+	struct ike_suite suite;
+	struct ike_keys keys;
+	uint64_t iv;				/* counter of our AEAD IVs */
+	struct ike_buffer init[2];		/* IKE_SA_INIT as on the wire: [0] request, [1] response */
+	struct ike_buffer nonce[2];		/* [0] initiator's */
+	void *kex;				/* the initiator's private state until the response */
+	struct ike_buffer ke;			/* the public value that belongs to it */
+	struct ike_buffer cookie;
+	unsigned init_rounds;
+	bool natd, encap, nat_here, nat_there;
+
+	struct ike_window window;
+	struct ike_exchange *ours, *theirs;
+	STAILQ_HEAD(, ike_wanted) wanted;
+	LIST_HEAD(, ike_child_sa) children;
+	unsigned n_children;
+
+	struct ike_timer retransmit, expire;	/* expire: half-open, grace, linger: by state */
+	enum ike_error hint;			/* an unprotected refusal, remembered (T42) */
+	bool close_after;			/* the peer holds it for up: it must be told */
+	struct ike_output *down;		/* IKE_DOWN, made beforehand */
+};
+
+/* ---- peer.c: the desired state of a connection ---- */
+struct ike_peer {
+	ike_id id;				/* of the connection */
+	UT_hash_handle by_id;
+	TAILQ_ENTRY(ike_peer) link;
+	struct ike_connection *connection;	/* held */
+	LIST_HEAD(, ike_sa) sas;		/* those not closed */
+	bool wanted;				/* should be up */
+	unsigned failures;
+	ike_time quiet_until;			/* packets are not heard before */
+	struct ike_timer retry;
+};
+
+struct ike {
+	struct ike_options options;
+	struct ike_random random;
+	const struct ike_algorithms *algorithms;
+	uint16_t port, natt_port;
+	uint8_t init_hash_key[16];		/* SipHash, of by_init */
+	ike_time now;
+	ike_id last_id;
+
+	TAILQ_HEAD(, ike_peer) peers;
+	TAILQ_HEAD(, ike_sa) sas, dead;
+	struct ike_peer *peers_by_id;
+	struct ike_sa *sas_by_id, *sas_by_spi, *sas_by_init;
+	struct ike_child_sa *children_by_id, *children_by_spi;
+	struct ike_exchange *questions;
+	struct ike_timer *timers;
+	struct ike_outputs events, datagrams, delivered;
+	struct ike_counts counts;
+	uint8_t scratch[IKE_MAX_MESSAGE];	/* a message under construction */
+	uint8_t plain[IKE_MAX_MESSAGE];		/* its payloads before sealing */
+};
+
+ike_id ike_new_id(struct ike *);
+
+/* ---- sa.c ---- */
+struct ike_sa *ike_sa_new(struct ike *, struct ike_connection *, struct ike_peer *,
+    bool initiator, const struct ike_path *);	/* with its SPI; NULL: no memory */
+void ike_sa_state(struct ike *, struct ike_sa *, enum ike_state);
+/* The end: children leave the data path, DOWN is said, the peer may try again.  A `linger`
+ * above 0 keeps it that long, only to resend its last response. */
+void ike_sa_close(struct ike *, struct ike_sa *, enum ike_error why, ike_time linger);
+void ike_sa_free(struct ike *, struct ike_sa *);
+void ike_sa_dead(struct ike *, struct ike_sa *);	/* out of every table; freed by ike_reap */
+void ike_reap(struct ike *);
+bool ike_buffer_set(struct ike_buffer *, struct bytes);	/* false: no memory, unchanged */
+void ike_buffer_free(struct ike_buffer *);		/* wipes */
+struct bytes ike_buffer_view(const struct ike_buffer *);
+
+/* ---- table.c: look-ups ---- */
+bool ike_table_add_sa(struct ike *, struct ike_sa *);	/* id and SPI; false: no memory */
+bool ike_table_add_init(struct ike *, struct ike_sa *);
+void ike_table_remove_sa(struct ike *, struct ike_sa *);
+struct ike_sa *ike_table_sa(const struct ike *, ike_id);
+struct ike_sa *ike_table_spi(const struct ike *, uint64_t ours);
+struct ike_sa *ike_table_init(const struct ike *, uint64_t key);
+uint64_t ike_init_key(const struct ike *, const struct ike_path *, struct bytes message);
+bool ike_table_add_child(struct ike *, struct ike_child_sa *);
+void ike_table_remove_child(struct ike *, struct ike_child_sa *);
+struct ike_child_sa *ike_table_child(const struct ike *, ike_id);
+bool ike_table_child_spi_used(const struct ike *, uint32_t spi_in);
+bool ike_table_add_question(struct ike *, struct ike_exchange *);
+void ike_table_remove_question(struct ike *, struct ike_exchange *);
+struct ike_exchange *ike_table_question(const struct ike *, ike_id);
+bool ike_table_add_peer(struct ike *, struct ike_peer *);
+void ike_table_remove_peer(struct ike *, struct ike_peer *);
+struct ike_peer *ike_table_peer(const struct ike *, ike_id);
+
+/* ---- event.c ---- */
+/* Made now, said later: NULL without memory. */
+struct ike_output *ike_make_child_event(struct ike *, enum ike_event_type,
+    const struct ike_child_sa *);
+struct ike_output *ike_make_event(struct ike *, enum ike_event_type, const struct ike_sa *);
+void ike_say(struct ike *, struct ike_output *);	/* NULL is nothing */
+void ike_output_free(struct ike_output *);		/* wipes; NULL is nothing */
+void ike_say_up(struct ike *, const struct ike_sa *);
+void ike_say_refused(struct ike *, const struct ike_sa *, ike_id connection,
+    const struct ike_refusal *);
+bool ike_say_question(struct ike *, enum ike_event_type, const struct ike_exchange *,
+    const struct ike_auth_request *);
+void ike_say_text(struct ike *, const struct ike_sa *, const char *);
+bool ike_send(struct ike *, const struct ike_path *, struct bytes);
+void ike_forget_delivered(struct ike *);
+
+/* ---- window.c ---- */
+/* Keeps and sends our request; false: no memory. */
+bool ike_window_request(struct ike *, struct ike_sa *, struct bytes);
+void ike_window_answered(struct ike *, struct ike_sa *);	/* our request was */
+void ike_window_retransmit(struct ike *, struct ike_timer *);
+/* Remembers the request that `x` answers, as on the wire, to know it again (T02). */
+void ike_window_note(struct ike_exchange *x, struct bytes wire);
+/* Keeps and sends the response to `x`; false: no memory, nothing sent. */
+bool ike_window_respond(struct ike *, struct ike_sa *, const struct ike_exchange *,
+    struct bytes);
+enum ike_window_verdict { IKE_WINDOW_NEW, IKE_WINDOW_AGAIN, IKE_WINDOW_DROP };
+enum ike_window_verdict ike_window_judge(const struct ike_sa *, uint32_t id, struct bytes);
+void ike_window_again(struct ike *, struct ike_sa *, const struct ike_path *);
+
+/* ---- exchange.c ---- */
+/* A closed SA answers a retransmitted request this long: over the peer's schedule. */
+#define IKE_LINGER (30 * IKE_SECOND)
+
+struct ike_exchange *ike_exchange_new(struct ike_sa *, bool ours, uint8_t type,
+    ike_step *const *steps);
+void ike_exchange_free(struct ike *, struct ike_exchange *);	/* NULL is nothing */
+void ike_exchange_cancel(struct ike *, struct ike_exchange *);	/* freed unless it runs */
+/* Runs the steps that remain, until one waits, fails, or none is left. */
+void ike_exchange_run(struct ike *, struct ike_exchange *);
+/* Our own exchange: takes the window, which must be free, and runs. */
+void ike_exchange_begin(struct ike *, struct ike_sa *, struct ike_exchange *);
+/* A datagram for this SA.  Nothing of the SA changes before it is proven. */
+void ike_exchange_receive(struct ike *, struct ike_sa *, const struct ike_path *,
+    const struct ike_header *, struct bytes wire);
+/* The row's judgement on an IKE_SA_INIT request, for which there is no SA yet. */
+enum ike_error ike_exchange_check_init(const struct ike_message *);
+/* Opens a question: IKE_WAIT, or IKE_NO_MEMORY.  The next step finds the answer. */
+enum ike_error ike_ask(struct ike *, struct ike_exchange *, enum ike_event_type,
+    const struct ike_auth_request *);
+enum ike_error ike_take_answer(struct ike *, ike_id question, const struct ike_answer *);
+void ike_ask_timeout(struct ike *, struct ike_timer *);
+/* Seals the chain as this exchange's request (IKE_WAIT) or response (IKE_OK), and hands it to
+ * the window; IKE_NO_MEMORY: nothing was sent. */
+enum ike_error ike_exchange_send(struct ike *, struct ike_exchange *, const struct ike_chain *);
+struct ike_chain ike_chain_begin(struct ike *);		/* in the engine's `plain` */
+/* The first error notify of a message, or IKE_OK. */
+enum ike_error ike_first_error(const struct ike_message *);
+/* Queues what the window has no room for; false: no memory. */
+bool ike_want(struct ike_sa *, enum ike_wish, uint32_t spi);
+void ike_next_wanted(struct ike *, struct ike_sa *);	/* when the window is free */
+
+/* ---- init.c ---- */
+void ike_init_request(struct ike *, const struct ike_path *, const struct ike_header *,
+    struct bytes wire);
+void ike_init_refuse(struct ike *, const struct ike_path *, const struct ike_header *,
+    enum ike_error, struct bytes data);		/* unprotected, and no state */
+extern ike_step *const ike_setup_steps[];	/* IKE_SA_INIT, then IKE_AUTH, as initiator */
+
+/* ---- natd.c ---- */
+struct ike_nat { bool supported, here, there; };
+/* Do we make the peer believe in a NAT, so that ESP travels in UDP? */
+bool ike_natd_force(const struct ike *, const struct ike_connection *);
+void ike_natd_add(struct ike_chain *, const struct ike_path *, uint64_t spi_i, uint64_t spi_r,
+    bool force);
+struct ike_nat ike_natd_read(const struct ike_message *, const struct ike_path *,
+    uint64_t spi_i, uint64_t spi_r);
+/* Commits what was found to the SA; false: the peer wants native ESP, which we cannot carry. */
+bool ike_natd_decide(const struct ike *, struct ike_sa *, const struct ike_nat *);
+
+/* ---- auth.c ---- */
+ike_step ike_auth_prove, ike_auth_send, ike_auth_response, ike_auth_finish;
+extern ike_step *const ike_auth_request_steps[];
+
+/* ---- child.c ---- */
+/* A Child SA with its inbound SPI, in the tables but not installed; NULL: no memory. */
+struct ike_child_sa *ike_child_new(struct ike *, struct ike_sa *, struct ike_connection *,
+    const struct ike_connection_child *);
+void ike_child_free(struct ike *, struct ike_child_sa *);	/* says nothing */
+/* SA, TSi and TSr of a request; what started it comes first (2.9). */
+void ike_child_offer(struct ike_chain *, const struct ike_exchange *);
+/* Responder: chooses child, proposal and selectors; IKE_OK sets x->child. */
+enum ike_error ike_child_choose(struct ike *, struct ike_exchange *, struct ike_choice *);
+void ike_child_answer(struct ike_chain *, const struct ike_child_sa *, const struct ike_choice *);
+/* Initiator: checks the answer against the offer and completes x->child. */
+enum ike_error ike_child_take(struct ike *, struct ike_exchange *);
+/* Keys and everything that will be said about it; IKE_NO_MEMORY: nothing happened. */
+enum ike_error ike_child_prepare(struct ike *, struct ike_child_sa *, bool initiator,
+    struct bytes ni, struct bytes nr);
+void ike_child_commit(struct ike *, struct ike_child_sa *);	/* IN_ADD, OUT_ADD, UP */
+void ike_child_stop_out(struct ike *, struct ike_child_sa *);	/* OUT_REMOVE, once */
+void ike_child_close(struct ike *, struct ike_child_sa *, enum ike_error why);
+void ike_child_describe(const struct ike_child_sa *, struct ike_child *);	/* without keys */
+extern ike_step *const ike_create_child_steps[];
+
+/* ---- info.c ---- */
+extern ike_step *const ike_info_request_steps[];
+/* Begin a DELETE exchange, or queue it; without memory the SA goes silently. */
+void ike_info_delete_sa(struct ike *, struct ike_sa *);
+/* The Child SA with this inbound SPI of ours, or one that never came to be. */
+void ike_info_delete_spi(struct ike *, struct ike_sa *, uint32_t spi_in);
+
+/* ---- peer.c ---- */
+struct ike_peer *ike_peer_new(struct ike *, struct ike_connection *);	/* NULL: no memory */
+void ike_peer_free(struct ike *, struct ike_peer *);	/* its SAs are closed */
+void ike_peer_join(struct ike_peer *, struct ike_sa *);	/* leaves the one before */
+void ike_peer_leave(struct ike_sa *);
+/* Begins to set up an IKE SA with this child; `packet` may be NULL. */
+enum ike_error ike_peer_start(struct ike *, struct ike_peer *,
+    const struct ike_connection_child *, const struct esp_selector *packet);
+/* The same because a packet wants it; IKE_TEMPORARY_FAILURE: too soon after the last time. */
+enum ike_error ike_peer_acquire(struct ike *, struct ike_peer *,
+    const struct ike_connection_child *, const struct esp_selector *packet);
+void ike_peer_up(struct ike *, struct ike_peer *);	/* a Child SA of it is up */
+void ike_peer_lost(struct ike *, struct ike_peer *);	/* one is no more */
+/* Does it have an SA, half-open or up, besides this one?  A peer that is NULL has. */
+bool ike_peer_has_sa(const struct ike_peer *, const struct ike_sa *except);
+bool ike_peer_matches(const struct ike_peer *, const struct ike_path *);
+
+/* ---- refuse.c: refusals with both sides' values ---- */
+struct ike_refusal ike_refusal(enum ike_error, const char *what);
+void ike_refuse_proposals(struct ike *, const struct ike_sa *, ike_id connection,
+    const struct ike_path *, const struct ike_proposals *ours, struct bytes theirs);
+void ike_refuse_identity(struct ike *, const struct ike_sa *, const char *what,
+    const char *setting, const struct ike_identity *ours, const struct ike_id_view *theirs);
+void ike_refuse_selectors(struct ike *, const struct ike_sa *, const struct ike_connection *,
+    struct bytes tsi, struct bytes tsr);
+/* The peer said no: its notify, and what we had asked for. */
+void ike_refused_by_peer(struct ike *, const struct ike_sa *, enum ike_error,
+    const struct ike_connection_child *);
+
+/* ---- trace.c: decoded messages as IKE_TRACE events, when the host wants them ---- */
+void ike_trace_sent(struct ike *, const struct ike_sa *, const struct ike_header *,
+    const struct ike_chain *);
+void ike_trace_received(struct ike *, const struct ike_sa *, const struct ike_header *,
+    const struct ike_message *);
+
+#endif

@@ -1,0 +1,177 @@
+/* Look-ups by id, SPI and, for half-open SAs, by the octets of the peer's first message.
+ * SPIs and ids are ours and random or counted; the third comes from the network, so its
+ * key is a SipHash under the engine's own secret and cannot be steered into collisions. */
+#include <sodium.h>
+
+#include "libike/sa.h"
+
+bool
+ike_table_add_sa(struct ike *e, struct ike_sa *sa)
+{
+	HASH_ADD(by_id, e->sas_by_id, id, sizeof(sa->id), sa);
+	if (sa->by_id.tbl == NULL)
+		return false;
+	HASH_ADD(by_spi, e->sas_by_spi, spi_ours, sizeof(sa->spi_ours), sa);
+	if (sa->by_spi.tbl == NULL) {
+		HASH_DELETE(by_id, e->sas_by_id, sa);
+		return false;
+	}
+	TAILQ_INSERT_TAIL(&e->sas, sa, link);
+	e->counts.sas++;
+	return true;
+}
+
+bool
+ike_table_add_init(struct ike *e, struct ike_sa *sa)
+{
+	HASH_ADD(by_init, e->sas_by_init, init_key, sizeof(sa->init_key), sa);
+	sa->indexed_init = sa->by_init.tbl != NULL;
+	return sa->indexed_init;
+}
+
+void
+ike_table_remove_sa(struct ike *e, struct ike_sa *sa)
+{
+	HASH_DELETE(by_id, e->sas_by_id, sa);
+	HASH_DELETE(by_spi, e->sas_by_spi, sa);
+	if (sa->indexed_init)
+		HASH_DELETE(by_init, e->sas_by_init, sa);
+	sa->indexed_init = false;
+	TAILQ_REMOVE(&e->sas, sa, link);
+	e->counts.sas--;
+}
+
+struct ike_sa *
+ike_table_sa(const struct ike *e, ike_id id)
+{
+	struct ike_sa *sa;
+
+	HASH_FIND(by_id, e->sas_by_id, &id, sizeof(id), sa);
+	return sa;
+}
+
+struct ike_sa *
+ike_table_spi(const struct ike *e, uint64_t ours)
+{
+	struct ike_sa *sa;
+
+	HASH_FIND(by_spi, e->sas_by_spi, &ours, sizeof(ours), sa);
+	return sa;
+}
+
+struct ike_sa *
+ike_table_init(const struct ike *e, uint64_t key)
+{
+	struct ike_sa *sa;
+
+	HASH_FIND(by_init, e->sas_by_init, &key, sizeof(key), sa);
+	return sa;
+}
+
+/* RFC 7296 2.1: half-open SAs are told apart by the whole message and where it came from. */
+uint64_t
+ike_init_key(const struct ike *e, const struct ike_path *path, struct bytes message)
+{
+	uint8_t mixed[8 + 2 + 16], key[8];
+
+	crypto_shorthash(mixed, message.p, message.len, e->init_hash_key);
+	bytes_store16(mixed + 8, path->port[1]);
+	memcpy(mixed + 10, path->addr[1], 16);
+	crypto_shorthash(key, mixed, sizeof(mixed), e->init_hash_key);
+	return bytes_load64(key);
+}
+
+bool
+ike_table_add_child(struct ike *e, struct ike_child_sa *c)
+{
+	HASH_ADD(by_id, e->children_by_id, id, sizeof(c->id), c);
+	if (c->by_id.tbl == NULL)
+		return false;
+	HASH_ADD(by_spi, e->children_by_spi, spi_in, sizeof(c->spi_in), c);
+	if (c->by_spi.tbl == NULL) {
+		HASH_DELETE(by_id, e->children_by_id, c);
+		return false;
+	}
+	e->counts.children++;
+	return true;
+}
+
+void
+ike_table_remove_child(struct ike *e, struct ike_child_sa *c)
+{
+	HASH_DELETE(by_id, e->children_by_id, c);
+	HASH_DELETE(by_spi, e->children_by_spi, c);
+	e->counts.children--;
+}
+
+struct ike_child_sa *
+ike_table_child(const struct ike *e, ike_id id)
+{
+	struct ike_child_sa *c;
+
+	HASH_FIND(by_id, e->children_by_id, &id, sizeof(id), c);
+	return c;
+}
+
+bool
+ike_table_child_spi_used(const struct ike *e, uint32_t spi_in)
+{
+	struct ike_child_sa *c;
+
+	HASH_FIND(by_spi, e->children_by_spi, &spi_in, sizeof(spi_in), c);
+	return c != NULL;
+}
+
+bool
+ike_table_add_question(struct ike *e, struct ike_exchange *x)
+{
+	HASH_ADD(question.hh, e->questions, question.id, sizeof(x->question.id), x);
+	if (x->question.hh.tbl == NULL)
+		return false;
+	e->counts.questions++;
+	return true;
+}
+
+void
+ike_table_remove_question(struct ike *e, struct ike_exchange *x)
+{
+	HASH_DELETE(question.hh, e->questions, x);
+	e->counts.questions--;
+}
+
+struct ike_exchange *
+ike_table_question(const struct ike *e, ike_id id)
+{
+	struct ike_exchange *x;
+
+	HASH_FIND(question.hh, e->questions, &id, sizeof(id), x);
+	return x;
+}
+
+bool
+ike_table_add_peer(struct ike *e, struct ike_peer *p)
+{
+	HASH_ADD(by_id, e->peers_by_id, id, sizeof(p->id), p);
+	if (p->by_id.tbl == NULL)
+		return false;
+	TAILQ_INSERT_TAIL(&e->peers, p, link);
+	e->counts.connections++;
+	return true;
+}
+
+void
+ike_table_remove_peer(struct ike *e, struct ike_peer *p)
+{
+	HASH_DELETE(by_id, e->peers_by_id, p);
+	TAILQ_REMOVE(&e->peers, p, link);
+	e->counts.connections--;
+}
+
+struct ike_peer *
+ike_table_peer(const struct ike *e, ike_id id)
+{
+	struct ike_peer *p;
+
+	HASH_FIND(by_id, e->peers_by_id, &id, sizeof(id), p);
+	return p;
+}

@@ -1,0 +1,120 @@
+/* Message ids with a window of one, the cached response, and sending again: RFC 7296
+ * 2.1 - 2.4.  A request of ours is repeated octet for octet until it is answered or the schedule is
+ * at its end; a response of ours goes out again only when the very same request comes again. */
+#include <string.h>
+
+#include "libike/sa.h"
+
+/* A cached response is not repeated faster than this, whatever arrives. */
+#define RESEND_GAP (IKE_SECOND / 10)
+
+static const struct ike_retransmission *
+schedule(const struct ike_sa *sa)
+{
+	return sa->state == IKE_STATE_ESTABLISHED || sa->state == IKE_STATE_CLOSING ?
+	    &sa->connection->established : &sa->connection->setting_up;
+}
+
+bool
+ike_window_request(struct ike *e, struct ike_sa *sa, struct bytes request)
+{
+	struct ike_window *w = &sa->window;
+
+	if (!ike_buffer_set(&w->request, request))
+		return false;
+	w->sent = 1;
+	w->interval = schedule(sa)->first;
+	ike_send(e, &sa->path, request);	/* without memory it goes with the next copy */
+	ike_timer_arm(e, &sa->retransmit, e->now + w->interval);
+	return true;
+}
+
+void
+ike_window_answered(struct ike *e, struct ike_sa *sa)
+{
+	ike_timer_disarm(e, &sa->retransmit);
+	ike_buffer_free(&sa->window.request);
+}
+
+void
+ike_window_retransmit(struct ike *e, struct ike_timer *t)
+{
+	struct ike_sa *sa = IKE_OWNER(t, struct ike_sa, retransmit);
+	const struct ike_retransmission *s = schedule(sa);
+	struct ike_window *w = &sa->window;
+
+	if (w->sent >= s->tries) {
+		ike_sa_close(e, sa, sa->hint != IKE_OK ? sa->hint :
+		    sa->state == IKE_STATE_CLOSING ? IKE_CANCELLED : IKE_TIMEOUT, 0);
+		return;
+	}
+	w->sent++;
+	e->counts.retransmitted++;
+	w->interval = w->interval * s->factor_percent / 100;
+	if (w->interval > s->most)
+		w->interval = s->most;
+	ike_send(e, &sa->path, ike_buffer_view(&w->request));
+	ike_timer_arm(e, &sa->retransmit, e->now + w->interval);
+}
+
+static size_t
+copy_tail(uint8_t tail[IKE_TAIL], struct bytes wire)
+{
+	size_t n = wire.len < IKE_TAIL ? wire.len : IKE_TAIL;
+
+	memset(tail, 0, IKE_TAIL);
+	memcpy(tail, wire.p + wire.len - n, n);
+	return wire.len;
+}
+
+void
+ike_window_note(struct ike_exchange *x, struct bytes wire)
+{
+	x->request_len = copy_tail(x->request_tail, wire);
+}
+
+bool
+ike_window_respond(struct ike *e, struct ike_sa *sa, const struct ike_exchange *x,
+    struct bytes response)
+{
+	struct ike_window *w = &sa->window;
+
+	if (!ike_buffer_set(&w->response, response))
+		return false;
+	w->answered_len = x->request_len;
+	memcpy(w->answered_tail, x->request_tail, IKE_TAIL);
+	w->next_expected = x->id + 1;
+	w->resent = e->now;
+	ike_send(e, &x->path, response);
+	return true;
+}
+
+enum ike_window_verdict
+ike_window_judge(const struct ike_sa *sa, uint32_t id, struct bytes wire)
+{
+	const struct ike_window *w = &sa->window;
+	uint8_t tail[IKE_TAIL];
+
+	if (sa->theirs != NULL)
+		return IKE_WINDOW_DROP;		/* its answer is being made (T03) */
+	if (id == w->next_expected && sa->state != IKE_STATE_CLOSED)
+		return IKE_WINDOW_NEW;
+	if (id + 1 != w->next_expected || w->response.len == 0)
+		return IKE_WINDOW_DROP;
+	if (copy_tail(tail, wire) != w->answered_len ||
+	    memcmp(tail, w->answered_tail, IKE_TAIL) != 0)
+		return IKE_WINDOW_DROP;
+	return IKE_WINDOW_AGAIN;
+}
+
+void
+ike_window_again(struct ike *e, struct ike_sa *sa, const struct ike_path *path)
+{
+	struct ike_window *w = &sa->window;
+
+	if (e->now - w->resent < RESEND_GAP)
+		return;
+	w->resent = e->now;
+	e->counts.retransmitted++;
+	ike_send(e, path, ike_buffer_view(&w->response));
+}
