@@ -45,10 +45,6 @@ complain(const struct parser *parser, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(parser->buf, parser->len, format, arguments);
 	va_end(arguments);
-	/* The text of a setting is repeated: nothing in it may move a terminal. */
-	for (char *c = parser->buf; parser->len > 0 && *c != '\0'; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = '?';
 	return false;
 }
 
@@ -279,8 +275,10 @@ refuse_unserved(const struct parser *parser, const char *word, uint8_t type)
 {
 	char list[160];
 
-	return complain(parser, "%s is not available here; available %s are %s", word,
-	    kinds[type].plural, list_served(parser->protocol, type, list, sizeof list));
+	return complain(parser,
+	    "%s is not available here; available %s are %s",
+	    word, kinds[type].plural,
+	    list_served(parser->protocol, type, list, sizeof list));
 }
 
 static bool
@@ -292,19 +290,21 @@ refuse_unknown(const struct parser *parser, const char *word)
 	if (find_foreign(word, &t))
 		return refuse_unserved(parser, word, t.type);
 	if (find_nearest(parser->protocol, word, &t))
-		return complain(parser, "%s is not an algorithm; did you mean %s?", word,
-		    name_of(&t, name));
-	return complain(parser, "%s is not an algorithm; available ciphers are %s", word,
-	    list_served(parser->protocol, IKE_ENCR, list, sizeof list));
+		return complain(parser,
+		    "%s is not an algorithm; did you mean %s?", word, name_of(&t, name));
+	return complain(parser,
+	    "%s is not an algorithm; available ciphers are %s",
+	    word, list_served(parser->protocol, IKE_ENCR, list, sizeof list));
 }
 
 /* A group that can be broken, RFC 8247 2.4, and a kind of gateway that still wants it. */
 static bool
 refuse_weak(const struct parser *parser)
 {
-	return complain(parser, "modp1024 (DH group 2) can be broken and is never used; "
-	    "write modp2048 or better and give the gateway at the other end a policy "
-	    "with it (Azure: a custom IPsec policy with DHGroup14 or ECP256)");
+	return complain(parser,
+	    "modp1024 (DH group 2) can be broken and is never used; write modp2048 or "
+	    "better and give the gateway at the other end a policy with it (Azure: a "
+	    "custom IPsec policy with DHGroup14 or ECP256)");
 }
 
 static bool
@@ -316,8 +316,8 @@ refuse_misplaced(const struct parser *parser, const char *word, uint8_t type)
 		[IKE_ESN] = "an IKE SA has no sequence numbers to extend"
 	};
 
-	return complain(parser, "%s has no place here: %s; leave it out", word,
-	    why[type]);
+	return complain(parser,
+	    "%s has no place here: %s; leave it out", word, why[type]);
 }
 
 static bool
@@ -377,12 +377,13 @@ parse_word(struct parser *parser, const char *s, size_t len)
 	struct ike_transform t;
 
 	if (len == 0)
-		return complain(parser, "\"%.*s\" has a \"-\" without an algorithm "
-		    "beside it; put one \"-\" between two algorithms",
-		    parser->text_len, parser->text);
+		return complain(parser,
+		    "\"%.*s\" has a \"-\" without an algorithm beside it; put one \"-\" "
+		    "between two algorithms", parser->text_len, parser->text);
 	if (len > MAX_WORD)
-		return complain(parser, "\"%.*s...\" is not an algorithm; put a \"-\" "
-		    "between two algorithms", MAX_WORD, s);
+		return complain(parser,
+		    "\"%.*s...\" is not an algorithm; put a \"-\" between two "
+		    "algorithms", MAX_WORD, s);
 	for (size_t i = 0; i < len; i++)
 		word[i] = (char)(s[i] >= 'A' && s[i] <= 'Z' ? s[i] - 'A' + 'a' : s[i]);
 
@@ -449,8 +450,9 @@ check_ciphers(const struct parser *parser, const struct ike_transform *cipher)
 
 	for (const struct ike_transform *t = cipher; t < parser->p.v + parser->p.n; t++)
 		if (t->type == IKE_ENCR && is_aead(parser->protocol, t) != aead)
-			return complain(parser, "%s and %s cannot share a proposal: only "
-			    "one of them brings its own integrity; write two proposals",
+			return complain(parser,
+			    "%s and %s cannot share a proposal: only one of them brings "
+			    "its own integrity; write two proposals",
 			    name_of(cipher, first), name_of(t, second));
 	return true;
 }
@@ -463,15 +465,19 @@ check_integrity(const struct parser *parser, const struct ike_transform *cipher)
 	char first[IKE_NAME_LEN], second[IKE_NAME_LEN];
 
 	if (!aead && integ == NULL)
-		return complain(parser, "%s brings no integrity; add an algorithm for "
-		    "it, such as sha256", name_of(cipher, first));
+		return complain(parser,
+		    "%s brings no integrity; add an algorithm for it, such as sha256",
+		    name_of(cipher, first));
 	if (!aead || integ == NULL)
 		return true;
 	if (parser->protocol == IKE_PROTOCOL_IKE)
-		return complain(parser, "%s brings its own integrity, so %s has no place "
-		    "beside it; write prf%s, if the PRF is meant", name_of(cipher, first),
-		    name_of(integ, second), name_of(integ, second));
-	return complain(parser, "%s brings its own integrity; leave %s out",
+		return complain(parser,
+		    "%s brings its own integrity, so %s has no place beside it; write "
+		    "prf%s, if the PRF is meant",
+		    name_of(cipher, first), name_of(integ, second),
+		    name_of(integ, second));
+	return complain(parser,
+	    "%s brings its own integrity; leave %s out",
 	    name_of(cipher, first), name_of(integ, second));
 }
 
@@ -485,10 +491,10 @@ check_pairs(const struct parser *parser)
 		for (unsigned k = 0; k < p->n; k++)
 			if (p->v[i].type == IKE_ENCR && p->v[k].type == IKE_INTEG &&
 			    !pair_served(parser->protocol, &p->v[i], p->v[k].id))
-				return complain(parser, "%s with %s is not available "
-				    "here; write them in two proposals",
-				    name_of(&p->v[i], first),
-				    name_of(&p->v[k], second));
+				return complain(parser,
+				    "%s with %s is not available here; write them in two "
+				    "proposals",
+				    name_of(&p->v[i], first), name_of(&p->v[k], second));
 	return true;
 }
 
@@ -500,17 +506,20 @@ check(const struct parser *parser)
 	bool ike = parser->protocol == IKE_PROTOCOL_IKE;
 
 	if (cipher == NULL)
-		return complain(parser, "\"%.*s\" names no cipher; add one, such as "
-		    "aes256gcm16", parser->text_len, parser->text);
+		return complain(parser,
+		    "\"%.*s\" names no cipher; add one, such as aes256gcm16",
+		    parser->text_len, parser->text);
 	if (!check_ciphers(parser, cipher) || !check_integrity(parser, cipher) ||
 	    !check_pairs(parser))
 		return false;
 	if (ike && first_of(p, IKE_PRF) == NULL)
-		return complain(parser, "\"%.*s\" names no PRF; add one, such as "
-		    "prfsha256", parser->text_len, parser->text);
+		return complain(parser,
+		    "\"%.*s\" names no PRF; add one, such as prfsha256",
+		    parser->text_len, parser->text);
 	if (ike && first_of(p, IKE_KE) == NULL)
-		return complain(parser, "\"%.*s\" names no key exchange group; add one, "
-		    "such as x25519", parser->text_len, parser->text);
+		return complain(parser,
+		    "\"%.*s\" names no key exchange group; add one, such as x25519",
+		    parser->text_len, parser->text);
 	return true;
 }
 
@@ -540,8 +549,9 @@ keep(struct parser *parser)
 			return true;
 		}
 	if (list->n == MAX_PROPOSALS)
-		return complain(parser, "there are more than %d proposals; write several "
-		    "algorithms into one", MAX_PROPOSALS);
+		return complain(parser,
+		    "there are more than %d proposals; write several algorithms into "
+		    "one", MAX_PROPOSALS);
 	v = reallocarray(list->v, list->n + 1, sizeof *v);
 	if (v == NULL)
 		return complain(parser, "out of memory");
@@ -597,8 +607,9 @@ parse_text(struct parser *parser, const char *s)
 		while (len > 0 && strchr(blank, s[len - 1]) != NULL)
 			len--;
 		if (len == 0)
-			return complain(parser, "a proposal is empty; write \"default\" "
-			    "or algorithms, such as aes256gcm16-prfsha256-x25519");
+			return complain(parser,
+			    "a proposal is empty; write \"default\" or algorithms, such "
+			    "as aes256gcm16-prfsha256-x25519");
 		if (len == sizeof standard - 1 && strncasecmp(s, standard, len) == 0 ?
 		    !parse_default(parser) : !parse_proposal(parser, s, len))
 			return false;

@@ -1,0 +1,622 @@
+/* Building a connection: every setting is checked, and every fault is named, before
+ * anything is given out. */
+#include "libike/connection.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define COUNT(a) (sizeof (a) / sizeof *(a))
+
+enum {
+	IKE_PORT = 500, NATT_PORT = 4500,
+	MAX_NAME = 63,
+	MIN_FACTOR = 100, MAX_FACTOR = 1000
+};
+
+/* Longer than this between two copies is a setting in the wrong unit. */
+#define MAX_INTERVAL (3600 * IKE_SECOND)
+
+struct build {
+	const struct ike_setup *setup;
+	struct ike_connection *c;
+	struct ike_fault *faults;
+	unsigned max, n;
+};
+
+void
+ike_setup_defaults(struct ike_setup *setup)
+{
+	static const char *const standard[] = { "default" };
+
+	*setup = (struct ike_setup){
+		.port = IKE_PORT, .natt_port = NATT_PORT, .auth = "psk",
+		.ike = { standard, COUNT(standard) },
+		.esp = { standard, COUNT(standard) },
+		.start = IKE_START_PASSIVE, .encap = IKE_ENCAP_FORCE,
+		.established = {
+			.first = IKE_SECOND / 2, .most = 15 * IKE_SECOND,
+			.factor_percent = 180, .tries = 12
+		},
+		.setting_up = {
+			.first = IKE_SECOND / 2, .most = 10 * IKE_SECOND,
+			.factor_percent = 180, .tries = 8
+		}
+	};
+}
+
+/* ---- faults ---- */
+
+static const char *const fault_names[] = {
+	[IKE_FAULT_MISSING] = "missing",
+	[IKE_FAULT_NAME] = "name",
+	[IKE_FAULT_ADDRESS] = "address",
+	[IKE_FAULT_IDENTITY] = "identity",
+	[IKE_FAULT_PORT] = "port",
+	[IKE_FAULT_PROPOSAL] = "proposal",
+	[IKE_FAULT_SELECTOR] = "selector",
+	[IKE_FAULT_FAMILY] = "family",
+	[IKE_FAULT_DUPLICATE] = "duplicate",
+	[IKE_FAULT_AUTH] = "auth",
+	[IKE_FAULT_NEEDS_ADDRESS] = "needs address",
+	[IKE_FAULT_RETRANSMISSION] = "retransmission",
+	[IKE_FAULT_NO_MEMORY] = "no memory"
+};
+
+const char *
+ike_fault_name(enum ike_fault_code code)
+{
+	return (unsigned)code < COUNT(fault_names) ? fault_names[code] : "unknown fault";
+}
+
+/* Where a fault is: a setting, and the indices of ike_fault. */
+struct place {
+	const char *setting;
+	int child, item;
+};
+
+static struct place
+at(const char *setting)
+{
+	return (struct place){ setting, -1, -1 };
+}
+
+static struct place
+at_item(const char *setting, unsigned item)
+{
+	return (struct place){ setting, -1, (int)item };
+}
+
+static struct place
+in_child(const char *setting, unsigned child)
+{
+	return (struct place){ setting, (int)child, -1 };
+}
+
+__attribute__((format(printf, 4, 5)))
+static void
+report(struct build *b, enum ike_fault_code code, struct place place,
+    const char *format, ...)
+{
+	struct ike_fault *fault;
+	va_list arguments;
+
+	if (b->n++ >= b->max)
+		return;
+	fault = &b->faults[b->n - 1];
+	*fault = (struct ike_fault){
+		.code = code, .setting = place.setting, .child = place.child,
+		.item = place.item
+	};
+	va_start(arguments, format);
+	vsnprintf(fault->text, sizeof fault->text, format, arguments);
+	va_end(arguments);
+	/* Settings are repeated: nothing in them may move a terminal. */
+	for (char *c = fault->text; *c != '\0'; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
+}
+
+static void
+report_no_memory(struct build *b, struct place place)
+{
+	report(b, IKE_FAULT_NO_MEMORY, place, "out of memory");
+}
+
+static bool
+is_given(const char *text)
+{
+	return text != NULL && *text != '\0';
+}
+
+/* The text's own copy, or NULL, which is reported. */
+static char *
+copy_text(struct build *b, struct place place, const char *text)
+{
+	char *copy = strdup(text);
+
+	if (copy == NULL)
+		report_no_memory(b, place);
+	return copy;
+}
+
+/* ---- names ---- */
+
+static char *
+take_name(struct build *b, struct place place, const char *name)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+
+	if (!is_given(name))
+		report(b, IKE_FAULT_MISSING, place,
+		    "a name is missing; give one of letters, digits, -, _ and .");
+	else if (strlen(name) > MAX_NAME)
+		report(b, IKE_FAULT_NAME, place,
+		    "the name \"%.20s...\" is too long; it may have %d characters",
+		    name, MAX_NAME);
+	else if (name[strspn(name, allowed)] != '\0')
+		report(b, IKE_FAULT_NAME, place,
+		    "\"%s\" is not a name; it may consist of letters, digits, -, _ and "
+		    ".", name);
+	else
+		return copy_text(b, place, name);
+	return NULL;
+}
+
+static void
+take_secret(struct build *b)
+{
+	struct place place = at("secret");
+
+	if (!is_given(b->setup->secret))
+		report(b, IKE_FAULT_MISSING, place,
+		    "secret is missing; name the secret that both sides share");
+	else
+		b->c->secret = copy_text(b, place, b->setup->secret);
+}
+
+static void
+take_auth(struct build *b)
+{
+	const char *auth = b->setup->auth;
+
+	b->c->auth = IKE_AUTH_PSK;
+	if (!is_given(auth) || strcmp(auth, "psk") != 0)
+		report(b, IKE_FAULT_AUTH, at("auth"),
+		    "\"%.40s\" is not a way to prove an identity here; write psk",
+		    is_given(auth) ? auth : "");
+}
+
+/* ---- identities ---- */
+
+static void
+take_identity(struct build *b, struct place place, const char *text,
+    struct ike_identity *id)
+{
+	const char *why;
+
+	if (!is_given(text))
+		report(b, IKE_FAULT_MISSING, place,
+		    "%s is missing; write an identity: a domain name, user@domain, an "
+		    "address or keyid:...", place.setting);
+	else if (!ike_id_parse(text, id, &why))
+		report(b, IKE_FAULT_IDENTITY, place, "%s \"%.80s\" is not an identity; %s",
+		    place.setting, text, why);
+}
+
+/* ---- addresses ---- */
+
+/* One host's own address, and neither "any" in disguise nor a group's. */
+static bool
+is_host_address(const struct ike_host *host)
+{
+	static const uint8_t zero[16];
+	unsigned first = host->addr[0];
+
+	if (memcmp(host->addr, zero, sizeof zero) == 0)
+		return false;
+	return host->family == ESP_IPV4 ? first < 224 && first != 0 : first != 0xff;
+}
+
+/* An address and a host name are written as the identities of those types are. */
+static bool
+parse_host(const char *text, struct ike_host *host)
+{
+	struct ike_identity id;
+	const char *why;
+	bool ok;
+
+	if (*text == '@' || !ike_id_parse(text, &id, &why))
+		return false;
+	ok = true;
+	if (id.type == IKE_ID_FQDN) {
+		host->kind = IKE_HOST_NAME;
+	} else if (id.type == IKE_ID_IPV4_ADDR || id.type == IKE_ID_IPV6_ADDR) {
+		host->kind = IKE_HOST_ADDRESS;
+		host->family = id.type == IKE_ID_IPV4_ADDR ? ESP_IPV4 : ESP_IPV6;
+		memcpy(host->addr, id.data.p, id.data.len);
+		ok = is_host_address(host);
+	} else {
+		ok = false;
+	}
+	ike_id_free(&id);
+	return ok;
+}
+
+static bool
+is_any(const char *text)
+{
+	return strcmp(text, "any") == 0 || strcmp(text, "%any") == 0;
+}
+
+static void
+take_local(struct build *b)
+{
+	const char *text = b->setup->local_address;
+	struct ike_host *host = &b->c->local;
+	struct place place = at("local.address");
+
+	if (text == NULL || is_any(text))
+		text = "any";
+	else if (!parse_host(text, host) || host->kind != IKE_HOST_ADDRESS)
+		report(b, IKE_FAULT_ADDRESS, place,
+		    "local.address \"%.80s\" is not an address that a host has; write "
+		    "one of this host's, or leave it out", text);
+	host->text = copy_text(b, place, text);
+}
+
+static void
+take_remote(struct build *b)
+{
+	const char *text = b->setup->remote_address;
+	struct ike_host *host = &b->c->remote;
+	struct place place = at("remote.address");
+
+	if (!is_given(text)) {
+		report(b, IKE_FAULT_MISSING, place,
+		    "remote.address is missing; write the peer's address or host name, "
+		    "or any, if only the peer calls");
+		return;
+	}
+	if (is_any(text)) {
+		text = "any";
+		if (b->setup->start != IKE_START_PASSIVE)
+			report(b, IKE_FAULT_NEEDS_ADDRESS, place,
+			    "remote.address is any, which cannot be called; write the "
+			    "peer's address or host name, or let start be passive");
+	} else if (!parse_host(text, host)) {
+		report(b, IKE_FAULT_ADDRESS, place,
+		    "remote.address \"%.80s\" is neither a host's address nor a host "
+		    "name; write one of them, or any", text);
+	}
+	host->text = copy_text(b, place, text);
+}
+
+static void
+check_addresses(struct build *b)
+{
+	const struct ike_host *local = &b->c->local, *remote = &b->c->remote;
+
+	if (local->kind == IKE_HOST_ADDRESS && remote->kind == IKE_HOST_ADDRESS &&
+	    local->family != remote->family)
+		report(b, IKE_FAULT_FAMILY, at("local.address"),
+		    "local.address is IPv%u and remote.address is IPv%u; write two "
+		    "addresses of one family",
+		    (unsigned)local->family, (unsigned)remote->family);
+}
+
+static void
+take_ports(struct build *b)
+{
+	const struct ike_setup *s = b->setup;
+
+	b->c->port = s->port;
+	b->c->natt_port = s->natt_port;
+	if (s->port == 0)
+		report(b, IKE_FAULT_PORT, at("port"),
+		    "port is 0; write the peer's port for IKE, %d as a rule", IKE_PORT);
+	/* Where the marker in front of IKE is left out no ESP can be told from it. */
+	if (s->natt_port == 0 || s->natt_port == IKE_PORT)
+		report(b, IKE_FAULT_PORT, at("natt_port"),
+		    "natt_port cannot be %u; write the peer's port for ESP in UDP, %d as "
+		    "a rule", (unsigned)s->natt_port, NATT_PORT);
+}
+
+/* ---- proposals ---- */
+
+static void
+take_proposals(struct build *b, const char *setting, const struct ike_texts *texts,
+    uint8_t protocol, struct ike_proposals *out)
+{
+	char why[sizeof b->faults->text];
+	unsigned before = b->n;
+
+	for (unsigned i = 0; i < texts->n; i++) {
+		struct ike_proposals one;
+
+		if (!ike_proposals_parse(&texts->v[i], 1, protocol, &one, why,
+		    sizeof why))
+			report(b, IKE_FAULT_PROPOSAL, at_item(setting, i), "%s", why);
+		ike_proposals_free(&one);
+	}
+	/* Each is right by itself; too many together, or none, are still a fault. */
+	if (b->n == before &&
+	    !ike_proposals_parse(texts->v, texts->n, protocol, out, why, sizeof why))
+		report(b, IKE_FAULT_PROPOSAL, at(setting), "%s", why);
+}
+
+/* ---- children ---- */
+
+static bool
+holds(const struct ike_ts *ts, const struct esp_range *range)
+{
+	for (unsigned i = 0; i < ts->n; i++)
+		if (esp_range_equal(&ts->v[i], range))
+			return true;
+	return false;
+}
+
+/* `place` is the list's. */
+static void
+take_selector(struct build *b, struct place place, const char *text, struct ike_ts *ts)
+{
+	struct esp_range range;
+
+	if (!esp_range_parse(text, &range))
+		report(b, IKE_FAULT_SELECTOR, place,
+		    "\"%.80s\" is not a traffic selector; write a network such as "
+		    "10.1.0.0/24 (no bits behind the prefix), an address or a range, "
+		    "then perhaps [tcp/443]", text);
+	else if (holds(ts, &range))
+		report(b, IKE_FAULT_DUPLICATE, place,
+		    "\"%.80s\" stands in the list twice; leave one out", text);
+	else
+		ts->v[ts->n++] = range;
+}
+
+static void
+take_selectors(struct build *b, struct place place, const struct ike_texts *texts,
+    struct ike_ts *ts)
+{
+	if (texts->n == 0) {
+		report(b, IKE_FAULT_MISSING, place,
+		    "%s is empty; write the networks of that side, such as 10.1.0.0/24",
+		    place.setting);
+		return;
+	}
+	if (texts->n > IKE_MAX_TS) {
+		report(b, IKE_FAULT_SELECTOR, place,
+		    "%s has %u traffic selectors and %d are possible; make networks of "
+		    "them, or several children", place.setting, texts->n, IKE_MAX_TS);
+		return;
+	}
+	ts->v = calloc(texts->n, sizeof *ts->v);
+	if (ts->v == NULL) {
+		report_no_memory(b, place);
+		return;
+	}
+	for (unsigned i = 0; i < texts->n; i++) {
+		place.item = (int)i;
+		take_selector(b, place, texts->v[i], ts);
+	}
+}
+
+static bool
+has_family(const struct ike_ts *ts, uint8_t family)
+{
+	for (unsigned i = 0; i < ts->n; i++)
+		if (ts->v[i].family == family)
+			return true;
+	return false;
+}
+
+/* A family on one side only would never carry a packet. */
+static void
+check_families(struct build *b, struct place place, const struct ike_ts *ts,
+    const struct ike_ts *other)
+{
+	static const uint8_t families[] = { ESP_IPV4, ESP_IPV6 };
+
+	for (size_t i = 0; i < COUNT(families); i++)
+		if (has_family(ts, families[i]) && !has_family(other, families[i]))
+			report(b, IKE_FAULT_FAMILY, place,
+			    "%s has IPv%u traffic selectors and the other side has none; "
+			    "add one there, or leave them out here",
+			    place.setting, (unsigned)families[i]);
+}
+
+static void
+check_pairs(struct build *b, unsigned child, const struct ike_connection_child *c)
+{
+	struct esp_selector *pairs;
+	unsigned before = b->n, n;
+	enum ike_error error;
+
+	check_families(b, in_child("children.local", child), &c->local, &c->remote);
+	check_families(b, in_child("children.remote", child), &c->remote, &c->local);
+	if (b->n != before)
+		return;
+	error = ike_ts_pairs(&c->local, &c->remote, &pairs, &n);
+	if (error == IKE_OK)
+		free(pairs);
+	else if (error == IKE_NO_MEMORY)
+		report_no_memory(b, in_child("children.local", child));
+	else
+		report(b, IKE_FAULT_SELECTOR, in_child("children.local", child),
+		    "no pair of local and remote traffic selectors agrees on a protocol, "
+		    "or more than %d do; write the same protocols on both sides, or "
+		    "several children", IKE_MAX_PAIRS);
+}
+
+/* Were all of its selectors understood? */
+static bool
+is_whole(const struct build *b, unsigned child)
+{
+	return b->c->children[child].local.n == b->setup->children[child].local.n &&
+	    b->c->children[child].remote.n == b->setup->children[child].remote.n;
+}
+
+static bool
+same_ranges(const struct ike_ts *a, const struct ike_ts *b)
+{
+	return ike_ts_within(a, b) && ike_ts_within(b, a);
+}
+
+/* Two children must differ in their names, and in what they carry. */
+static void
+check_distinct(struct build *b, unsigned child)
+{
+	const struct ike_connection_child *c = &b->c->children[child];
+
+	for (unsigned i = 0; i < child; i++) {
+		const struct ike_connection_child *other = &b->c->children[i];
+
+		if (c->name != NULL && other->name != NULL &&
+		    strcmp(c->name, other->name) == 0)
+			report(b, IKE_FAULT_DUPLICATE, in_child("children.name", child),
+			    "there are two children with the name \"%s\"; rename one",
+			    c->name);
+		if (is_whole(b, i) && is_whole(b, child) && c->local.n != 0 &&
+		    same_ranges(&c->local, &other->local) &&
+		    same_ranges(&c->remote, &other->remote))
+			report(b, IKE_FAULT_DUPLICATE, in_child("children.local", child),
+			    "children %u and %u carry the same traffic; leave one out, "
+			    "or tell them apart by a protocol or port", i + 1, child + 1);
+	}
+}
+
+static void
+take_child(struct build *b, unsigned i)
+{
+	const struct ike_child_setup *setup = &b->setup->children[i];
+	struct ike_connection_child *c = &b->c->children[i];
+	unsigned before;
+
+	c->name = take_name(b, in_child("children.name", i), setup->name);
+	before = b->n;
+	take_selectors(b, in_child("children.local", i), &setup->local, &c->local);
+	take_selectors(b, in_child("children.remote", i), &setup->remote, &c->remote);
+	if (b->n == before)
+		check_pairs(b, i, c);
+	check_distinct(b, i);
+}
+
+static void
+take_children(struct build *b)
+{
+	unsigned n = b->setup->n_children;
+	struct place place = at("children");
+
+	if (n == 0) {
+		report(b, IKE_FAULT_MISSING, place,
+		    "there are no children; write the networks of both sides");
+		return;
+	}
+	b->c->children = calloc(n, sizeof *b->c->children);
+	if (b->c->children == NULL) {
+		report_no_memory(b, place);
+		return;
+	}
+	b->c->n_children = n;
+	for (unsigned i = 0; i < n; i++)
+		take_child(b, i);
+}
+
+/* ---- retransmission ---- */
+
+static void
+take_retransmission(struct build *b, const char *setting,
+    const struct ike_retransmission *r, struct ike_retransmission *out)
+{
+	struct place place = at(setting);
+
+	*out = *r;
+	if (r->tries == 0)
+		report(b, IKE_FAULT_RETRANSMISSION, place,
+		    "%s: 0 tries send nothing; write at least 1", setting);
+	if (r->first <= 0 || r->first > r->most || r->most > MAX_INTERVAL)
+		report(b, IKE_FAULT_RETRANSMISSION, place,
+		    "%s: the first interval must be more than 0 and at most the longest, "
+		    "and that at most an hour; 500 ms and 15 s are usual", setting);
+	if (r->factor_percent < MIN_FACTOR || r->factor_percent > MAX_FACTOR)
+		report(b, IKE_FAULT_RETRANSMISSION, place,
+		    "%s: a factor of %u percent is not between %d and %d; 180 is usual",
+		    setting, (unsigned)r->factor_percent, MIN_FACTOR, MAX_FACTOR);
+}
+
+/* ---- the whole ---- */
+
+static void
+take_all(struct build *b)
+{
+	const struct ike_setup *s = b->setup;
+	struct ike_connection *c = b->c;
+
+	c->start = s->start;
+	c->encap = s->encap;
+	c->name = take_name(b, at("name"), s->name);
+	take_local(b);
+	take_identity(b, at("local.id"), s->local_id, &c->local_id);
+	take_remote(b);
+	take_identity(b, at("remote.id"), s->remote_id, &c->remote_id);
+	check_addresses(b);
+	take_ports(b);
+	take_auth(b);
+	take_secret(b);
+	take_proposals(b, "ike", &s->ike, IKE_PROTOCOL_IKE, &c->ike);
+	take_proposals(b, "esp", &s->esp, IKE_PROTOCOL_ESP, &c->esp);
+	take_children(b);
+	take_retransmission(b, "established", &s->established, &c->established);
+	take_retransmission(b, "setting_up", &s->setting_up, &c->setting_up);
+}
+
+struct ike_connection *
+ike_connection_new(const struct ike_setup *setup, struct ike_fault *faults, unsigned max,
+    unsigned *n)
+{
+	struct build b = { .setup = setup, .faults = faults, .max = max };
+
+	b.c = calloc(1, sizeof *b.c);
+	if (b.c == NULL) {
+		report_no_memory(&b, at("name"));
+	} else {
+		b.c->references = 1;
+		take_all(&b);
+	}
+	*n = b.n;
+	if (b.n != 0) {
+		ike_connection_free(b.c);
+		return NULL;
+	}
+	return b.c;
+}
+
+struct ike_connection *
+ike_connection_hold(struct ike_connection *c)
+{
+	c->references++;
+	return c;
+}
+
+void
+ike_connection_free(struct ike_connection *c)
+{
+	if (c == NULL || --c->references != 0)
+		return;
+	for (unsigned i = 0; i < c->n_children; i++) {
+		free(c->children[i].name);
+		ike_ts_free(&c->children[i].local);
+		ike_ts_free(&c->children[i].remote);
+	}
+	free(c->children);
+	ike_proposals_free(&c->ike);
+	ike_proposals_free(&c->esp);
+	ike_id_free(&c->local_id);
+	ike_id_free(&c->remote_id);
+	free(c->local.text);
+	free(c->remote.text);
+	free(c->secret);
+	free(c->name);
+	free(c);
+}
