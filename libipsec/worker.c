@@ -1,0 +1,578 @@
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libipsec/batch.h"
+#include "libipsec/hash.h"
+#include "libipsec/hold.h"
+#include "libipsec/udp.h"
+#include "libipsec/worker.h"
+
+enum {
+	TAILROOM = 64,		/* behind each packet: padding, trailer, ICV */
+	SLOT = IPSEC_HEADROOM + IPSEC_PACKET_MAX + TAILROOM,
+	IV_KEY_MAX = 32,
+	ASK_MTU_AGAIN = 64	/* refusals: a path's MTU is forgotten, or grows */
+};
+
+struct policy {
+	UT_hash_handle hh;
+	uint64_t id;
+	ike_id connection;
+	struct ipsec_hold hold;
+	bool ready;		/* an SA has come: what is held can go */
+	LIST_ENTRY(policy) link;	/* of the ready ones */
+	char child[];		/* name */
+};
+
+struct out {			/* where an outbound SA's packets go */
+	UT_hash_handle hh;
+	ike_id id;
+	enum ipsec_kind kind;
+	struct ike_path path;
+	const struct esp_transform *transform;
+	uint32_t mtu;		/* of inner packets, once one was refused; 0: not known */
+	unsigned refused;	/* since it was asked for */
+};
+
+struct worker {
+	struct ipsec_datapath datapath;	/* first: the data path is the worker */
+	struct esp *esp;
+	struct ipsec_port *port;
+	struct ipsec_udp *udp;
+	void (*tell)(void *arg, const struct ike_notice *);
+	void *arg;
+
+	struct policy *policies;
+	struct out *outs;
+	LIST_HEAD(, policy) ready;
+	size_t held;			/* octets of all holds */
+	struct ipsec_worker_counters counters;
+
+	uint8_t *slots;			/* IPSEC_BATCH; unused pages cost nothing */
+	struct esp_packet packets[IPSEC_BATCH];
+	struct ipsec_message messages[IPSEC_BATCH];
+};
+
+static struct worker *
+of(struct ipsec_datapath *d)
+{
+	return (struct worker *)d;
+}
+
+static struct policy *
+find_policy(const struct worker *w, uint64_t id)
+{
+	struct policy *p;
+
+	HASH_FIND(hh, w->policies, &id, sizeof(id), p);
+	return p;
+}
+
+/* ---- outward ---- */
+
+static void
+refuse(struct worker *w, struct esp_packet *p)
+{
+	w->counters.refused++;
+	w->port->ops->refuse(w->port, p, 0);
+}
+
+static void
+learn_mtu(struct worker *w, struct out *out)
+{
+	uint32_t outer = (out->path.family == 4 ? 20 : 40) +
+	    (out->kind == IPSEC_ESP_UDP ? 8 : 0);
+	uint32_t mtu = ipsec_udp_mtu(w->udp, &out->path);
+
+	out->refused = 0;
+	if (mtu > outer)
+		out->mtu = esp_payload_max(out->transform, mtu - outer);
+}
+
+static void
+refuse_size(struct worker *w, struct esp_packet *p)
+{
+	struct out *out = p->sa != NULL ? esp_sa_user(p->sa) : NULL;
+	uint32_t mtu = 0;
+
+	if (out != NULL)
+		mtu = out->mtu != 0 ? out->mtu :
+		    esp_payload_max(out->transform, ESP_PACKET_MAX);
+	w->counters.refused++;
+	w->port->ops->refuse(w->port, p, mtu);
+	if (out != NULL && out->mtu != 0 && ++out->refused >= ASK_MTU_AGAIN)
+		learn_mtu(w, out);
+}
+
+static void
+hold(struct worker *w, struct esp_packet *p)
+{
+	struct policy *policy = find_policy(w, p->policy);
+
+	if (policy != NULL && ipsec_hold_put(&policy->hold, &w->held, p))
+		w->counters.held++;
+	else
+		w->counters.overflow++;
+}
+
+/* What becomes of a packet that was not sealed.  The others are dropped, and counted by
+ * libesp. */
+static void (*const fates[ESP_VERDICTS])(struct worker *, struct esp_packet *) = {
+	[ESP_NO_SA] = refuse, [ESP_POLICY] = refuse, [ESP_SPENT] = refuse,
+	[ESP_TOO_BIG] = refuse_size, [ESP_ACQUIRE] = hold,
+};
+
+/* Packets that the path is known not to take are refused while they can be read. */
+static void
+check_size(struct esp_packet *v, unsigned n)
+{
+	const struct out *out;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (v[i].verdict != ESP_OK)
+			continue;
+		out = esp_sa_user(v[i].sa);
+		if (out->mtu != 0 && v[i].len > out->mtu)
+			v[i].verdict = ESP_TOO_BIG;
+	}
+}
+
+static void
+send_sealed(struct worker *w, const struct esp_packet *const *sealed, unsigned n)
+{
+	struct ipsec_message *m = w->messages;
+	struct out *out;
+
+	ipsec_udp_send(w->udp, m, n);
+	for (unsigned i = 0; i < n; i++) {
+		if (m[i].error == 0)
+			continue;
+		w->counters.unsent++;
+		out = esp_sa_user(sealed[i]->sa);
+		if (m[i].error == EMSGSIZE && out->mtu == 0)
+			learn_mtu(w, out);
+	}
+}
+
+static void
+carry_out(struct worker *w, struct esp_packet *v, unsigned n)
+{
+	const struct esp_packet *sealed[IPSEC_BATCH];
+	const struct out *out;
+	unsigned k = 0;
+
+	esp_find(w->esp, v, n);
+	check_size(v, n);
+	esp_seal(w->esp, v, n);
+	for (unsigned i = 0; i < n; i++) {
+		if (v[i].verdict != ESP_OK) {
+			if (fates[v[i].verdict] != NULL)
+				fates[v[i].verdict](w, &v[i]);
+			continue;
+		}
+		out = esp_sa_user(v[i].sa);
+		w->messages[k] = (struct ipsec_message){ .data = v[i].data,
+		    .len = v[i].len, .kind = out->kind, .tos = v[i].tos,
+		    .path = out->path };
+		sealed[k++] = &v[i];
+	}
+	if (k > 0)
+		send_sealed(w, sealed, k);
+}
+
+/* Slot i, empty: room for a packet of up to IPSEC_PACKET_MAX octets. */
+static struct esp_packet *
+empty_slot(struct worker *w, unsigned i)
+{
+	w->packets[i] = (struct esp_packet){ .head = IPSEC_HEADROOM,
+	    .data = w->slots + (size_t)i * SLOT + IPSEC_HEADROOM,
+	    .len = IPSEC_PACKET_MAX };
+	return &w->packets[i];
+}
+
+static void
+set_tail(struct esp_packet *p)
+{
+	uint32_t tail = IPSEC_PACKET_MAX - p->len + TAILROOM;
+
+	p->tail = (uint16_t)(tail < UINT16_MAX ? tail : UINT16_MAX);
+}
+
+static void
+carry_from_port(struct worker *w)
+{
+	unsigned n;
+
+	for (unsigned i = 0; i < IPSEC_BATCH; i++)
+		empty_slot(w, i);
+	n = w->port->ops->read(w->port, w->packets, IPSEC_BATCH);
+	for (unsigned i = 0; i < n; i++)
+		set_tail(&w->packets[i]);
+	if (n > 0)
+		carry_out(w, w->packets, n);
+}
+
+/* One batch has room for a whole hold. */
+static void
+deliver(struct worker *w, struct policy *policy)
+{
+	struct ipsec_held *held;
+	struct esp_packet *p;
+	unsigned n = 0;
+
+	LIST_REMOVE(policy, link);
+	policy->ready = false;
+	while ((held = ipsec_hold_take(&policy->hold, &w->held)) != NULL) {
+		p = empty_slot(w, n++);
+		p->len = held->len;
+		memcpy(p->data, held->data, held->len);
+		set_tail(p);
+		free(held);
+	}
+	w->counters.delivered += n;
+	carry_out(w, w->packets, n);
+}
+
+static void
+tell_notices(struct worker *w)
+{
+	const struct policy *policy;
+	struct esp_notice said;
+	struct ike_notice notice;
+
+	while (esp_next_notice(w->esp, &said)) {
+		if (said.type != ESP_WANTED || (policy = find_policy(w, said.id)) == NULL)
+			continue;
+		notice = (struct ike_notice){ .type = IKE_ACQUIRE,
+		    .id = policy->connection, .child = policy->child,
+		    .packet = said.packet };
+		w->tell(w->arg, &notice);
+	}
+}
+
+static void
+process(struct ipsec_datapath *d)
+{
+	struct worker *w = of(d);
+	struct policy *policy;
+
+	while ((policy = LIST_FIRST(&w->ready)) != NULL)
+		deliver(w, policy);
+	carry_from_port(w);
+	tell_notices(w);
+}
+
+/* ---- inward ---- */
+
+static void
+receive_batch(struct worker *w, struct ipsec_message *m, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		w->packets[i] = (struct esp_packet){ .data = m[i].data, .len = m[i].len,
+		    .tos = m[i].tos, .origin = (uint16_t)i };
+	esp_open(w->esp, w->packets, n);
+	w->port->ops->write(w->port, w->packets, n);
+}
+
+static void
+receive(struct ipsec_datapath *d, struct ipsec_message *m, unsigned n)
+{
+	unsigned batch;
+
+	for (; n > 0; n -= batch, m += batch) {
+		batch = n < IPSEC_BATCH ? n : IPSEC_BATCH;
+		receive_batch(of(d), m, batch);
+	}
+}
+
+/* ---- policies ---- */
+
+static void
+free_policy(struct worker *w, struct policy *p)
+{
+	if (p->ready)
+		LIST_REMOVE(p, link);
+	ipsec_hold_clear(&p->hold, &w->held);
+	free(p);
+}
+
+static bool
+install(struct worker *w, const struct ipsec_trap *t)
+{
+	struct esp_policy_config config = { .id = t->id, .selectors = t->selectors,
+	    .n_selectors = t->n, .acquire = t->mode == IPSEC_TRAP_ACQUIRE };
+
+	if (esp_policy_put(w->esp, &config) != ESP_SUCCESS)
+		return false;
+	if (w->port->ops->trap == NULL || w->port->ops->trap(w->port, t))
+		return true;
+	esp_policy_remove(w->esp, t->id);
+	return false;
+}
+
+static bool
+trap(struct ipsec_datapath *d, const struct ipsec_trap *t)
+{
+	struct worker *w = of(d);
+	size_t name_len = strlen(t->child);
+	struct policy *p;
+
+	if (find_policy(w, t->id) != NULL ||
+	    (p = calloc(1, sizeof(*p) + name_len + 1)) == NULL)
+		return false;
+	p->id = t->id;
+	p->connection = t->connection;
+	memcpy(p->child, t->child, name_len);
+	ipsec_hold_init(&p->hold);
+	HASH_ADD(hh, w->policies, id, sizeof(p->id), p);
+	if (p->hh.tbl == NULL) {
+		free_policy(w, p);
+		return false;
+	}
+	if (install(w, t))
+		return true;
+	HASH_DEL(w->policies, p);
+	free_policy(w, p);
+	return false;
+}
+
+static void
+untrap(struct ipsec_datapath *d, uint64_t id)
+{
+	struct worker *w = of(d);
+	struct policy *p = find_policy(w, id);
+
+	if (p == NULL)
+		return;
+	if (w->port->ops->untrap != NULL)
+		w->port->ops->untrap(w->port, id);
+	esp_policy_remove(w->esp, id);
+	HASH_DEL(w->policies, p);
+	free_policy(w, p);
+}
+
+static void
+release(struct ipsec_datapath *d, uint64_t id)
+{
+	struct worker *w = of(d);
+	struct policy *p = find_policy(w, id);
+	struct ipsec_held *held;
+	struct esp_packet packet;
+
+	if (p == NULL || p->ready)
+		return;
+	while ((held = ipsec_hold_take(&p->hold, &w->held)) != NULL) {
+		packet = (struct esp_packet){ .data = held->data, .len = held->len,
+		    .verdict = ESP_POLICY, .policy = id };
+		refuse(w, &packet);
+		free(held);
+	}
+	esp_wanted_done(w->esp, id);
+}
+
+/* ---- SAs ---- */
+
+static struct esp_sa_config
+describe(const struct ipsec_sa *sa)
+{
+	return (struct esp_sa_config){ .id = sa->id, .policy = sa->policy,
+	    .esn = sa->child->esn, .transform = sa->child->transform,
+	    .selectors = sa->child->selectors, .n_selectors = sa->child->n_selectors };
+}
+
+static bool
+in_add(struct ipsec_datapath *d, const struct ipsec_sa *sa)
+{
+	struct esp_sa_config config = describe(sa);
+
+	config.direction = ESP_IN;
+	config.spi = sa->child->spi_in;
+	config.keymat = sa->child->key_in;
+	return esp_add(of(d)->esp, &config) == ESP_SUCCESS;
+}
+
+static void
+in_remove(struct ipsec_datapath *d, ike_id id)
+{
+	esp_remove(of(d)->esp, ESP_IN, id);
+}
+
+static struct out *
+find_out(const struct worker *w, ike_id id)
+{
+	struct out *out;
+
+	HASH_FIND(hh, w->outs, &id, sizeof(id), out);
+	return out;
+}
+
+static struct out *
+new_out(struct worker *w, const struct ipsec_sa *sa)
+{
+	struct esp_room room = esp_transform_overhead(sa->child->transform);
+	struct out *out;
+
+	if (room.head > IPSEC_HEADROOM || room.tail > TAILROOM ||
+	    find_out(w, sa->id) != NULL)
+		return NULL;
+	if ((out = calloc(1, sizeof(*out))) == NULL)
+		return NULL;
+	out->id = sa->id;
+	out->kind = sa->child->encap ? IPSEC_ESP_UDP : IPSEC_ESP_NATIVE;
+	out->path = sa->child->path;
+	out->transform = sa->child->transform;
+	HASH_ADD(hh, w->outs, id, sizeof(out->id), out);
+	if (out->hh.tbl != NULL)
+		return out;
+	free(out);
+	return NULL;
+}
+
+static bool
+out_add(struct ipsec_datapath *d, const struct ipsec_sa *sa)
+{
+	struct worker *w = of(d);
+	struct esp_sa_config config = describe(sa);
+	struct policy *policy = find_policy(w, sa->policy);
+	struct out *out = new_out(w, sa);
+	uint8_t iv_key[IV_KEY_MAX];
+	bool done = false;
+
+	if (out == NULL)
+		return false;
+	config.direction = ESP_OUT;
+	config.spi = sa->child->spi_out;
+	config.keymat = sa->child->key_out;
+	config.user = out;
+	config.iv_key = bytes_of(iv_key, sa->child->transform->iv_key_len);
+	randombytes_buf(iv_key, sizeof(iv_key));
+	done = config.iv_key.len <= sizeof(iv_key) &&
+	    esp_add(w->esp, &config) == ESP_SUCCESS;
+	sodium_memzero(iv_key, sizeof(iv_key));
+	if (!done) {
+		HASH_DEL(w->outs, out);
+		free(out);
+	} else if (policy != NULL && policy->hold.n > 0 && !policy->ready) {
+		policy->ready = true;
+		LIST_INSERT_HEAD(&w->ready, policy, link);
+	}
+	return done;
+}
+
+static void
+out_remove(struct ipsec_datapath *d, ike_id id)
+{
+	struct worker *w = of(d);
+	struct out *out = find_out(w, id);
+
+	esp_remove(w->esp, ESP_OUT, id);
+	if (out == NULL)
+		return;
+	HASH_DEL(w->outs, out);
+	free(out);
+}
+
+static bool
+usage(struct ipsec_datapath *d, ike_id id, struct ipsec_usage *u)
+{
+	const struct esp *esp = of(d)->esp;
+	struct esp_usage in = { 0 }, out = { 0 };
+	bool known = esp_read_usage(esp, ESP_IN, id, &in);
+
+	known = esp_read_usage(esp, ESP_OUT, id, &out) || known;
+	*u = (struct ipsec_usage){ .packets = { in.packets, out.packets },
+	    .octets = { in.octets, out.octets }, .replay = in.replay,
+	    .integrity = in.integrity, .selectors = in.policy };
+	return known;
+}
+
+/* ---- the data path as a whole ---- */
+
+static bool
+attach(struct ipsec_datapath *d, struct ipsec_udp *udp,
+    void (*tell)(void *, const struct ike_notice *), void *arg)
+{
+	struct worker *w = of(d);
+
+	w->udp = udp;
+	w->tell = tell;
+	w->arg = arg;
+	return true;
+}
+
+static unsigned
+fds(struct ipsec_datapath *d, int *v, unsigned n)
+{
+	int fd = of(d)->port->fd;
+
+	if (fd < 0)
+		return 0;
+	if (n > 0)
+		v[0] = fd;
+	return 1;
+}
+
+static void
+free_worker(struct worker *w)
+{
+	struct policy *policy, *next;
+	struct out *out, *after;
+
+	HASH_ITER(hh, w->policies, policy, next) {
+		HASH_DEL(w->policies, policy);
+		free_policy(w, policy);
+	}
+	HASH_ITER(hh, w->outs, out, after) {
+		HASH_DEL(w->outs, out);
+		free(out);
+	}
+	esp_free(w->esp);
+	free(w->slots);
+	free(w);
+}
+
+static void
+close_worker(struct ipsec_datapath *d)
+{
+	struct worker *w = of(d);
+
+	w->port->ops->close(w->port);
+	free_worker(w);
+}
+
+static const struct ipsec_datapath_ops worker_ops = {
+	.attach = attach, .trap = trap, .untrap = untrap, .in_add = in_add,
+	.out_add = out_add, .out_remove = out_remove, .in_remove = in_remove,
+	.usage = usage, .close = close_worker, .release = release, .receive = receive,
+	.fds = fds, .process = process,
+};
+
+struct ipsec_datapath *
+ipsec_worker_new(struct ipsec_port *port)
+{
+	struct worker *w;
+
+	if (sodium_init() < 0 || (w = calloc(1, sizeof(*w))) == NULL)
+		return NULL;
+	w->datapath.ops = &worker_ops;
+	w->port = port;
+	LIST_INIT(&w->ready);
+	w->esp = esp_new(0, 1);
+	w->slots = calloc(IPSEC_BATCH, SLOT);
+	if (w->esp != NULL && w->slots != NULL)
+		return &w->datapath;
+	free_worker(w);
+	return NULL;
+}
+
+void
+ipsec_worker_read_counters(const struct ipsec_datapath *d,
+    struct ipsec_worker_counters *c)
+{
+	const struct worker *w = (const struct worker *)d;
+
+	*c = w->counters;
+	c->esp = *esp_read_counters(w->esp);
+}
