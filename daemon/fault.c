@@ -52,6 +52,13 @@ compare(const void *a, const void *b)
 	return x->number < y->number ? -1 : x->number > y->number;
 }
 
+static bool
+same(const struct fault *a, const struct fault *b)
+{
+	return a->line == b->line && strcmp(a->file, b->file) == 0 &&
+	    strcmp(a->text, b->text) == 0;
+}
+
 void
 faults_print(struct faults *faults, FILE *out)
 {
@@ -61,6 +68,8 @@ faults_print(struct faults *faults, FILE *out)
 	if (faults->n > 0)
 		qsort(faults->v, faults->n, sizeof(*faults->v), compare);
 	for (f = faults->v; f != faults->v + faults->n; f++) {
+		if (f != faults->v && same(f - 1, f))
+			continue;
 		log_escape(f->file, strlen(f->file), file, sizeof(file));
 		log_escape(f->text, strlen(f->text), text, sizeof(text));
 		if (f->line > 0)

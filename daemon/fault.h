@@ -29,7 +29,7 @@ void fault_add(struct faults *, struct origin, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 bool faults_any(const struct faults *);
 
-/* By file and line, one a line; the text's control characters are escaped. */
+/* By file and line, one a line and none twice; control characters are escaped. */
 void faults_print(struct faults *, FILE *);
 void faults_free(struct faults *);
 

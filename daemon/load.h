@@ -11,14 +11,11 @@
 #include "libike/connection.h"
 
 /* A setting that stands in the file.  Everything here belongs to the configuration. */
-struct given_text {
-	const char *text;
-	unsigned line;
-};
 struct given {
 	const struct setting *setting;
 	struct origin origin;
-	struct given_text *texts;	/* of a text one, of a list all; also of a choice */
+	const char **texts;		/* of a text one, of a list all; also of a choice */
+	unsigned *lines;		/* of each text */
 	unsigned n;
 	long number;			/* of a number; of a choice the index of the word */
 	bool bad;			/* it has a fault of its own; nothing else is known */
@@ -52,6 +49,7 @@ struct daemon_settings {
 struct configuration {
 	const char *file;
 	struct daemon_settings daemon;
+	struct givens givens;		/* of daemon */
 	struct configured *connections;
 	unsigned n_connections;
 	struct arena *arena;		/* what everything above lives in */

@@ -12,16 +12,18 @@ struct source {
 	const char *file;	/* borrowed */
 	char *text;		/* owned; a NUL stands behind len octets */
 	size_t len;
+	size_t *lines;		/* owned: where each begins */
+	unsigned n_lines;
 };
 
-/* Reads a whole file.  False, and a fault that names the remedy: not readable, not a file, or
- * longer than 64 MiB.  source_free is allowed in any case. */
+/* Reads a whole file.  False, and a fault that names the remedy: not readable, longer than
+ * 64 MiB, or with a NUL octet.  source_free is allowed in any case. */
 bool source_read(const char *file, struct source *, struct faults *);
 void source_free(struct source *);
 
-/* Faults in what libconfig accepts and misreads: NUL octets, numbers beyond 32 bits, texts in a
- * list with no comma between.  With `syntax` also those that it refuses, for use when it did.
- * Returns how many. */
+/* Faults in what libconfig accepts and misreads: numbers beyond 32 bits, "\x00" in a text, texts
+ * in a list with no comma between, relative includes.  With `syntax` also what it refuses, for
+ * use when it did: the first such place.  Returns how many. */
 unsigned source_check(const struct source *, bool syntax, struct faults *);
 
 /* The line of a text in a list, which libconfig gives as the line of what follows it. */

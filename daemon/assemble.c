@@ -1,0 +1,323 @@
+#include "daemon/assemble.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/arena.h"
+
+enum {
+	NAME = 128,		/* a setting's path */
+	SENTENCE = 512,
+	FAULTS = 64		/* of one connection; more are counted only */
+};
+
+struct assembly {
+	struct configuration *c;
+	struct faults *faults;
+	const char *connection;	/* at hand: in front of its faults; or NULL */
+};
+
+static void *
+take(struct assembly *a, size_t n, size_t size)
+{
+	void *taken = arena_take(a->c->arena, n, size);
+
+	if (taken == NULL)
+		a->faults->no_memory = true;
+	return taken;
+}
+
+static void blame(struct assembly *, struct origin, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void
+blame(struct assembly *a, struct origin origin, const char *format, ...)
+{
+	char text[SENTENCE];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (a->connection != NULL)
+		fault_add(a->faults, origin, "%s: %s", a->connection, text);
+	else
+		fault_add(a->faults, origin, "%s", text);
+}
+
+/* ---- what stands in the file ---- */
+
+const struct given *
+given_find(const struct givens *givens, const char *setting)
+{
+	unsigned i;
+
+	for (i = 0; i < givens->n; i++)
+		if (strcmp(givens->v[i].setting->name, setting) == 0)
+			return &givens->v[i];
+	return NULL;
+}
+
+static const char *
+text_of(const struct givens *givens, enum setting_scope scope, const char *name)
+{
+	const struct given *given = given_find(givens, name);
+
+	if (given != NULL && given->n > 0)
+		return given->texts[0];
+	return setting_find(scope, name)->standard;
+}
+
+static struct ike_texts
+texts_of(const struct givens *givens, const char *name)
+{
+	const struct given *given = given_find(givens, name);
+
+	if (given == NULL)
+		return (struct ike_texts){ 0 };
+	return (struct ike_texts){ given->texts, given->n };
+}
+
+/* A number, or the index of a word. */
+static long
+number_of(const struct givens *givens, enum setting_scope scope, const char *name)
+{
+	const struct given *given = given_find(givens, name);
+	const struct setting *row = setting_find(scope, name);
+
+	if (given != NULL && !given->bad)
+		return given->number;
+	return row->words != NULL ? setting_word(row, row->standard) :
+	    strtol(row->standard, NULL, 10);
+}
+
+static void
+assemble_daemon(struct assembly *a)
+{
+	const struct givens *givens = &a->c->givens;
+	struct daemon_settings *daemon = &a->c->daemon;
+	const struct given *natt = given_find(givens, "daemon.natt_port");
+	const struct given *port = given_find(givens, "daemon.port");
+
+	daemon->datapath = text_of(givens, SETTINGS_FILE, "daemon.datapath");
+	daemon->listen = texts_of(givens, "daemon.listen");
+	daemon->port = (uint16_t)number_of(givens, SETTINGS_FILE, "daemon.port");
+	daemon->natt_port = (uint16_t)number_of(givens, SETTINGS_FILE, "daemon.natt_port");
+	daemon->secrets_dir = text_of(givens, SETTINGS_FILE, "daemon.secrets_dir");
+	daemon->user = text_of(givens, SETTINGS_FILE, "daemon.user");
+	daemon->log = (enum log_level)number_of(givens, SETTINGS_FILE, "daemon.log");
+	if (daemon->port == daemon->natt_port)
+		blame(a, natt != NULL ? natt->origin : port->origin,
+		    "port and natt_port are both %u; they must differ", daemon->port);
+}
+
+const struct given *
+configured_find(const struct configured *connection, const char *setting, int child)
+{
+	static const char children[] = "children.";
+	const char *side = strrchr(setting, '.'), *name;
+	char plain[NAME];
+	unsigned i;
+
+	if (strncmp(setting, children, sizeof(children) - 1) != 0)
+		return given_find(&connection->givens, setting);
+	if (connection->n_children == 0) {
+		snprintf(plain, sizeof(plain), "%s.subnets", side + 1);
+		return given_find(&connection->givens, plain);
+	}
+	name = setting + sizeof(children) - 1;
+	for (i = 0; i < connection->n_children; i++) {
+		const struct configured_child *c = &connection->children[i];
+
+		if ((int)i == child || (child < 0 && side > name &&
+		    strlen(c->name) == (size_t)(side - name) &&
+		    strncmp(c->name, name, (size_t)(side - name)) == 0))
+			return given_find(&c->givens, side + 1);
+	}
+	return NULL;
+}
+
+struct origin
+configured_origin(const struct configured *connection, const char *setting, int child)
+{
+	const struct given *given = configured_find(connection, setting, child);
+	char group[NAME];
+
+	if (given != NULL)
+		return given->origin;
+	if (child >= 0 && (unsigned)child < connection->n_children)
+		return connection->children[child].origin;
+	if (connection->n_children == 0 && strncmp(setting, "children.", 9) == 0)
+		setting = strrchr(setting, '.') + 1;	/* the short form: within local or remote */
+	snprintf(group, sizeof(group), "%.*s", (int)strcspn(setting, "."), setting);
+	given = given_find(&connection->givens, group);
+	return given != NULL ? given->origin : connection->origin;
+}
+
+static void
+blame_setup(struct assembly *a, const struct configured *connection, const struct ike_fault *fault)
+{
+	const struct given *given = configured_find(connection, fault->setting, fault->child);
+	struct origin origin = configured_origin(connection, fault->setting, fault->child);
+	bool short_form = connection->n_children == 0 &&
+	    strncmp(fault->setting, "children", 8) == 0;
+
+	/* its own fault is told already; and so is that there are no subnets */
+	if ((given != NULL && given->bad) || (short_form && fault->code == IKE_FAULT_MISSING))
+		return;
+	if (given != NULL && fault->item >= 0 && (unsigned)fault->item < given->n)
+		origin.line = given->lines[fault->item];
+	if (strncmp(fault->text, fault->setting, strlen(fault->setting)) == 0)
+		blame(a, origin, "%s", fault->text);
+	else
+		blame(a, origin, "%s: %s", given != NULL ? given->setting->name : fault->setting,
+		    fault->text);
+}
+
+/* `subnets` on both sides, or children, but not both. */
+static void
+check_children(struct assembly *a, const struct configured *connection)
+{
+	static const char *const sides[] = { "local", "remote" };
+	const struct given *children = given_find(&connection->givens, "children"), *subnets;
+	char name[NAME];
+	unsigned i;
+
+	for (i = 0; i < 2; i++) {
+		snprintf(name, sizeof(name), "%s.subnets", sides[i]);
+		subnets = given_find(&connection->givens, name);
+		if (children != NULL && subnets != NULL)
+			blame(a, subnets->origin, "%s and children exclude each other; "
+			    "move these networks into a child: %s = [ ... ];", name, sides[i]);
+		if (children == NULL && subnets == NULL)
+			blame(a, configured_origin(connection, sides[i], -1),
+			    "%s is missing; for instance: %s = { %s };", name, sides[i],
+			    setting_find(SETTINGS_CONNECTION, name)->example);
+	}
+}
+
+static struct ike_child_setup *
+assemble_children(struct assembly *a, const struct configured *connection, unsigned *n)
+{
+	const struct configured_child *child;
+	struct ike_child_setup *setups;
+	unsigned i;
+
+	*n = connection->n_children > 0 ? connection->n_children : 1;
+	setups = take(a, *n, sizeof(*setups));
+	if (setups == NULL)
+		return NULL;
+	setups[0] = (struct ike_child_setup){ .name = connection->name,
+	    .local = texts_of(&connection->givens, "local.subnets"),
+	    .remote = texts_of(&connection->givens, "remote.subnets") };
+	for (i = 0; i < connection->n_children; i++) {
+		child = &connection->children[i];
+		setups[i] = (struct ike_child_setup){ .name = child->name,
+		    .local = texts_of(&child->givens, "local"),
+		    .remote = texts_of(&child->givens, "remote") };
+	}
+	return setups;
+}
+
+static void
+assemble_connection(struct assembly *a, struct configured *connection)
+{
+	const struct givens *givens = &connection->givens;
+	struct ike_fault faults[FAULTS];
+	struct ike_setup setup;
+	unsigned n = 0, i;
+
+	ike_setup_defaults(&setup);
+	setup.name = setup.secret = connection->name;
+	setup.local_address = text_of(givens, SETTINGS_CONNECTION, "local.address");
+	setup.local_id = text_of(givens, SETTINGS_CONNECTION, "local.id");
+	setup.remote_address = text_of(givens, SETTINGS_CONNECTION, "remote.address");
+	setup.remote_id = text_of(givens, SETTINGS_CONNECTION, "remote.id");
+	setup.auth = text_of(givens, SETTINGS_CONNECTION, "auth");
+	setup.start = (enum ike_start)number_of(givens, SETTINGS_CONNECTION, "start");
+	setup.encap = (enum ike_encap)number_of(givens, SETTINGS_CONNECTION, "encap");
+	if (given_find(givens, "ike") != NULL)
+		setup.ike = texts_of(givens, "ike");
+	if (given_find(givens, "esp") != NULL)
+		setup.esp = texts_of(givens, "esp");
+	setup.children = assemble_children(a, connection, &setup.n_children);
+	if (setup.children == NULL)
+		return;
+	check_children(a, connection);
+	connection->connection = ike_connection_new(&setup, faults, FAULTS, &n);
+	for (i = 0; i < n && i < FAULTS; i++)
+		blame_setup(a, connection, &faults[i]);
+	if (n > FAULTS)
+		blame(a, connection->origin, "there are %u more faults in this connection",
+		    n - FAULTS);
+}
+
+static int
+compare_names(const void *a, const void *b)
+{
+	const struct configured *const *x = a, *const *y = b;
+	int names = strcmp((*x)->name, (*y)->name);
+
+	return names != 0 ? names : *x < *y ? -1 : *x > *y;
+}
+
+/* Only a list can have the same name twice; libconfig refuses it in groups. */
+static void
+check_names(struct assembly *a)
+{
+	struct configuration *c = a->c;
+	const struct configured **sorted = take(a, c->n_connections, sizeof(struct configured *));
+	unsigned i;
+
+	if (sorted == NULL)
+		return;
+	for (i = 0; i < c->n_connections; i++)
+		sorted[i] = &c->connections[i];
+	qsort(sorted, c->n_connections, sizeof(*sorted), compare_names);
+	for (i = 1; i < c->n_connections; i++)
+		if (strcmp(sorted[i - 1]->name, sorted[i]->name) == 0 &&
+		    strcmp(sorted[i]->name, "?") != 0)
+			blame(a, sorted[i]->origin, "another connection has the name \"%s\", in line %u; "
+			    "a name stands for one connection",
+			    sorted[i]->name, sorted[i - 1]->origin.line);
+}
+
+const struct configured *
+configuration_find(const struct configuration *c, const char *name)
+{
+	unsigned i;
+
+	for (i = 0; i < c->n_connections; i++)
+		if (strcmp(c->connections[i].name, name) == 0)
+			return &c->connections[i];
+	return NULL;
+}
+
+void
+configuration_assemble(struct configuration *c, struct faults *faults)
+{
+	struct assembly a = { .c = c, .faults = faults };
+	unsigned i;
+
+	assemble_daemon(&a);
+	check_names(&a);
+	for (i = 0; i < c->n_connections; i++) {
+		a.connection = c->connections[i].name;
+		assemble_connection(&a, &c->connections[i]);
+		a.connection = NULL;
+	}
+}
+
+void
+configuration_free(struct configuration *c)
+{
+	unsigned i;
+
+	if (c == NULL)
+		return;
+	for (i = 0; i < c->n_connections; i++)
+		ike_connection_free(c->connections[i].connection);
+	arena_free(c->arena);
+}
