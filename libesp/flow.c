@@ -23,7 +23,7 @@ static const struct transport {
 	{ SCTP, ESP_PORTS_PAIR, 4 },
 	{ DCCP, ESP_PORTS_PAIR, 4 },
 	{ UDP_LITE, ESP_PORTS_PAIR, 4 },
-	{ MOBILITY, ESP_PORTS_TYPE, 3 },
+	{ MOBILITY, ESP_PORTS_TYPE, 4 },
 };
 
 static const struct transport *
@@ -49,7 +49,9 @@ read_ports(const uint8_t *p, size_t left, struct esp_flow *flow)
 		return;
 	}
 	/* RFC 4301 4.4.1.1: type and code, or the mobility header's type alone */
-	flow->port[0] = t->protocol == MOBILITY ? (uint16_t)(p[2] << 8) : bytes_load16(p);
+	flow->port[0] = bytes_load16(t->protocol == MOBILITY ? p + 2 : p);
+	if (t->protocol == MOBILITY)
+		flow->port[0] &= 0xff00;
 	flow->port[1] = flow->port[0];
 }
 

@@ -69,9 +69,15 @@ static void
 set_host(uint8_t *addr, unsigned len, unsigned bits, bool ones)
 {
 	for (unsigned i = bits / 8; i < len; i++) {
-		uint8_t mask = i == bits / 8 ? (uint8_t)(0xff >> bits % 8) : 0xff;
+		uint8_t mask = 0xff;
 
-		addr[i] = ones ? addr[i] | mask : (uint8_t)(addr[i] & ~mask);
+		if (i == bits / 8)
+			mask = (uint8_t)(0xff >> bits % 8);
+
+		if (ones)
+			addr[i] |= mask;
+		else
+			addr[i] &= (uint8_t)~mask;
 	}
 }
 
