@@ -53,7 +53,7 @@ endpoint='
 '
 pure_headers='
 	<stdbool.h>|<stddef.h>|<stdint.h>|<stdlib.h>|<string.h>|<strings.h>|<stdio.h>|<stdarg.h>
-	<limits.h>|<inttypes.h>|<ctype.h>|<endian.h>|<stdalign.h>
+	<limits.h>|<inttypes.h>|<ctype.h>|<endian.h>|<stdalign.h>|<arpa/inet.h>
 	<sys/queue.h>|<uthash.h>|<utlist.h>|<utarray.h>
 	<sodium.h>|<sodium/*>|<openssl/*>
 '
@@ -180,7 +180,7 @@ check_all()
 		fi
 	done
 	check_symbols libesp "$pure $crypto" "$random" ''
-	check_symbols libike "$pure $crypto" "$random" '' 'libesp=selector.o|transform*.o'
+	check_symbols libike "$pure $crypto" "$random" '' 'libesp=selector*.o|transform*.o'
 	check_symbols libipsec "$pure $crypto $endpoint" '' 'loop.o|resolve.o' libesp libike
 	check_names libesp esp_
 	check_names libike ike_
