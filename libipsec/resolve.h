@@ -35,7 +35,8 @@ struct ipsec_resolver {		/* the first member of an implementation's own struct *
  * may have changed, for addresses of both families, without blocking, on a libevent
  * base.  The base must outlive it.  NULL: no memory. */
 struct ipsec_resolver *ipsec_resolver_new(struct event_base *);
-/* Of ipsec_resolver_new.  Open questions get no answer.  NULL is nothing. */
+/* Of ipsec_resolver_new.  Open questions get no answer; what they hold is freed when the
+ * base runs once more.  NULL is nothing. */
 void ipsec_resolver_free(struct ipsec_resolver *);
 
 #endif

@@ -1,0 +1,44 @@
+#include <string.h>
+
+#include "libipsec/lookup.h"
+#include "libipsec/socket.h"
+
+bool
+ipsec_lookup_literal(const char *text, struct ipsec_address *a)
+{
+	return ipsec_addr_parse(text, &a->family, a->addr, &a->ifindex);
+}
+
+static bool
+make_path(const struct ipsec_udp *udp, const struct ipsec_address *local,
+    const struct ipsec_address *remote, struct ike_path *path)
+{
+	*path = (struct ike_path){ .family = remote->family, .ifindex = remote->ifindex };
+	memcpy(path->addr[1], remote->addr, sizeof(remote->addr));
+	if (local == NULL)
+		return ipsec_udp_source(udp, path);
+	memcpy(path->addr[0], local->addr, sizeof(local->addr));
+	return local->family == remote->family;
+}
+
+void
+ipsec_lookup_answer(const struct ipsec_udp *udp, const char *local,
+    const struct ipsec_address *v, unsigned n, struct ike_answer *answer)
+{
+	struct ipsec_address own;
+	bool fixed = local[0] != '\0';
+
+	*answer = (struct ike_answer){ .error = IKE_UNRESOLVED };
+	if (fixed && !ipsec_lookup_literal(local, &own)) {
+		answer->reason = "the local address is not an address";
+		return;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		if (make_path(udp, fixed ? &own : NULL, &v[i], &answer->path)) {
+			answer->error = IKE_OK;
+			return;
+		}
+	}
+	answer->reason = fixed ? "the peer has no address of the local address's family" :
+	    "this host has no route to the peer's address";
+}
