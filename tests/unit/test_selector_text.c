@@ -44,8 +44,7 @@ START_TEST(range_text_round_trips)
 		"10.1.0.0/24[icmp/3(0)-3(4)]",
 		"10.1.0.0/24[icmp/0-8]",
 		"::/0[ipv6-icmp/128(0)]",
-		"ffff:1111:ffff:1111:ffff:1111:ffff:fff0-ffff:2222:ffff:2222:ffff:2222:"
-		"ffff:fffe",
+		"ffff:1111:ffff:1111:ffff:1111:ffff:fff0-ffff:2222::ffff:fffe",
 		"1234:5678:9abc:def0::-ffff::[ipv6-icmp/100(1)-255(100)]",
 	};
 	char text[ESP_RANGE_TEXT];
