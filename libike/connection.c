@@ -201,8 +201,8 @@ take_identity(struct build *b, struct place place, const char *text,
 		    "%s is missing; write an identity: a domain name, user@domain, an "
 		    "address or keyid:...", place.setting);
 	else if (!ike_id_parse(text, id, &why))
-		report(b, IKE_FAULT_IDENTITY, place, "%s \"%.80s\" is not an identity; %s",
-		    place.setting, text, why);
+		report(b, IKE_FAULT_IDENTITY, place,
+		    "%s \"%.80s\" is not an identity; %s", place.setting, text, why);
 }
 
 /* ---- addresses ---- */
