@@ -149,28 +149,26 @@ ike_ts_pairs(const struct ike_ts *local, const struct ike_ts *remote,
 const char *
 ike_ts_print(const struct ike_ts *ts, char *buf, size_t len)
 {
-	static const char more[] = "...";
-	char text[ESP_RANGE_TEXT];
+	static const char more[] = " ...";
 	size_t used = 0;
 
 	if (len == 0)
 		return buf;
+	buf[0] = '\0';
 	for (unsigned i = 0; i < ts->n; i++) {
-		size_t n = esp_range_print(&ts->v[i], text, sizeof text);
-		size_t reserve = i + 1 < ts->n ? sizeof more : 0;
+		char text[1 + ESP_RANGE_TEXT] = " ";
+		const char *piece = i == 0 ? text + 1 : text;
+		size_t reserve = i + 1 < ts->n ? sizeof more : 1;
 
-		if (used + n + 1 + reserve >= len) {
-			n = sizeof more - 1;
-			if (used + n + 1 >= len)
-				break;
-			memcpy(text, more, sizeof more);
-			i = ts->n - 1;
+		esp_range_print(&ts->v[i], text + 1, sizeof text - 1);
+		if (strlen(piece) + reserve > len - used) {
+			piece = i == 0 ? more + 1 : more;
+			i = ts->n;
 		}
-		if (used != 0)
-			buf[used++] = ' ';
-		memcpy(buf + used, text, n);
-		used += n;
+		if (strlen(piece) >= len - used)
+			break;
+		memcpy(buf + used, piece, strlen(piece) + 1);
+		used += strlen(piece);
 	}
-	buf[used] = '\0';
 	return buf;
 }
