@@ -55,25 +55,39 @@ read_ports(const uint8_t *p, size_t left, struct esp_flow *flow)
 	flow->port[1] = flow->port[0];
 }
 
-static bool
-read_ipv4(struct bytes packet, struct esp_flow *flow)
+static unsigned
+ipv4_header(const uint8_t *p)
 {
-	const uint8_t *p = packet.p;
-	unsigned header;
+	return (p[0] & 0xfu) * 4;
+}
 
-	if (packet.len < IPV4_MIN)
-		return false;
-	header = (p[0] & 0xfu) * 4;
-	flow->len = bytes_load16(p + 2);
-	if (header < IPV4_MIN || flow->len < header || flow->len > packet.len)
-		return false;
-	flow->family = ESP_IPV4;
+bool
+esp_flow_measure(struct bytes packet, uint8_t *family, uint32_t *len)
+{
+	if (packet.len >= IPV4_MIN && packet.p[0] >> 4 == 4) {
+		*family = ESP_IPV4;
+		*len = bytes_load16(packet.p + 2);
+		return ipv4_header(packet.p) >= IPV4_MIN &&
+		    ipv4_header(packet.p) <= *len && *len <= packet.len;
+	}
+	if (packet.len >= IPV6_HEADER && packet.p[0] >> 4 == 6) {
+		*family = ESP_IPV6;
+		*len = IPV6_HEADER + bytes_load16(packet.p + 4);
+		return *len <= packet.len;
+	}
+	return false;
+}
+
+static void
+read_ipv4(const uint8_t *p, struct esp_flow *flow)
+{
+	unsigned header = ipv4_header(p);
+
 	flow->protocol = p[9];
 	memcpy(flow->addr[0], p + 12, 4);
 	memcpy(flow->addr[1], p + 16, 4);
 	if ((bytes_load16(p + 6) & 0x1fff) == 0)
 		read_ports(p + header, flow->len - header, flow);
-	return true;
 }
 
 static bool
@@ -110,37 +124,25 @@ walk_extensions(const uint8_t *p, struct esp_flow *flow)
 	read_ports(p + at, flow->len - at, flow);
 }
 
-static bool
-read_ipv6(struct bytes packet, struct esp_flow *flow)
+static void
+read_ipv6(const uint8_t *p, struct esp_flow *flow)
 {
-	const uint8_t *p = packet.p;
-
-	if (packet.len < IPV6_HEADER)
-		return false;
-	flow->len = IPV6_HEADER + bytes_load16(p + 4);
-	if (flow->len > packet.len)
-		return false;
-	flow->family = ESP_IPV6;
 	memcpy(flow->addr[0], p + 8, 16);
 	memcpy(flow->addr[1], p + 24, 16);
 	walk_extensions(p, flow);
-	return true;
 }
 
 bool
 esp_flow_read(struct bytes packet, struct esp_flow *flow)
 {
 	memset(flow, 0, sizeof *flow);
-	if (packet.len == 0)
+	if (!esp_flow_measure(packet, &flow->family, &flow->len))
 		return false;
-	switch (packet.p[0] >> 4) {
-	case 4:
-		return read_ipv4(packet, flow);
-	case 6:
-		return read_ipv6(packet, flow);
-	default:
-		return false;
-	}
+	if (flow->family == ESP_IPV4)
+		read_ipv4(packet.p, flow);
+	else
+		read_ipv6(packet.p, flow);
+	return true;
 }
 
 static struct esp_range

@@ -140,6 +140,9 @@ bool esp_selector_matches(const struct esp_selector *, const struct esp_flow *,
  * headers is ESP_PORTS_NONE, not malformed. */
 bool esp_flow_read(struct bytes packet, struct esp_flow *);
 
+/* Only its version and its length by its own header; false as above. */
+bool esp_flow_measure(struct bytes packet, uint8_t *family, uint32_t *len);
+
 /* The selector that contains just the packet, as the first of TSi and TSr (RFC 7296 2.9).
  * Unseen ports become OPAQUE if they are a later fragment's, else any. */
 struct esp_selector esp_flow_selector(const struct esp_flow *, enum esp_direction);

@@ -1,0 +1,40 @@
+/* Notices that wait for the caller.  Each SA and policy carries its own place in the
+ * queue and a bit for each kind, so that raising one takes no memory and raising it
+ * twice is one notice. */
+#ifndef LIBESP_ALERT_H
+#define LIBESP_ALERT_H
+
+#include <sys/queue.h>
+
+#include "libesp/esp.h"
+
+struct esp_policy;
+
+struct esp_alert {
+	TAILQ_ENTRY(esp_alert) next;
+	unsigned pending;		/* bits by enum esp_notice_type; 0: not in the
+					 * queue */
+	struct esp_sa *sa;		/* whose it is: one of these two */
+	struct esp_policy *policy;
+};
+
+TAILQ_HEAD(esp_alerts, esp_alert);
+
+static inline void
+esp_alert_raise(struct esp_alerts *alerts, struct esp_alert *a, enum esp_notice_type type)
+{
+	if (a->pending == 0)
+		TAILQ_INSERT_TAIL(alerts, a, next);
+	a->pending |= 1u << type;
+}
+
+/* Before the owner of `a` is freed. */
+static inline void
+esp_alert_drop(struct esp_alerts *alerts, struct esp_alert *a)
+{
+	if (a->pending != 0)
+		TAILQ_REMOVE(alerts, a, next);
+	a->pending = 0;
+}
+
+#endif

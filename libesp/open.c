@@ -1,0 +1,214 @@
+#include "libesp/sadb.h"
+
+enum { IPV4 = 4, IPV6 = 41, NO_NEXT_HEADER = 59 };
+
+/* ---- RFC 6040 4.2: the outer ECN field joins the inner one ---- */
+
+enum { NOT_ECT, ECT_1, ECT_0, CE, DROP };
+
+static const uint8_t joined[4][4] = {
+	/* inner      outer: NOT_ECT  ECT_1    ECT_0    CE */
+	[NOT_ECT] =        { NOT_ECT, NOT_ECT, NOT_ECT, DROP },
+	[ECT_1] =          { ECT_1,   ECT_1,   ECT_1,   CE },
+	[ECT_0] =          { ECT_0,   ECT_1,   ECT_0,   CE },
+	[CE] =             { CE,      CE,      CE,      CE },
+};
+
+/* RFC 1624: the checksum changes with the first two octets. */
+static void
+set_ipv4_ecn(uint8_t *p, uint8_t ecn)
+{
+	uint32_t sum =
+	    (uint16_t)~bytes_load16(p + 10) + (uint32_t)(uint16_t)~bytes_load16(p);
+
+	p[1] = (uint8_t)((p[1] & ~3) | ecn);
+	sum += bytes_load16(p);
+	sum = (sum >> 16) + (sum & 0xffff);
+	sum += sum >> 16;
+	bytes_store16(p + 10, (uint16_t)~sum);
+}
+
+static bool
+join_ecn(uint8_t *p, uint8_t family, uint8_t tos)
+{
+	uint8_t inner = family == ESP_IPV4 ? p[1] & 3 : p[1] >> 4 & 3;
+	uint8_t ecn = joined[inner][tos & 3];
+
+	if (ecn == DROP)
+		return false;
+	if (ecn == inner)
+		return true;
+	if (family == ESP_IPV4)
+		set_ipv4_ecn(p, ecn);
+	else
+		p[1] = (uint8_t)((p[1] & ~0x30) | ecn << 4);
+	return true;
+}
+
+/* ---- before decryption ---- */
+
+static enum esp_verdict
+find_sa(struct esp *esp, struct esp_packet *p, struct esp_sa **last)
+{
+	uint32_t spi;
+
+	if (p->len < ESP_HEADER)
+		return ESP_MALFORMED;
+	spi = bytes_load32(p->data);
+	if (spi < ESP_SPI_MIN)
+		return ESP_NO_SA;
+	p->owner = (uint16_t)(spi % esp->workers);
+	if (p->owner != esp->worker)
+		return ESP_NOT_MINE;
+	if (*last == NULL || (*last)->spi != spi)
+		*last = esp_sadb_inbound(esp, spi);
+	p->sa = *last;
+	return p->sa == NULL ? ESP_NO_SA : ESP_OK;
+}
+
+/* Lengths, limit and sequence number: nothing that costs or changes anything. */
+static enum esp_verdict
+may_open(struct esp_packet *p, uint32_t *len, uint64_t *sequence)
+{
+	struct esp_sa *sa = p->sa;
+	const struct esp_transform *t = sa->transform;
+	uint32_t around = ESP_HEADER + t->iv_len + t->icv_len;
+
+	if (p->len < around + ESP_TRAILER || (p->len - around) % t->align != 0)
+		return ESP_MALFORMED;
+	*len = p->len - around;
+	if (esp_sa_spent(sa))
+		return ESP_SPENT;
+	if (!esp_replay_guess(&sa->replay, bytes_load32(p->data + 4), sequence) ||
+	    !esp_replay_check(&sa->replay, *sequence)) {
+		sa->usage.replay++;
+		return ESP_REPLAY;
+	}
+	return ESP_OK;
+}
+
+/* ---- after decryption ---- */
+
+/* The payload's length without the trailer; false if the padding is not 1, 2, 3 (RFC
+ * 4303 2.4). */
+static bool
+strip_trailer(const struct esp_op *op, uint32_t *len, uint8_t *next_header)
+{
+	const uint8_t *end = op->data + op->len;
+	uint32_t pad = end[-2];
+
+	if (pad + ESP_TRAILER > op->len)
+		return false;
+	*len = op->len - ESP_TRAILER - pad;
+	*next_header = end[-1];
+	for (uint32_t i = 0; i < pad; i++)
+		if (op->data[*len + i] != i + 1)
+			return false;
+	return true;
+}
+
+static enum esp_verdict
+deliver(struct esp *esp, struct esp_packet *p, const struct esp_op *op)
+{
+	struct esp_sa *sa = p->sa;
+	struct esp_flow flow;
+	uint8_t next_header;
+	uint32_t len;
+
+	if (esp_sa_spent(sa))
+		return ESP_SPENT;
+	if (!strip_trailer(op, &len, &next_header))
+		return ESP_MALFORMED;
+	if (next_header == NO_NEXT_HEADER)
+		return ESP_DUMMY;
+	if (!esp_flow_read(bytes_of(op->data, len), &flow) ||
+	    next_header != (flow.family == ESP_IPV4 ? IPV4 : IPV6))
+		return ESP_MALFORMED;
+	if (!esp_sa_matches(sa, &flow))
+		return ESP_POLICY;
+	if (!join_ecn(op->data, flow.family, p->tos))
+		return ESP_CONGESTED;
+	p->next_header = next_header;
+	/* what lies behind its own length is traffic flow padding (RFC 4303 2.7) */
+	esp_packet_move(p, op->data, flow.len);
+	esp_sa_count(sa, &esp->alerts, flow.len);
+	return ESP_OK;
+}
+
+/* The ICV is right: from here on the SA may change. */
+static enum esp_verdict
+authentic(
+    struct esp *esp, struct esp_packet *p, const struct esp_op *op, uint64_t sequence)
+{
+	struct esp_sa *sa = p->sa;
+	bool newest = sequence > sa->replay.top;
+	enum esp_verdict verdict;
+
+	if (!esp_replay_update(&sa->replay, sequence)) {
+		sa->usage.replay++;
+		return ESP_REPLAY;
+	}
+	sa->usage.sequence = sa->replay.top;
+	p->flags = newest ? ESP_NEWEST : 0;
+	if (!sa->first_told) {
+		sa->first_told = true;
+		esp_alert_raise(&esp->alerts, &sa->alert, ESP_FIRST_IN);
+	}
+	verdict = deliver(esp, p, op);
+	sa->usage.malformed += verdict == ESP_MALFORMED;
+	sa->usage.policy += verdict == ESP_POLICY;
+	return verdict;
+}
+
+static void
+flush(struct esp *esp)
+{
+	struct esp_batch *b = &esp->batch;
+
+	if (b->n == 0)
+		return;
+	b->transform->open(NULL, b->op, b->n);
+	for (unsigned i = 0; i < b->n; i++) {
+		struct esp_packet *p = b->packet[i];
+		enum esp_verdict verdict = ESP_INTEGRITY;
+
+		if (b->op[i].ok)
+			verdict = authentic(esp, p, &b->op[i], b->sequence[i]);
+		else
+			p->sa->usage.integrity++;
+		p->verdict = (uint8_t)verdict;
+		esp->counters.in[verdict]++;
+	}
+	b->n = 0;
+}
+
+void
+esp_open(struct esp *esp, struct esp_packet *v, unsigned n)
+{
+	struct esp_batch *b = &esp->batch;
+	struct esp_sa *last = NULL;
+
+	for (struct esp_packet *p = v; p < v + n; p++) {
+		enum esp_verdict verdict;
+		uint64_t sequence;
+		uint32_t len;
+
+		if (p->verdict != ESP_OK)
+			continue;
+		p->sa = NULL;
+		p->flags = 0;
+		verdict = find_sa(esp, p, &last);
+		if (verdict == ESP_OK)
+			verdict = may_open(p, &len, &sequence);
+		if (verdict == ESP_OK) {
+			if (b->n == ESP_BATCH ||
+			    (b->n > 0 && b->transform != p->sa->transform))
+				flush(esp);
+			esp_batch_add(b, p, p->data, len, sequence);
+			continue;
+		}
+		p->verdict = (uint8_t)verdict;
+		esp->counters.in[verdict]++;
+	}
+	flush(esp);
+}

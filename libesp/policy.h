@@ -1,0 +1,54 @@
+/* The outbound policies: which one a packet belongs to, and the SAs that serve it. */
+#ifndef LIBESP_POLICY_H
+#define LIBESP_POLICY_H
+
+#include "libesp/sa.h"
+
+TAILQ_HEAD(esp_siblings, esp_sa);
+
+struct esp_policy {
+	uint64_t id;
+	uint64_t serial;		/* order of putting */
+	bool put;			/* false: gone or not yet here, but SAs name it */
+	bool acquire;
+	bool wanted;			/* an SA was asked for */
+	struct esp_policy_entry *entries;	/* owned; one a selector */
+	unsigned n_entries;
+	struct esp_selector packet;	/* the one that wanted it */
+	struct esp_siblings sas;
+	struct esp_alert alert;
+	UT_hash_handle hh;
+};
+
+/* Tuple space search: each selector lies in the bucket of the shortest prefixes around
+ * its remote and its local addresses; a tuple is one pair of such lengths.  A look-up
+ * tries one bucket for each tuple in use, and there are few, however many policies.
+ * Disjoint ranges never share a bucket: two that need the same prefix both contain its
+ * middle. */
+struct esp_policies {
+	struct esp_policy *by_id;
+	struct esp_policy_bucket *buckets;
+	struct esp_tuples {
+		struct esp_tuple *v;	/* owned; the best rank first */
+		unsigned n, room;
+	} tuples[2];			/* IPv4, IPv6 */
+	uint64_t serial;
+};
+
+void esp_policies_free(struct esp_policies *, struct esp_alerts *);
+
+enum esp_error esp_policies_put(struct esp_policies *, const struct esp_policy_config *);
+void esp_policies_remove(struct esp_policies *, struct esp_alerts *, uint64_t id);
+
+/* NULL if no SA and no esp_policy_put has named it. */
+struct esp_policy *esp_policies_named(const struct esp_policies *, uint64_t id);
+
+/* The policy of an outbound packet, by THE precedence; NULL if there is none. */
+struct esp_policy *esp_policies_best(const struct esp_policies *, const struct esp_flow *);
+
+/* An outbound SA begins and ends to serve a policy, whether that has been put or not.
+ * False: no memory. */
+bool esp_policies_join(struct esp_policies *, uint64_t id, struct esp_sa *);
+void esp_policies_leave(struct esp_policies *, struct esp_alerts *, struct esp_sa *);
+
+#endif

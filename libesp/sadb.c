@@ -1,0 +1,286 @@
+#include <stdlib.h>
+
+#include "libesp/sadb.h"
+
+struct esp *
+esp_new(uint16_t worker, uint16_t workers)
+{
+	struct esp *esp;
+
+	if (worker >= workers)
+		return NULL;
+	esp = calloc(1, sizeof *esp);
+	if (esp == NULL)
+		return NULL;
+	esp->worker = worker;
+	esp->workers = workers;
+	TAILQ_INIT(&esp->alerts);
+	return esp;
+}
+
+/* ---- SAs ---- */
+
+static struct esp_sa *
+find_id(const struct esp *esp, enum esp_direction direction, uint64_t id)
+{
+	struct esp_sa *sa;
+
+	HASH_FIND(by_id, esp->by_id[direction], &id, sizeof id, sa);
+	return sa;
+}
+
+struct esp_sa *
+esp_sadb_inbound(const struct esp *esp, uint32_t spi)
+{
+	struct esp_sa *sa;
+
+	HASH_FIND(by_spi, esp->by_spi, &spi, sizeof spi, sa);
+	return sa;
+}
+
+static void
+take_out(struct esp *esp, struct esp_sa *sa)
+{
+	if (sa->by_id.tbl != NULL)
+		HASH_DELETE(by_id, esp->by_id[sa->direction], sa);
+	if (sa->by_spi.tbl != NULL)
+		HASH_DELETE(by_spi, esp->by_spi, sa);
+	if (sa->policy != NULL)
+		esp_policies_leave(&esp->policies, &esp->alerts, sa);
+	esp_alert_drop(&esp->alerts, &sa->alert);
+	esp_sa_free(sa);
+}
+
+/* uthash leaves `tbl` NULL when it has no memory. */
+static bool
+put_in(struct esp *esp, struct esp_sa *sa, uint64_t policy)
+{
+	HASH_ADD(by_id, esp->by_id[sa->direction], id, sizeof sa->id, sa);
+	if (sa->by_id.tbl == NULL)
+		return false;
+	if (sa->direction == ESP_OUT)
+		return esp_policies_join(&esp->policies, policy, sa);
+	HASH_ADD(by_spi, esp->by_spi, spi, sizeof sa->spi, sa);
+	return sa->by_spi.tbl != NULL;
+}
+
+static uint16_t
+owner_of(const struct esp *esp, uint32_t spi)
+{
+	return (uint16_t)(spi % esp->workers);
+}
+
+static bool
+belongs(const struct esp *esp, const struct esp_sa_config *c)
+{
+	if (c->direction == ESP_IN)
+		return owner_of(esp, c->spi) == esp->worker;
+	return c->owner < esp->workers && c->policy != 0;
+}
+
+enum esp_error
+esp_add(struct esp *esp, const struct esp_sa_config *c)
+{
+	bool mine = c->direction == ESP_IN || c->owner == esp->worker;
+	enum esp_error error;
+	struct esp_sa *sa;
+
+	if (!belongs(esp, c))
+		return ESP_INVALID;
+	error = esp_sa_new(c, mine, &sa);
+	if (error != ESP_SUCCESS)
+		return error;
+	if (find_id(esp, sa->direction, sa->id) != NULL ||
+	    (sa->direction == ESP_IN && esp_sadb_inbound(esp, sa->spi) != NULL)) {
+		esp_sa_free(sa);
+		return ESP_EXISTS;
+	}
+	if (!put_in(esp, sa, c->policy)) {
+		take_out(esp, sa);
+		return ESP_NO_MEMORY;
+	}
+	return ESP_SUCCESS;
+}
+
+void
+esp_remove(struct esp *esp, enum esp_direction direction, uint64_t id)
+{
+	struct esp_sa *sa = find_id(esp, direction, id);
+
+	if (sa != NULL)
+		take_out(esp, sa);
+}
+
+bool
+esp_read_usage(const struct esp *esp, enum esp_direction direction, uint64_t id,
+    struct esp_usage *usage)
+{
+	const struct esp_sa *sa = find_id(esp, direction, id);
+
+	if (sa == NULL)
+		return false;
+	*usage = sa->usage;
+	return true;
+}
+
+const struct esp_counters *
+esp_read_counters(const struct esp *esp)
+{
+	return &esp->counters;
+}
+
+void
+esp_free(struct esp *esp)
+{
+	struct esp_sa *sa, *next;
+
+	if (esp == NULL)
+		return;
+	for (int direction = 0; direction < 2; direction++)
+		HASH_ITER(by_id, esp->by_id[direction], sa, next)
+			take_out(esp, sa);
+	esp_policies_free(&esp->policies, &esp->alerts);
+	free(esp);
+}
+
+/* ---- policies ---- */
+
+enum esp_error
+esp_policy_put(struct esp *esp, const struct esp_policy_config *c)
+{
+	return esp_policies_put(&esp->policies, c);
+}
+
+void
+esp_policy_remove(struct esp *esp, uint64_t id)
+{
+	esp_policies_remove(&esp->policies, &esp->alerts, id);
+}
+
+void
+esp_wanted_done(struct esp *esp, uint64_t id)
+{
+	struct esp_policy *policy = esp_policies_named(&esp->policies, id);
+
+	if (policy != NULL)
+		policy->wanted = false;
+}
+
+/* ---- outbound look-up ---- */
+
+struct decision {
+	struct esp_flow flow;
+	enum esp_verdict verdict;
+	uint64_t policy;
+	uint16_t owner;
+	struct esp_sa *sa;
+};
+
+static void
+want(struct esp *esp, struct esp_policy *policy, const struct esp_flow *flow)
+{
+	if (policy->wanted)
+		return;
+	policy->wanted = true;
+	policy->packet = esp_flow_selector(flow, ESP_OUT);
+	esp_alert_raise(&esp->alerts, &policy->alert, ESP_WANTED);
+}
+
+static enum esp_verdict
+choose(struct esp *esp, struct decision *d)
+{
+	struct esp_policy *policy = esp_policies_best(&esp->policies, &d->flow);
+	struct esp_sa *sa;
+
+	if (policy == NULL)
+		return ESP_NO_SA;
+	d->policy = policy->id;
+	TAILQ_FOREACH(sa, &policy->sas, sibling)
+		if (esp_sa_matches(sa, &d->flow))
+			break;
+	if (sa == NULL) {
+		if (!policy->acquire)
+			return ESP_POLICY;
+		want(esp, policy, &d->flow);
+		return ESP_ACQUIRE;
+	}
+	d->owner = sa->owner;
+	if (sa->owner != esp->worker)
+		return ESP_NOT_MINE;
+	d->sa = sa;
+	return ESP_OK;
+}
+
+/* Packets of one flow come in runs: the last decision is kept for the next packet. */
+void
+esp_find(struct esp *esp, struct esp_packet *v, unsigned n)
+{
+	struct decision last = { .flow = { .family = 0 } };
+
+	for (struct esp_packet *p = v; p < v + n; p++) {
+		struct esp_flow flow;
+
+		if (p->verdict != ESP_OK)
+			continue;
+		p->sa = NULL;
+		p->policy = 0;
+		if (!esp_flow_read(bytes_of(p->data, p->len), &flow)) {
+			p->verdict = ESP_MALFORMED;
+			esp->counters.out[ESP_MALFORMED]++;
+			continue;
+		}
+		flow.len = 0;
+		if (memcmp(&flow, &last.flow, sizeof flow) != 0) {
+			last = (struct decision){ .flow = flow };
+			last.verdict = choose(esp, &last);
+		}
+		p->verdict = (uint8_t)last.verdict;
+		p->policy = last.policy;
+		p->owner = last.owner;
+		p->sa = last.sa;
+		if (last.verdict != ESP_OK)
+			esp->counters.out[last.verdict]++;
+	}
+}
+
+/* ---- notices ---- */
+
+static bool
+take_notice(struct esp_alert *a, struct esp_notice *notice)
+{
+	static const enum esp_notice_type order[] = {
+		ESP_WANTED, ESP_FIRST_IN, ESP_SOFT, ESP_HARD
+	};
+
+	for (unsigned i = 0; i < sizeof order / sizeof order[0]; i++) {
+		if ((a->pending & 1u << order[i]) == 0)
+			continue;
+		a->pending &= ~(1u << order[i]);
+		*notice = (struct esp_notice){ .type = order[i], .direction = ESP_OUT };
+		if (a->sa != NULL) {
+			notice->direction = a->sa->direction;
+			notice->id = a->sa->id;
+			return true;
+		}
+		notice->id = a->policy->id;
+		notice->packet = a->policy->packet;
+		return a->policy->wanted;	/* else it has got its SA meanwhile */
+	}
+	return false;
+}
+
+bool
+esp_next_notice(struct esp *esp, struct esp_notice *notice)
+{
+	struct esp_alert *a;
+
+	while ((a = TAILQ_FIRST(&esp->alerts)) != NULL) {
+		bool taken = take_notice(a, notice);
+
+		if (a->pending == 0)
+			TAILQ_REMOVE(&esp->alerts, a, next);
+		if (taken)
+			return true;
+	}
+	return false;
+}
