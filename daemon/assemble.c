@@ -164,8 +164,10 @@ blame_setup(struct assembly *a, const struct configured *connection, const struc
 	bool short_form = connection->n_children == 0 &&
 	    strncmp(fault->setting, "children", 8) == 0;
 
-	/* its own fault is told already; and so is that there are no subnets */
-	if ((given != NULL && given->bad) || (short_form && fault->code == IKE_FAULT_MISSING))
+	/* its own fault is told already; and so are missing subnets and a bad name, which the
+	 * only child has from the connection */
+	if ((given != NULL && given->bad) || (short_form && (fault->code == IKE_FAULT_MISSING ||
+	    fault->code == IKE_FAULT_NAME)))
 		return;
 	if (given != NULL && fault->item >= 0 && (unsigned)fault->item < given->n)
 		origin.line = given->lines[fault->item];
@@ -188,7 +190,7 @@ check_children(struct assembly *a, const struct configured *connection)
 	for (i = 0; i < 2; i++) {
 		snprintf(name, sizeof(name), "%s.subnets", sides[i]);
 		subnets = given_find(&connection->givens, name);
-		if (children != NULL && subnets != NULL)
+		if (children != NULL && !children->bad && subnets != NULL)
 			blame(a, subnets->origin, "%s and children exclude each other; "
 			    "move these networks into a child: %s = [ ... ];", name, sides[i]);
 		if (children == NULL && subnets == NULL)

@@ -148,8 +148,6 @@ struct refused {
 	const struct configured *connection;
 	const char *secrets_dir;
 	const struct ike_refusal *refusal;
-	const struct given *given;	/* the setting concerned, or NULL: its default holds */
-	struct origin origin;
 };
 
 /* A setting as it stands, or would stand, in the file. */
@@ -167,28 +165,33 @@ put_line(FILE *out, const char *key, bool list, const char *const *texts, unsign
 	fprintf(out, "%s;", list ? " ]" : "");
 }
 
-static const char *
-key_in_file(const struct refused *r)
+/* "FILE:LINE says: ike = [ ... ];", with the setting as the file has it. */
+static void
+put_origin(const struct refused *r, const char *setting)
 {
-	return r->given != NULL ? setting_key(r->given->setting) : key_of(r->refusal->setting);
+	const struct given *given = configured_find(r->connection, setting, -1);
+	struct origin origin = configured_origin(r->connection, setting, -1);
+
+	fprintf(r->out, "\n%s:%u ", origin.file, origin.line);
+	if (given == NULL || given->n == 0) {
+		fprintf(r->out, given == NULL ? "leaves %s as it is by default" : "has %s", setting);
+		return;
+	}
+	fputs("says: ", r->out);
+	put_line(r->out, setting_key(given->setting), given->setting->type == SETTING_TEXTS,
+	    given->texts, given->n, NULL);
 }
 
-static void
-put_origin(const struct refused *r)
+/* What the peer itself said about it is an error's name, and no value. */
+static bool
+has_theirs(const struct refused *r)
 {
-	fprintf(r->out, "\n%s:%u", r->origin.file, r->origin.line);
-	if (r->given == NULL)
-		fprintf(r->out, " leaves %s as it is by default", r->refusal->setting);
-	else {
-		fputs(" says: ", r->out);
-		put_line(r->out, key_in_file(r), r->given->setting->type == SETTING_TEXTS,
-		    r->given->texts, r->given->n, NULL);
-	}
+	return !r->refusal->by_peer && r->refusal->theirs[0] != '\0';
 }
 
 /* The first of the peer's proposals, "a, b", that our configuration could hold. */
 static bool
-acceptable(const char *theirs, uint8_t protocol, char *one, size_t size)
+find_acceptable(const char *theirs, uint8_t protocol, char *one, size_t size)
 {
 	struct ike_proposals parsed;
 	const char *text = one;
@@ -212,29 +215,34 @@ static void
 mend_proposals(const struct refused *r)
 {
 	static const char *const standard[] = { "default" };
-	bool ike = strcmp(r->refusal->setting, "ike") == 0;
-	bool given = r->given != NULL && r->given->n > 0;
+	const char *setting = r->refusal->setting;
+	const struct given *given = configured_find(r->connection, setting, -1);
+	bool ike = strcmp(setting, "ike") == 0;
 	char one[256];
 
-	if (r->refusal->theirs[0] == '\0')
-		fprintf(r->out, "\nthe peer must allow one of ours, or we one of its own: %s",
-		    setting_find(SETTINGS_CONNECTION, ike ? "ike" : "esp")->example);
-	else if (!acceptable(r->refusal->theirs, ike ? IKE_PROTOCOL_IKE : IKE_PROTOCOL_ESP, one,
-	    sizeof(one)))
-		fprintf(r->out, "\nnothing of theirs is known and safe here; the peer's side must "
+	put_origin(r, setting);
+	if (!has_theirs(r))
+		fprintf(r->out, "\nif you know what the peer allows, add it; for instance: %s",
+		    setting_find(SETTINGS_CONNECTION, setting)->example);
+	else if (!find_acceptable(r->refusal->theirs, ike ? IKE_PROTOCOL_IKE : IKE_PROTOCOL_ESP,
+	    one, sizeof(one)))
+		fprintf(r->out, "\nnothing of theirs is known here and safe; the peer's side must "
 		    "change and allow, for instance, %s",
 		    ike ? "aes256-sha256-modp2048" : "aes256-sha256");
 	else {
-		fputs("\nthis would accept what the peer offers: ", r->out);
-		put_line(r->out, key_in_file(r), true, given ? r->given->texts : standard,
-		    given ? r->given->n : 1, one);
+		fputs("\nthis would agree with the peer: ", r->out);
+		if (given != NULL)
+			put_line(r->out, setting, true, given->texts, given->n, one);
+		else
+			put_line(r->out, setting, true, standard, 1, one);
 	}
 }
 
 static void
 mend_identity(const struct refused *r)
 {
-	if (r->refusal->theirs[0] == '\0')
+	put_origin(r, r->refusal->setting);
+	if (!has_theirs(r))
 		return;
 	fputs("\nthis would agree with the peer: ", r->out);
 	put_line(r->out, "id", false, &r->refusal->theirs, 1, NULL);
@@ -243,90 +251,95 @@ mend_identity(const struct refused *r)
 static void
 mend_secret(const struct refused *r)
 {
-	fprintf(r->out, "\nboth ends need the same secret; ours is in %s/%s.psk", r->secrets_dir,
-	    r->connection->name);
+	fprintf(r->out, "\n%s/%s.psk has our secret; the peer must have the same octets",
+	    r->secrets_dir, r->connection->name);
+	if (r->refusal->by_peer)
+		put_origin(r, "local.id");
 }
 
 static void
 mend_auth(const struct refused *r)
 {
+	put_origin(r, "auth");
 	fputs("\nthe peer must authenticate with a pre-shared key", r->out);
 }
 
-/* The peer's selectors, "10.1.0.0/24 10.3.0.0/24", as a list. */
+/* A list of selectors, "10.1.0.0/24 10.3.0.0/24", as a line of the file. */
 static void
-mend_selectors(const struct refused *r)
+put_selectors(const struct refused *r, const char *key, const char *list, size_t len)
 {
-	char *texts = strdup(r->refusal->theirs), *save = NULL, *text;
+	char *texts = strndup(list, len), *save = NULL, *text;
+	const char *v[16];
 	struct esp_range range;
-	bool first = true;
+	unsigned n = 0;
 
-	for (text = texts == NULL ? NULL : strtok_r(texts, " ,", &save); text != NULL;
-	    text = strtok_r(NULL, " ,", &save)) {
-		if (!esp_range_parse(text, &range))
-			break;
-		if (first)
-			fprintf(r->out, "\nthis would agree with the peer: %s = [ ", key_in_file(r));
-		fprintf(r->out, "%s\"%s\"", first ? "" : ", ", text);
-		first = false;
-	}
-	if (!first)
-		fputs(" ];", r->out);
+	for (text = texts == NULL ? NULL : strtok_r(texts, " ", &save);
+	    text != NULL && n < sizeof(v) / sizeof(v[0]); text = strtok_r(NULL, " ", &save))
+		if (esp_range_parse(text, &range))
+			v[n++] = text;
+	if (n > 0)
+		put_line(r->out, key, true, v, n, NULL);
 	free(texts);
 }
 
-static const struct mend {
-	const char *setting;		/* its beginning, if it ends with a dot */
-	bool in_file;			/* the setting has a line in the file */
-	void (*say)(const struct refused *);
-} mends[] = {
-	{ "ike", true, mend_proposals },
-	{ "esp", true, mend_proposals },
-	{ "local.id", true, mend_identity },
-	{ "remote.id", true, mend_identity },
-	{ "secret", false, mend_secret },
-	{ "auth", true, mend_auth },
-	{ "children.", true, mend_selectors },
-};
-
-static const struct mend *
-find_mend(const char *setting)
+static void
+mend_selectors(const struct refused *r)
 {
-	size_t i, len;
+	static const char parted[] = " === ";
+	const char *remote = strstr(r->refusal->theirs, parted);
+	bool plain = r->connection->n_children == 0;
 
-	for (i = 0; i < sizeof(mends) / sizeof(mends[0]); i++) {
-		len = strlen(mends[i].setting);
-		if (strncmp(mends[i].setting, setting, len) == 0 &&
-		    (setting[len] == '\0' || mends[i].setting[len - 1] == '.'))
-			return &mends[i];
+	if (plain) {
+		put_origin(r, "children.local");
+		put_origin(r, "children.remote");
+	} else {
+		put_origin(r, "children");
 	}
-	return NULL;
+	if (!has_theirs(r) || remote == NULL) {
+		fputs("\nthe peer must have the same networks, local and remote swapped", r->out);
+		return;
+	}
+	fprintf(r->out, "\nthis would agree with the peer%s: %s", plain ? "" : ", in a child",
+	    plain ? "local = { " : "");
+	put_selectors(r, plain ? "subnets" : "local", r->refusal->theirs,
+	    (size_t)(remote - r->refusal->theirs));
+	fputs(plain ? " }; remote = { " : " ", r->out);
+	put_selectors(r, plain ? "subnets" : "remote", remote + sizeof(parted) - 1,
+	    strlen(remote + sizeof(parted) - 1));
+	fputs(plain ? " };" : "", r->out);
 }
 
+static const struct mend {
+	const char *setting;
+	void (*say)(const struct refused *);
+} mends[] = {
+	{ "ike", mend_proposals },
+	{ "esp", mend_proposals },
+	{ "local.id", mend_identity },
+	{ "remote.id", mend_identity },
+	{ "secret", mend_secret },
+	{ "auth", mend_auth },
+	{ "subnets", mend_selectors },
+};
+
 static void
-put_refusal(struct refused *r)
+put_refusal(const struct refused *r)
 {
 	const struct ike_refusal *refusal = r->refusal;
-	const struct mend *mend = find_mend(refusal->setting);
+	size_t i;
 
 	if (r->connection != NULL)
 		fprintf(r->out, "%s: ", r->connection->name);
-	if (refusal->by_peer)
-		fputs("the peer refuses: ", r->out);
 	fputs(refusal->what[0] != '\0' ? refusal->what : ike_error_name(refusal->error), r->out);
+	if (refusal->difference[0] != '\0')
+		fprintf(r->out, ": %s", refusal->difference);
 	if (refusal->ours[0] != '\0')
 		fprintf(r->out, "\nours:   %s", refusal->ours);
 	if (refusal->theirs[0] != '\0')
 		fprintf(r->out, "\ntheirs: %s", refusal->theirs);
-	if (refusal->difference[0] != '\0')
-		fprintf(r->out, "\nthey differ in: %s", refusal->difference);
-	if (r->connection == NULL || mend == NULL)
-		return;
-	r->given = configured_find(r->connection, refusal->setting, -1);
-	r->origin = configured_origin(r->connection, refusal->setting, -1);
-	if (mend->in_file)
-		put_origin(r);
-	mend->say(r);
+	for (i = 0; r->connection != NULL && i < sizeof(mends) / sizeof(mends[0]); i++)
+		if (strcmp(mends[i].setting, refusal->setting) == 0)
+			mends[i].say(r);
 }
 
 char *

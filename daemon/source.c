@@ -392,7 +392,8 @@ check_pair(struct check *c, const struct token *last, const struct token *t)
 		misfit(c, t->line, "there is a group or list between \"[\" and \"]\", where only texts "
 		    "may be; write \"(\" and \")\" around it");
 	else if (is_any(last, "=:") && (is_any(t, ";},") || t->kind == END))
-		misfit(c, last->line, "there is no value behind the \"%c\"", last->p[0]);
+		misfit(c, last->line, "there is no value behind the \"%c\"; write one, or remove the "
+		    "setting", last->p[0]);
 	else if (!listed && t->kind == BLOB && memchr(t->p, '.', t->len) != NULL)
 		misfit(c, t->line, "a name has no dots; write the part before the dot as a group: "
 		    "%.*s = { ... };", (int)strcspn(t->p, "."), t->p);
