@@ -1,0 +1,404 @@
+/* Child SA events become data path calls in their order, policies before the SAs that
+ * need them (fail closed).  The data path here writes down what it is told. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libipsec/child.h"
+#include "tests/unit/run.h"
+
+/* ---- a data path that writes down what it is told ---- */
+
+struct recorder {
+	struct ipsec_datapath datapath;
+	char log[1024];
+	const char *refuse;	/* the call that fails, or NULL */
+	unsigned after;		/* how often it still works */
+};
+
+static struct recorder *
+of(struct ipsec_datapath *d)
+{
+	return (struct recorder *)d;
+}
+
+static void
+say(struct ipsec_datapath *d, const char *format, ...)
+{
+	struct recorder *r = of(d);
+	size_t len = strlen(r->log);
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(r->log + len, sizeof(r->log) - len, format, args);
+	va_end(args);
+}
+
+static bool
+may(struct ipsec_datapath *d, const char *call)
+{
+	struct recorder *r = of(d);
+
+	if (r->refuse == NULL || strcmp(r->refuse, call) != 0)
+		return true;
+	if (r->after == 0)
+		return false;
+	r->after--;
+	return true;
+}
+
+static bool
+trap(struct ipsec_datapath *d, const struct ipsec_trap *t)
+{
+	char remote[ESP_RANGE_TEXT];
+
+	esp_range_print(&t->selectors[0].remote, remote, sizeof(remote));
+	say(d, "trap%llu:%s/%s:%s:%s:%u ", (unsigned long long)t->id, t->connection_name,
+	    t->child, t->mode == IPSEC_TRAP_ACQUIRE ? "acquire" : "refuse", remote, t->n);
+	return may(d, "trap");
+}
+
+static void
+untrap(struct ipsec_datapath *d, uint64_t id)
+{
+	say(d, "untrap%llu ", (unsigned long long)id);
+}
+
+static bool
+in_add(struct ipsec_datapath *d, const struct ipsec_sa *sa)
+{
+	say(d, "in+%llu/%llu ", (unsigned long long)sa->id,
+	    (unsigned long long)sa->policy);
+	return may(d, "in_add");
+}
+
+static bool
+out_add(struct ipsec_datapath *d, const struct ipsec_sa *sa)
+{
+	say(d, "out+%llu/%llu ", (unsigned long long)sa->id,
+	    (unsigned long long)sa->policy);
+	return may(d, "out_add");
+}
+
+static void
+out_remove(struct ipsec_datapath *d, ike_id id)
+{
+	say(d, "out-%llu ", (unsigned long long)id);
+}
+
+static void
+in_remove(struct ipsec_datapath *d, ike_id id)
+{
+	say(d, "in-%llu ", (unsigned long long)id);
+}
+
+static void
+release(struct ipsec_datapath *d, uint64_t policy)
+{
+	say(d, "release%llu ", (unsigned long long)policy);
+}
+
+static const struct ipsec_datapath_ops recorder_ops = {
+	.trap = trap, .untrap = untrap, .in_add = in_add, .out_add = out_add,
+	.out_remove = out_remove, .in_remove = in_remove, .release = release,
+};
+
+/* ---- what every test has ---- */
+
+static struct recorder recorder;
+static struct ipsec_children *children;
+
+static void
+set_up(void)
+{
+	recorder = (struct recorder){ .datapath = { &recorder_ops } };
+	children = ipsec_children_new(&recorder.datapath);
+	ck_assert_ptr_nonnull(children);
+}
+
+static void
+tear_down(void)
+{
+	ipsec_children_free(children);
+}
+
+/* What was said since the last time. */
+static void
+expect(const char *log)
+{
+	ck_assert_str_eq(recorder.log, log);
+	recorder.log[0] = '\0';
+}
+
+static struct ike_connection *
+make_connection(enum ike_start start)
+{
+	static const char *const here[] = { "10.1.0.0/24" };
+	static const char *const lan[] = { "10.2.0.0/24", "10.3.0.0/24" };
+	static const char *const dmz[] = { "192.0.2.0/28" };
+	const struct ike_child_setup both[] = {
+		{ .name = "lan", .local = { here, 1 }, .remote = { lan, 2 } },
+		{ .name = "dmz", .local = { here, 1 }, .remote = { dmz, 1 } },
+	};
+	struct ike_setup setup;
+	struct ike_fault faults[4];
+	struct ike_connection *c;
+	unsigned n = 0;
+
+	ike_setup_defaults(&setup);
+	setup.name = "paris";
+	setup.local_id = "berlin.example";
+	setup.remote_id = "paris.example";
+	setup.remote_address = "203.0.113.7";
+	setup.secret = "paris";
+	setup.start = start;
+	setup.children = both;
+	setup.n_children = 2;
+	c = ike_connection_new(&setup, faults, 4, &n);
+	ck_assert_msg(c != NULL, "%s", n > 0 ? faults[0].text : "no fault named");
+	return c;
+}
+
+static bool
+put(ike_id id, enum ike_start start)
+{
+	struct ike_connection *c = make_connection(start);
+	bool done = ipsec_children_put(children, id, c);
+
+	ike_connection_free(c);		/* the children hold it themselves */
+	return done;
+}
+
+/* An event of connection 1's child `name`; `remote` is the selectors' other side. */
+static bool
+apply(enum ike_event_type type, ike_id id, ike_id replaced, const char *name,
+    const char *remote)
+{
+	struct esp_selector selector;
+	struct ike_child child = { .name = name, .selectors = &selector,
+	    .n_selectors = 1 };
+	struct ike_event event = { .type = type, .connection = 1, .child = id,
+	    .replaced = replaced, .u = { .child = &child } };
+	struct ike_notice notice = { .type = IKE_ACQUIRE };
+	bool failed;
+
+	memset(&selector, 0, sizeof(selector));
+	ck_assert(esp_range_parse("10.1.0.0/24", &selector.local));
+	ck_assert(esp_range_parse(remote, &selector.remote));
+	failed = ipsec_children_apply(children, &event, &notice);
+	if (failed) {
+		ck_assert_int_eq(notice.type, IKE_NOT_INSTALLED);
+		ck_assert_uint_eq(notice.id, id);
+	}
+	return !failed;
+}
+
+/* ---- policies ---- */
+
+START_TEST(policies_of_who_is_not_passive)
+{
+	ck_assert(put(1, IKE_START_ON_DEMAND));
+	expect("trap1:paris/lan:acquire:10.2.0.0/24:2 "
+	    "trap2:paris/dmz:acquire:192.0.2.0/28:1 ");
+	ck_assert(put(2, IKE_START_ALWAYS));
+	expect("trap3:paris/lan:refuse:10.2.0.0/24:2 "
+	    "trap4:paris/dmz:refuse:192.0.2.0/28:1 ");
+	ck_assert(put(3, IKE_START_PASSIVE));
+	expect("");
+	ck_assert_uint_eq(ipsec_children_policies(children), 4);
+	ipsec_children_drop(children, 1);
+	expect("untrap1 untrap2 ");
+	ipsec_children_drop(children, 1);
+	ipsec_children_drop(children, 3);
+	expect("");
+	ck_assert_uint_eq(ipsec_children_policies(children), 2);
+}
+END_TEST
+
+START_TEST(policies_all_or_none)
+{
+	recorder.refuse = "trap";
+	recorder.after = 1;
+	ck_assert(!put(1, IKE_START_ALWAYS));
+	expect("trap1:paris/lan:refuse:10.2.0.0/24:2 "
+	    "trap2:paris/dmz:refuse:192.0.2.0/28:1 untrap1 ");
+	ck_assert_uint_eq(ipsec_children_policies(children), 0);
+	ck_assert_uint_eq(ipsec_children_next(children, 0), 0);
+}
+END_TEST
+
+START_TEST(connections_in_order)
+{
+	ck_assert_uint_eq(ipsec_children_next(children, 0), 0);
+	ck_assert(put(4, IKE_START_PASSIVE));
+	ck_assert(put(7, IKE_START_PASSIVE));
+	ck_assert(put(9, IKE_START_PASSIVE));
+	ipsec_children_drop(children, 7);
+	ck_assert_uint_eq(ipsec_children_next(children, 0), 4);
+	ck_assert_uint_eq(ipsec_children_next(children, 4), 9);
+	ck_assert_uint_eq(ipsec_children_next(children, 9), 0);
+}
+END_TEST
+
+START_TEST(release_of_a_connection)
+{
+	ck_assert(put(1, IKE_START_ON_DEMAND));
+	ck_assert(put(2, IKE_START_PASSIVE));
+	recorder.log[0] = '\0';
+	ipsec_children_release(children, 1);
+	expect("release1 release2 ");
+	ipsec_children_release(children, 2);
+	ipsec_children_release(children, 3);
+	expect("");
+}
+END_TEST
+
+/* ---- Child SAs ---- */
+
+START_TEST(sa_steps_in_order)
+{
+	ck_assert(put(1, IKE_START_ALWAYS));
+	recorder.log[0] = '\0';
+	ck_assert(apply(IKE_IN_ADD, 50, 0, "dmz", "192.0.2.0/28"));
+	ck_assert(apply(IKE_OUT_ADD, 50, 0, "dmz", "192.0.2.0/28"));
+	expect("in+50/2 out+50/2 ");
+	ck_assert_uint_eq(ipsec_children_count(children), 1);
+	ck_assert(apply(IKE_OUT_REMOVE, 50, 0, "dmz", "192.0.2.0/28"));
+	ck_assert(apply(IKE_IN_REMOVE, 50, 0, "dmz", "192.0.2.0/28"));
+	expect("out-50 in-50 ");
+	ck_assert_uint_eq(ipsec_children_count(children), 0);
+	ck_assert_uint_eq(ipsec_children_policies(children), 2);
+}
+END_TEST
+
+/* A rekey makes before it breaks; both carry the same policy. */
+START_TEST(sa_replaced)
+{
+	ck_assert(put(1, IKE_START_ON_DEMAND));
+	recorder.log[0] = '\0';
+	ck_assert(apply(IKE_IN_ADD, 50, 0, "lan", "10.2.0.0/24"));
+	ck_assert(apply(IKE_OUT_ADD, 50, 0, "lan", "10.2.0.0/24"));
+	ck_assert(apply(IKE_IN_ADD, 51, 50, "lan", "10.2.0.0/24"));
+	ck_assert(apply(IKE_OUT_ADD, 51, 50, "lan", "10.2.0.0/24"));
+	ck_assert(apply(IKE_OUT_REMOVE, 50, 0, "lan", "10.2.0.0/24"));
+	ck_assert(apply(IKE_IN_REMOVE, 50, 0, "lan", "10.2.0.0/24"));
+	expect("in+50/1 out+50/1 in+51/1 out+51/1 out-50 in-50 ");
+	ck_assert_uint_eq(ipsec_children_count(children), 1);
+}
+END_TEST
+
+START_TEST(passive_sa_brings_its_policy)
+{
+	ck_assert(put(1, IKE_START_PASSIVE));
+	ck_assert(apply(IKE_IN_ADD, 50, 0, "lan", "10.2.0.5"));
+	ck_assert(apply(IKE_OUT_ADD, 50, 0, "lan", "10.2.0.5"));
+	expect("trap1:paris/lan:refuse:10.2.0.5:1 in+50/1 out+50/1 ");
+	/* the same selectors: shared; others, or no predecessor: a policy of its own */
+	ck_assert(apply(IKE_IN_ADD, 51, 50, "lan", "10.2.0.5"));
+	ck_assert(apply(IKE_OUT_ADD, 51, 50, "lan", "10.2.0.5"));
+	expect("in+51/1 out+51/1 ");
+	ck_assert(apply(IKE_IN_ADD, 52, 51, "lan", "10.2.0.6"));
+	ck_assert(apply(IKE_IN_ADD, 53, 0, "lan", "10.2.0.5"));
+	expect("trap2:paris/lan:refuse:10.2.0.6:1 in+52/2 "
+	    "trap3:paris/lan:refuse:10.2.0.5:1 in+53/3 ");
+	ck_assert(apply(IKE_OUT_REMOVE, 50, 0, "lan", "10.2.0.5"));
+	ck_assert(apply(IKE_IN_REMOVE, 50, 0, "lan", "10.2.0.5"));
+	expect("out-50 in-50 ");
+	ck_assert(apply(IKE_IN_REMOVE, 51, 0, "lan", "10.2.0.5"));
+	ck_assert(apply(IKE_OUT_REMOVE, 51, 0, "lan", "10.2.0.5"));
+	expect("in-51 out-51 untrap1 ");
+	ck_assert_uint_eq(ipsec_children_policies(children), 2);
+}
+END_TEST
+
+START_TEST(sa_not_installed)
+{
+	static const struct { enum ike_start start; const char *refuse, *log; } rows[] = {
+		{ IKE_START_ALWAYS, "in_add", "in+50/1 out+50/1 out-50 " },
+		{ IKE_START_ALWAYS, "out_add", "in+50/1 out+50/1 in-50 " },
+		{ IKE_START_PASSIVE, "in_add", "trap1:paris/lan:refuse:10.2.0.0/24:1 "
+		    "in+50/1 untrap1 trap2:paris/lan:refuse:10.2.0.0/24:1 out+50/2 "
+		    "out-50 untrap2 " },
+		{ IKE_START_PASSIVE, "out_add", "trap1:paris/lan:refuse:10.2.0.0/24:1 "
+		    "in+50/1 out+50/1 in-50 untrap1 " },
+		{ IKE_START_PASSIVE, "trap", "trap1:paris/lan:refuse:10.2.0.0/24:1 "
+		    "trap2:paris/lan:refuse:10.2.0.0/24:1 " },
+	};
+	bool in, out;
+
+	ck_assert(put(1, rows[_i].start));
+	recorder.log[0] = '\0';
+	recorder.refuse = rows[_i].refuse;
+	in = apply(IKE_IN_ADD, 50, 0, "lan", "10.2.0.0/24");
+	out = apply(IKE_OUT_ADD, 50, 0, "lan", "10.2.0.0/24");
+	ck_assert_int_eq(in, strcmp(recorder.refuse, "out_add") == 0);
+	ck_assert_int_eq(out, strcmp(recorder.refuse, "in_add") == 0);
+	/* what the engine says then */
+	ck_assert(apply(IKE_OUT_REMOVE, 50, 0, "lan", "10.2.0.0/24"));
+	ck_assert(apply(IKE_IN_REMOVE, 50, 0, "lan", "10.2.0.0/24"));
+	expect(rows[_i].log);
+	ck_assert_uint_eq(ipsec_children_count(children), 0);
+}
+END_TEST
+
+START_TEST(sa_of_nobody_is_refused)
+{
+	ck_assert(!apply(IKE_IN_ADD, 50, 0, "lan", "10.2.0.0/24"));
+	ck_assert(put(1, IKE_START_ALWAYS));
+	recorder.log[0] = '\0';
+	ck_assert(!apply(IKE_IN_ADD, 50, 0, "nonesuch", "10.2.0.0/24"));
+	ck_assert(apply(IKE_OUT_REMOVE, 50, 0, "lan", "10.2.0.0/24"));
+	ck_assert(apply(IKE_UP, 50, 0, "lan", "10.2.0.0/24"));
+	expect("");
+	ck_assert_uint_eq(ipsec_children_count(children), 0);
+}
+END_TEST
+
+/* The connection goes first, its SAs with their own events. */
+START_TEST(sa_outlives_its_connection)
+{
+	ck_assert(put(1, IKE_START_PASSIVE));
+	ck_assert(apply(IKE_IN_ADD, 50, 0, "lan", "10.2.0.0/24"));
+	ck_assert(apply(IKE_OUT_ADD, 50, 0, "lan", "10.2.0.0/24"));
+	recorder.log[0] = '\0';
+	ipsec_children_drop(children, 1);
+	expect("");
+	ck_assert(apply(IKE_OUT_REMOVE, 50, 0, "lan", "10.2.0.0/24"));
+	ck_assert(apply(IKE_IN_REMOVE, 50, 0, "lan", "10.2.0.0/24"));
+	expect("out-50 in-50 untrap1 ");
+}
+END_TEST
+
+START_TEST(free_takes_out_everything)
+{
+	ck_assert(put(1, IKE_START_ALWAYS));
+	ck_assert(apply(IKE_IN_ADD, 50, 0, "lan", "10.2.0.0/24"));
+	ck_assert(apply(IKE_OUT_ADD, 50, 0, "lan", "10.2.0.0/24"));
+	ck_assert(apply(IKE_IN_ADD, 51, 0, "dmz", "192.0.2.0/28"));
+	recorder.log[0] = '\0';
+	ipsec_children_free(children);
+	children = NULL;
+	expect("out-50 in-50 in-51 untrap1 untrap2 ");
+}
+END_TEST
+
+int
+main(void)
+{
+	TCase *t = tcase_create("child");
+
+	tcase_add_checked_fixture(t, set_up, tear_down);
+	tcase_add_test(t, policies_of_who_is_not_passive);
+	tcase_add_test(t, policies_all_or_none);
+	tcase_add_test(t, connections_in_order);
+	tcase_add_test(t, release_of_a_connection);
+	tcase_add_test(t, sa_steps_in_order);
+	tcase_add_test(t, sa_replaced);
+	tcase_add_test(t, passive_sa_brings_its_policy);
+	tcase_add_loop_test(t, sa_not_installed, 0, 5);
+	tcase_add_test(t, sa_of_nobody_is_refused);
+	tcase_add_test(t, sa_outlives_its_connection);
+	tcase_add_test(t, free_takes_out_everything);
+	return run_tests("child", t);
+}
