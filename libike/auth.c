@@ -345,7 +345,8 @@ prove(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	return ask_prove(e, x);
 }
 
-/* INITIAL_CONTACT: the peer has forgotten all older SAs of this pair of identities (T43). */
+/* INITIAL_CONTACT: the peer knew of no SA of this pair of identities when it began (T43).  Only what
+ * was established here before its IKE_SA_INIT came is meant: not one that crossed it. */
 static void
 forget_older(struct ike *e, const struct ike_sa *sa)
 {
@@ -354,7 +355,7 @@ forget_older(struct ike *e, const struct ike_sa *sa)
 	for (old = LIST_FIRST(&sa->peer->sas); old != NULL; old = next) {
 		next = LIST_NEXT(old, of_peer);
 		if (old == sa || old->state != IKE_STATE_ESTABLISHED ||
-		    old->created >= sa->created ||
+		    old->since >= sa->created ||
 		    !ike_id_equal(&old->remote_id, &sa->remote_id) ||
 		    !ike_id_equal(&old->connection->local_id, &sa->connection->local_id))
 			continue;
