@@ -1,6 +1,7 @@
 #include "daemon/fault.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,26 +60,41 @@ same(const struct fault *a, const struct fault *b)
 	    strcmp(a->text, b->text) == 0;
 }
 
-void
-faults_print(struct faults *faults, FILE *out)
+static void
+free_fault(struct fault *fault)
 {
-	char file[TEXT], text[TEXT];
-	const struct fault *f;
+	free(fault->file);
+	free(fault->text);
+}
 
-	if (faults->n > 0)
-		qsort(faults->v, faults->n, sizeof(*faults->v), compare);
-	for (f = faults->v; f != faults->v + faults->n; f++) {
-		if (f != faults->v && same(f - 1, f))
-			continue;
-		log_escape(f->file, strlen(f->file), file, sizeof(file));
-		log_escape(f->text, strlen(f->text), text, sizeof(text));
-		if (f->line > 0)
-			fprintf(out, "%s:%u: %s\n", file, f->line, text);
+void
+faults_sort(struct faults *faults)
+{
+	unsigned i, kept = 0;
+
+	if (faults->n == 0)
+		return;
+	qsort(faults->v, faults->n, sizeof(*faults->v), compare);
+	for (i = 1; i < faults->n; i++) {
+		if (same(&faults->v[kept], &faults->v[i]))
+			free_fault(&faults->v[i]);
 		else
-			fprintf(out, "%s: %s\n", file, text);
+			faults->v[++kept] = faults->v[i];
 	}
-	if (faults->no_memory)
-		fprintf(out, "out of memory: there may be more faults\n");
+	faults->n = kept + 1;
+}
+
+char *
+fault_line(const struct fault *fault, char *buf, size_t size)
+{
+	char file[TEXT], text[TEXT], line[16] = "";
+
+	if (fault->line > 0)
+		snprintf(line, sizeof(line), "%u:", fault->line);
+	log_escape(fault->file, strlen(fault->file), file, sizeof(file));
+	log_escape(fault->text, strlen(fault->text), text, sizeof(text));
+	snprintf(buf, size, "%s:%s %s", file, line, text);
+	return buf;
 }
 
 void
@@ -86,10 +102,8 @@ faults_free(struct faults *faults)
 {
 	unsigned i;
 
-	for (i = 0; i < faults->n; i++) {
-		free(faults->v[i].file);
-		free(faults->v[i].text);
-	}
+	for (i = 0; i < faults->n; i++)
+		free_fault(&faults->v[i]);
 	free(faults->v);
 	*faults = (struct faults){ 0 };
 }

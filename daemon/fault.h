@@ -4,7 +4,7 @@
 #define DAEMON_FAULT_H
 
 #include <stdbool.h>
-#include <stdio.h>
+#include <stddef.h>
 
 /* Where something stands.  Line 0: the file as a whole. */
 struct origin {
@@ -29,8 +29,12 @@ void fault_add(struct faults *, struct origin, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 bool faults_any(const struct faults *);
 
-/* By file and line, one a line and none twice; control characters are escaped. */
-void faults_print(struct faults *, FILE *);
+/* By file and line, each once. */
+void faults_sort(struct faults *);
+
+/* "FILE:LINE: text", printable and cut to fit; returns buf. */
+enum { FAULT_LINE = 2200 };	/* room for the longest */
+char *fault_line(const struct fault *, char *buf, size_t size);
 void faults_free(struct faults *);
 
 #endif

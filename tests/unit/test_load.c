@@ -47,27 +47,20 @@ load(const char *text)
 	return load_octets(text, strlen(text));
 }
 
-/* "LINE: text" of all faults, one a line, in their order. */
+/* All faults in their order, one a line. */
 static const char *
 all_faults(void)
 {
 	static char text[1 << 16];
-	const char *p;
+	char line[FAULT_LINE];
 	size_t at = 0;
-	char *out;
-	FILE *file = open_memstream(&out, &at);
-	char *save = NULL, *line;
-	size_t n = 0;
+	unsigned i;
 
-	faults_print(&faults, file);
-	fclose(file);
+	faults_sort(&faults);
 	text[0] = '\0';
-	for (line = strtok_r(out, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
-		p = strstr(line, "ikev.conf:");
-		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s\n",
-		    p == NULL ? line : p + strlen("ikev.conf:"));
-	}
-	free(out);
+	for (i = 0; i < faults.n; i++)
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s\n",
+		    fault_line(&faults.v[i], line, sizeof(line)));
 	return text;
 }
 
@@ -426,10 +419,31 @@ START_TEST(faults_all_in_one_run)
 		ck_assert_msg(k < faults.n, "missing: %s", expected[i].words);
 	}
 	ck_assert_uint_eq(faults.n, i);
-	/* printed in the order of lines */
-	all_faults();
+	faults_sort(&faults);
+	ck_assert_uint_eq(faults.n, sizeof(expected) / sizeof(expected[0]));
 	for (k = 1; k < faults.n; k++)
 		ck_assert_uint_ge(faults.v[k].line, faults.v[k - 1].line);
+}
+END_TEST
+
+START_TEST(faults_sorted_and_once)
+{
+	const struct origin at[] = { { "b", 1 }, { "a", 10 }, { "a", 2 }, { "a", 10 }, { "a", 0 },
+		{ "b", 1 } };
+	char line[FAULT_LINE], all[1024] = "";
+	unsigned i;
+
+	for (i = 0; i < 6; i++)
+		fault_add(&faults, at[i], "%s", i == 5 ? "new\nline" : "x");
+	faults_sort(&faults);
+	for (i = 0; i < faults.n; i++) {
+		strcat(all, fault_line(&faults.v[i], line, sizeof(line)));
+		strcat(all, "\n");
+	}
+	ck_assert_str_eq(all, "a: x\na:2: x\na:10: x\nb:1: x\nb:1: new\\x0aline\n");
+	faults_free(&faults);
+	faults_sort(&faults);
+	ck_assert(!faults_any(&faults));
 }
 END_TEST
 
@@ -460,7 +474,7 @@ START_TEST(file_included)
 	ck_assert_uint_eq(faults.v[0].line, 3);
 	ck_assert_ptr_nonnull(strstr(faults.v[0].file, "/paris.conf"));
 	ck_assert(!load("connections = {\n@include \"paris.conf\"\n};"));
-	ck_assert_ptr_nonnull(strstr(all_faults(), "2: "));
+	ck_assert_ptr_nonnull(strstr(all_faults(), "ikev.conf:2: "));
 }
 END_TEST
 
@@ -558,6 +572,7 @@ main(void)
 	tcase_add_loop_test(t, misread_by_libconfig, 0, ROWS(misread));
 	tcase_add_test(t, nul_octet);
 	tcase_add_test(t, faults_all_in_one_run);
+	tcase_add_test(t, faults_sorted_and_once);
 	tcase_add_loop_test(t, file_unreadable, 0, 3);
 	tcase_add_test(t, file_included);
 	tcase_add_test(t, file_of_many_connections);
