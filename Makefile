@@ -204,6 +204,15 @@ $(B)/%.o: %.c $(B)/flags
 
 $(test_mains) $(test_helpers): private LIB_CFLAGS += $(CHECK_CFLAGS)
 
+# The interface description that ikevd answers with, as a string for C.
+interfaces := $(patsubst %.varlink,$(B)/%.inc,$(wildcard daemon/*.varlink))
+$(B)/%.inc: %.varlink
+	@mkdir -p $(@D)
+	$(call say,GEN,$@)
+	$(Q)sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $< >$@
+$(daemon) $(ikevd): private LIB_CFLAGS += -I$(B)/daemon
+$(daemon) $(ikevd): | $(interfaces)
+
 -include $(all_objects:.o=.d)
 
 # ---- linking ----

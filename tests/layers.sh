@@ -191,7 +191,9 @@ check_all()
 	check_includes libike "$pure_headers \"libike/*.h\" $low_headers" ''
 	check_includes libipsec '"libipsec/*.h" "libike/*.h" "libesp/*.h" <*>' '<event2/*> <event.h>' \
 		'loop.c|resolve.c'
-	check_includes daemon '"daemon/*.h" "libipsec/*.h" "libike/*.h" "libesp/*.h" <*>' ''
+	# the .inc is made from the interface's description
+	check_includes daemon \
+		'"daemon/*.h" "org.ikev.*.inc" "libipsec/*.h" "libike/*.h" "libesp/*.h" <*>' ''
 	check_includes ctl '"ctl/*.h" <*>' '<event2/*>'
 }
 
