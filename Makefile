@@ -46,11 +46,11 @@ system_tests := $(filter-out tests/netns/lib%,$(sort $(wildcard tests/netns/*.sh
 interop_tests := $(filter-out tests/interop/lib%,$(sort $(wildcard tests/interop/*.sh)))
 
 run_tests = $(Q)B=$(B) tests/run.sh $(B)/tests
-unit = user=caller limit=120 $(unit_tests)
-layers = user=caller limit=120 $(layer_tests)
-sim = user=caller limit=400 $(sim_tests)
-system = user=root limit=240 $(system_tests)
-interop = user=root limit=400 $(interop_tests)
+run_unit = user=caller limit=120 $(unit_tests)
+run_layers = user=caller limit=120 $(layer_tests)
+run_sim = user=caller limit=400 $(sim_tests)
+run_system = user=root limit=240 $(system_tests)
+run_interop = user=root limit=400 $(interop_tests)
 
 .PHONY: $(ROOT_GOALS) $(FREE_GOALS)
 
@@ -61,19 +61,19 @@ check:
 	$(call install_packages,build test run interop)
 	$(need_root)
 	$(build_as_caller) all tests
-	$(run_tests) $(unit) $(layers) $(sim) $(system) $(interop)
+	$(run_tests) $(run_unit) $(run_layers) $(run_sim) $(run_system) $(run_interop)
 
 check-system:
 	$(call install_packages,build test run)
 	$(need_root)
 	$(build_as_caller) all
-	$(run_tests) $(system)
+	$(run_tests) $(run_system)
 
 check-interop:
 	$(call install_packages,build test run interop)
 	$(need_root)
 	$(build_as_caller) all
-	$(run_tests) $(interop)
+	$(run_tests) $(run_interop)
 
 demo:
 	$(call install_packages,build run)
@@ -213,6 +213,13 @@ $(B)/%.inc: %.varlink
 $(daemon) $(ikevd): private LIB_CFLAGS += -I$(B)/daemon
 $(daemon) $(ikevd): | $(interfaces)
 
+# The interface description, as a C string that the control socket hands out.
+$(B)/daemon/%.inc: daemon/%.varlink
+	@mkdir -p $(@D)
+	$(Q)sed 's/["\\]/\\&/g; s/.*/"&\\n"/' $< >$@
+$(B)/daemon/control.o: $(B)/daemon/org.ikev.Ikevd.inc
+$(B)/daemon/control.o: private CPPFLAGS += -I$(B)/daemon
+
 -include $(all_objects:.o=.d)
 
 # ---- linking ----
@@ -250,20 +257,20 @@ $(unit_tests): $(B)/tests/%: $(B)/tests/unit/%.o $(test_helpers) $(daemon_archiv
 
 .PHONY: check-unit check-layers check-sim check-san san
 check-unit: tests
-	$(run_tests) $(unit)
+	$(run_tests) $(run_unit)
 
 check-layers: all
-	$(run_tests) $(layers)
+	$(run_tests) $(run_layers)
 
 check-sim: all
-	$(run_tests) $(sim)
+	$(run_tests) $(run_sim)
 
 check-san:
 	+$(Q)$(MAKE) --no-print-directory $(jobs) B=$(B)/san SANITIZE=address,undefined \
 		SIM_SEEDS=$(SAN_SIM_SEEDS) CFLAGS='-O1 -g' san
 
 san: all tests
-	$(run_tests) $(unit) $(sim)
+	$(run_tests) $(run_unit) $(run_sim)
 
 # ---- installing ----
 

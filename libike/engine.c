@@ -389,6 +389,23 @@ ike_next_sa(const struct ike *e, ike_id after, struct ike_sa_info *info)
 	return true;
 }
 
+/* A connection has few SAs: the smallest id above `after` is found by looking at all. */
+bool
+ike_next_sa_of(const struct ike *e, ike_id connection, ike_id after, struct ike_sa_info *info)
+{
+	struct ike_peer *p = ike_table_peer(e, connection);
+	const struct ike_sa *sa, *best = NULL;
+
+	if (p == NULL)
+		return false;
+	LIST_FOREACH(sa, &p->sas, of_peer)
+		if (sa->id > after && (best == NULL || sa->id < best->id))
+			best = sa;
+	if (best != NULL)
+		describe(best, info);
+	return best != NULL;
+}
+
 bool
 ike_child_at(const struct ike *e, ike_id id, unsigned index, struct ike_child_info *info)
 {

@@ -230,8 +230,10 @@ bool ike_next_event(struct ike *, struct ike_event *);
 bool ike_next_datagram(struct ike *, struct ike_datagram *);
 bool ike_next_deadline(const struct ike *, ike_time *);
 
-/* For status: `sa` 0 gives the first, then the next after `sa`, in order of id. */
+/* For status: `sa` 0 gives the first, then the next after `sa`, in order of id; the second only
+ * those of a connection. */
 bool ike_next_sa(const struct ike *, ike_id sa, struct ike_sa_info *);
+bool ike_next_sa_of(const struct ike *, ike_id connection, ike_id sa, struct ike_sa_info *);
 bool ike_child_at(const struct ike *, ike_id sa, unsigned index, struct ike_child_info *);
 const struct ike_connection *ike_connection_of(const struct ike *, ike_id connection);
 /* Live objects, for tests and metrics: all zero again when everything is closed. */

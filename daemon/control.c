@@ -1,0 +1,385 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "daemon/control.h"
+#include "daemon/explain.h"
+#include "daemon/report.h"
+
+/* How long `down` waits for the peer's answer. */
+#define DOWN_TIME (5 * IKE_SECOND)
+
+static const char description[] =
+#include "org.ikev.Ikevd.inc"
+    ;
+
+enum wish { NOTHING, UP, DOWN };
+
+/* A call that waits for its connection. */
+struct waiting {
+	LIST_ENTRY(waiting) link;
+	struct varlink_call *call;
+	enum wish wish;
+	unsigned index;			/* of the connection */
+	ike_time since;
+};
+
+struct state {				/* of a connection */
+	char *refusal;			/* why it last did not come up, or NULL */
+	ike_time refused;
+	ike_time ended;			/* when an IKE SA of it last went */
+};
+
+struct control {
+	struct control_options options;
+	struct varlink_interface interface;
+	struct varlink *varlink;
+	struct state *states;		/* one a connection */
+	struct event *settle;
+	LIST_HEAD(, waiting) waiting;
+};
+
+/* ---- look-ups ---- */
+
+static int
+find_name(const struct control *c, const char *name)
+{
+	for (unsigned i = 0; i < c->options.n_connections; i++)
+		if (strcmp(c->options.connections[i].configured->name, name) == 0)
+			return (int)i;
+	return -1;
+}
+
+/* Ids grow in the order in which the connections were put. */
+static int
+find_id(const struct control *c, ike_id id)
+{
+	unsigned low = 0, high = c->options.n_connections, middle;
+
+	while (low < high) {
+		middle = low + (high - low) / 2;
+		if (c->options.connections[middle].id < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < c->options.n_connections && c->options.connections[low].id == id ?
+	    (int)low : -1;
+}
+
+static void
+no_connection(const struct control *c, struct varlink_call *call, const char *name)
+{
+	const char *nearest = "";
+	unsigned best = 3, d;		/* two slips of the finger at most */
+
+	for (unsigned i = 0; i < c->options.n_connections; i++) {
+		d = setting_distance(name, c->options.connections[i].configured->name, best);
+		if (d < best) {
+			best = d;
+			nearest = c->options.connections[i].configured->name;
+		}
+	}
+	varlink_error(call, "org.ikev.Ikevd.NoConnection",
+	    json_pack("{ssss}", "name", name, "suggestion", nearest));
+}
+
+/* The connection that the call names; -1: the call was answered with an error. */
+static int
+named(const struct control *c, struct varlink_call *call)
+{
+	const char *name = json_string_value(json_object_get(call->parameters, "name"));
+	int i;
+
+	if (name == NULL) {
+		varlink_invalid(call, "name");
+		return -1;
+	}
+	if ((i = find_name(c, name)) < 0)
+		no_connection(c, call, name);
+	return i;
+}
+
+/* ---- calls that wait ---- */
+
+static void
+not_up(const struct control *c, struct varlink_call *call, unsigned index, const char *text)
+{
+	varlink_error(call, "org.ikev.Ikevd.NotUp", json_pack("{ssss}", "name",
+	    c->options.connections[index].configured->name, "explanation", text));
+}
+
+static void
+end_waiting(struct waiting *w)
+{
+	LIST_REMOVE(w, link);
+	free(w);
+}
+
+/* Is there an answer to `up` yet?  It is up, or an attempt since the call has failed. */
+static bool
+settle_up(struct control *c, struct waiting *w)
+{
+	const struct control_connection *connection = &c->options.connections[w->index];
+	const struct ike *ike = ipsec_endpoint_engine(c->options.endpoint);
+	const struct state *s = &c->states[w->index];
+	enum report_state state = report_state(ike, connection->id);
+	bool failed = state == REPORT_DOWN ? s->ended >= w->since :
+	    state == REPORT_CHILDLESS && s->refused >= w->since;
+
+	if (state == REPORT_UP)
+		varlink_reply(w->call, json_pack("{sb}", "already", 0));
+	else if (failed)
+		not_up(c, w->call, w->index, s->refusal != NULL ? s->refusal :
+		    "the attempt ended without an explanation; see ikevd's log");
+	else
+		return false;
+	return true;
+}
+
+static bool
+settle_down(struct control *c, struct waiting *w)
+{
+	const struct ike *ike = ipsec_endpoint_engine(c->options.endpoint);
+	bool gone = report_state(ike, c->options.connections[w->index].id) == REPORT_DOWN;
+
+	if (!gone && ipsec_now() < w->since + DOWN_TIME)
+		return false;
+	varlink_reply(w->call, json_pack("{sbsb}", "already", 0, "answered", gone));
+	return true;
+}
+
+static void
+settle(evutil_socket_t fd, short what, void *arg)
+{
+	struct control *c = arg;
+	struct waiting *w, *next;
+	struct timeval second = { 1, 0 };
+
+	(void)fd;
+	(void)what;
+	for (w = LIST_FIRST(&c->waiting); w != NULL; w = next) {
+		next = LIST_NEXT(w, link);
+		if (w->wish == UP ? settle_up(c, w) : settle_down(c, w))
+			end_waiting(w);
+	}
+	if (LIST_FIRST(&c->waiting) != NULL)
+		event_add(c->settle, &second);
+}
+
+/* The engine is in the middle of a call now: look when it has left. */
+static void
+settle_soon(struct control *c)
+{
+	event_active(c->settle, EV_TIMEOUT, 0);
+}
+
+static void
+wait_for(struct control *c, struct varlink_call *call, enum wish wish, unsigned index,
+    ike_time since)
+{
+	struct waiting *w = calloc(1, sizeof(*w));
+
+	if (w == NULL) {
+		not_up(c, call, index, "no memory");
+		return;
+	}
+	w->call = call;
+	w->wish = wish;
+	w->index = index;
+	w->since = since;
+	LIST_INSERT_HEAD(&c->waiting, w, link);
+	settle_soon(c);
+}
+
+static void
+cancel(void *arg, struct varlink_call *call)
+{
+	struct control *c = arg;
+	struct waiting *w;
+
+	LIST_FOREACH(w, &c->waiting, link)
+		if (w->call == call) {
+			end_waiting(w);
+			return;
+		}
+}
+
+/* ---- methods ---- */
+
+static void
+log_call(const struct control *c, const struct varlink_call *call, unsigned index)
+{
+	log_notice(c->options.log, "%s: %s by pid %d of uid %u",
+	    c->options.connections[index].configured->name, call->method,
+	    (int)call->peer.pid, (unsigned)call->peer.uid);
+}
+
+static void
+up(void *arg, struct varlink_call *call)
+{
+	struct control *c = arg;
+	ike_time now = ipsec_now();
+	enum ike_error error;
+	char *text;
+	int i;
+
+	if ((i = named(c, call)) < 0)
+		return;
+	log_call(c, call, (unsigned)i);
+	if (report_state(ipsec_endpoint_engine(c->options.endpoint),
+	    c->options.connections[i].id) == REPORT_UP) {
+		varlink_reply(call, json_pack("{sb}", "already", 1));
+		return;
+	}
+	error = ipsec_endpoint_up(c->options.endpoint, now, c->options.connections[i].id);
+	if (error == IKE_OK) {
+		wait_for(c, call, UP, (unsigned)i, now);
+		return;
+	}
+	text = explain_down(c->options.connections[i].configured, error);
+	not_up(c, call, (unsigned)i, text != NULL ? text : ike_error_name(error));
+	free(text);
+}
+
+static void
+down(void *arg, struct varlink_call *call)
+{
+	struct control *c = arg;
+	ike_time now = ipsec_now();
+	bool already;
+	int i;
+
+	if ((i = named(c, call)) < 0)
+		return;
+	log_call(c, call, (unsigned)i);
+	already = report_state(ipsec_endpoint_engine(c->options.endpoint),
+	    c->options.connections[i].id) == REPORT_DOWN;
+	ipsec_endpoint_down(c->options.endpoint, now, c->options.connections[i].id);
+	if (already)
+		varlink_reply(call, json_pack("{sbsb}", "already", 1, "answered", 1));
+	else
+		wait_for(c, call, DOWN, (unsigned)i, now);
+}
+
+static void
+status(void *arg, struct varlink_call *call)
+{
+	struct control *c = arg;
+	json_t *name = json_object_get(call->parameters, "name"), *list;
+	int only = -1;
+
+	if (name != NULL && !json_is_null(name) && (only = named(c, call)) < 0)
+		return;
+	list = json_array();
+	for (unsigned i = 0; i < c->options.n_connections; i++)
+		if (only < 0 || (unsigned)only == i)
+			json_array_append_new(list, report_connection(c->options.endpoint,
+			    c->options.connections[i].id,
+			    c->options.connections[i].configured, c->states[i].refusal));
+	varlink_reply(call, json_pack("{so}", "connections", list));
+}
+
+static void
+list(void *arg, struct varlink_call *call)
+{
+	struct control *c = arg;
+	json_t *names = json_array();
+
+	for (unsigned i = 0; i < c->options.n_connections; i++)
+		json_array_append_new(names,
+		    json_string(c->options.connections[i].configured->name));
+	varlink_reply(call, json_pack("{so}", "names", names));
+}
+
+static void
+version(void *arg, struct varlink_call *call)
+{
+	(void)arg;
+	varlink_reply(call, json_pack("{ss}", "version", IKEVD_VERSION));
+}
+
+static const struct varlink_method methods[] = {
+	{ "Up", up }, { "Down", down }, { "Status", status }, { "List", list },
+	{ "Version", version }, { NULL, NULL }
+};
+
+/* ---- events ---- */
+
+static void
+keep_refusal(struct control *c, unsigned index, char *text, ike_time at)
+{
+	struct state *s = &c->states[index];
+
+	s->refused = at;
+	if (text == NULL)
+		return;
+	free(s->refusal);
+	s->refusal = text;
+}
+
+void
+control_event(struct control *c, const struct ike_event *event)
+{
+	int i = find_id(c, event->connection);
+	const struct configured *configured;
+
+	if (i < 0)
+		return;
+	configured = c->options.connections[i].configured;
+	if (event->type == IKE_REFUSED) {
+		keep_refusal(c, (unsigned)i, explain_refusal(configured,
+		    c->options.secrets_dir, event->u.refusal), event->at);
+	} else if (event->type == IKE_DOWN && event->child == 0) {
+		c->states[i].ended = event->at;
+		if (c->states[i].refused == 0 || event->error == IKE_TIMEOUT)
+			keep_refusal(c, (unsigned)i, explain_down(configured, event->error),
+			    event->at);
+	} else if (event->type == IKE_UP && event->child != 0) {
+		free(c->states[i].refusal);
+		c->states[i].refusal = NULL;
+		c->states[i].refused = 0;
+	}
+	settle_soon(c);
+}
+
+/* ---- life ---- */
+
+struct control *
+control_new(const struct control_options *options, char why[VARLINK_WHY_LEN])
+{
+	struct control *c;
+
+	snprintf(why, VARLINK_WHY_LEN, "control socket: no memory");
+	if ((c = calloc(1, sizeof(*c))) == NULL)
+		return NULL;
+	c->options = *options;
+	LIST_INIT(&c->waiting);
+	c->interface = (struct varlink_interface){ .name = "org.ikev.Ikevd",
+	    .description = description, .methods = methods, .cancel = cancel, .arg = c };
+	c->states = calloc(options->n_connections + 1u, sizeof(*c->states));
+	c->settle = event_new(options->base, -1, 0, settle, c);
+	if (c->states != NULL && c->settle != NULL)
+		c->varlink = varlink_new(options->base, options->path, &c->interface, why);
+	if (c->varlink == NULL) {
+		control_free(c);
+		return NULL;
+	}
+	return c;
+}
+
+void
+control_free(struct control *c)
+{
+	if (c == NULL)
+		return;
+	varlink_free(c->varlink);
+	if (c->settle != NULL)
+		event_free(c->settle);
+	for (unsigned i = 0; c->states != NULL && i < c->options.n_connections; i++)
+		free(c->states[i].refusal);
+	free(c->states);
+	free(c);
+}
