@@ -59,6 +59,7 @@ name_of(const struct ike_transform *t, char buf[IKE_NAME_LEN])
 struct text {
 	char *buf;
 	size_t cap, len;
+	bool cut;
 };
 
 static struct text
@@ -66,29 +67,24 @@ open_text(char *buf, size_t cap)
 {
 	if (cap > 0)
 		*buf = '\0';
-	return (struct text){ buf, cap, 0 };
-}
-
-static bool
-text_full(const struct text *t)
-{
-	return t->cap == 0 || t->len == t->cap - 1;
+	return (struct text){ buf, cap, 0, cap == 0 };
 }
 
 static void
 add_text(struct text *t, const char *s)
 {
-	static const char cut[] = "...";
+	static const char dots[] = "...";
 	size_t room, len = strlen(s);
 
-	if (text_full(t))
+	if (t->cut)
 		return;
 	room = t->cap - 1 - t->len;
-	memcpy(t->buf + t->len, s, len < room ? len : room);
-	t->len += len < room ? len : room;
+	t->cut = len > room;
+	memcpy(t->buf + t->len, s, t->cut ? room : len);
+	t->len += t->cut ? room : len;
 	t->buf[t->len] = '\0';
-	if (len > room && t->cap > sizeof cut)
-		memcpy(t->buf + t->cap - sizeof cut, cut, sizeof cut);
+	if (t->cut && t->cap > sizeof dots)
+		memcpy(t->buf + t->cap - sizeof dots, dots, sizeof dots);
 }
 
 /* ---- what can be served ---- */
@@ -686,12 +682,12 @@ ike_sa_print(struct bytes sa, char *buf, size_t len)
 	struct text text = open_text(buf, len);
 	struct ike_proposal_view p;
 
-	while (!text_full(&text) && ike_next_proposal(&sa, &p)) {
+	while (!text.cut && ike_next_proposal(&sa, &p)) {
 		struct ike_transform t;
 		bool first = true;
 
 		add_text(&text, text.len == 0 ? "" : ", ");
-		while (!text_full(&text) && ike_next_transform(&p.transforms, &t)) {
+		while (!text.cut && ike_next_transform(&p.transforms, &t)) {
 			print_transform(&text, &t, first);
 			first = false;
 		}
