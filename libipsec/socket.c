@@ -140,7 +140,9 @@ prepare(struct ipsec_socket *s, uint32_t fwmark)
 		done = set(s->fd, IPPROTO_IP, IP_PKTINFO, 1) &&
 		    set(s->fd, IPPROTO_IP, IP_RECVTOS, 1);
 	else
-		done = set(s->fd, IPPROTO_IPV6, IPV6_V6ONLY, 1) &&
+		/* a raw socket is of one family anyway, and refuses to hear of it */
+		done = (s->role == IPSEC_SOCKET_RAW ||
+		    set(s->fd, IPPROTO_IPV6, IPV6_V6ONLY, 1)) &&
 		    set(s->fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) &&
 		    set(s->fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
 	if (!done || (fwmark != 0 && !set(s->fd, SOL_SOCKET, SO_MARK, (int)fwmark)))

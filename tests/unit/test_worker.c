@@ -1,0 +1,600 @@
+/* Packets through a worker: from a port to a socket and from a socket to a port,
+ * between two workers on the loopback; what happens to those that find no SA; what the
+ * path refuses. */
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "libipsec/batch.h"
+#include "libipsec/hold.h"
+#include "libipsec/udp.h"
+#include "tests/unit/fake_port.h"
+#include "tests/unit/ports.h"
+#include "tests/unit/run.h"
+
+enum { WAIT_MS = 2000, PATIENCE_MS = 50, MAX_TOLD = 64 };
+
+struct told {
+	enum ike_notice_type type;
+	ike_id id;
+	char child[32];
+	struct esp_selector packet;
+};
+
+struct host {
+	struct fake_port port;
+	struct ipsec_datapath *datapath;
+	struct ipsec_udp *udp;
+	uint16_t ports[2];
+	struct told told[MAX_TOLD];
+	unsigned n_told;
+};
+
+static struct host berlin, paris;
+
+static const struct transform {
+	uint16_t encr, bits, integ;
+} transforms[] = {
+	{ ENCR_AES_GCM_16, 256, AUTH_NONE }, { ENCR_AES_GCM_16, 128, AUTH_NONE },
+	{ ENCR_CHACHA20_POLY1305, 0, AUTH_NONE },
+	{ ENCR_AES_CBC, 256, AUTH_HMAC_SHA2_256_128 },
+};
+
+static void
+tell(void *arg, const struct ike_notice *notice)
+{
+	struct host *h = arg;
+	struct told *told = &h->told[h->n_told++];
+
+	ck_assert_uint_lt(h->n_told, MAX_TOLD);
+	told->type = notice->type;
+	told->id = notice->id;
+	told->packet = notice->packet;
+	snprintf(told->child, sizeof(told->child), "%s", notice->child);
+}
+
+static void
+start(struct host *h, bool native)
+{
+	struct ipsec_udp_options options = { .native_esp = native };
+	char why[IPSEC_WHY_LEN] = "";
+
+	memset(h, 0, sizeof(*h));
+	fake_port_init(&h->port);
+	h->datapath = ipsec_worker_new(&h->port.port);
+	ck_assert_ptr_nonnull(h->datapath);
+	free_ports(h->ports);
+	options.port = h->ports[0];
+	options.natt_port = h->ports[1];
+	h->udp = ipsec_udp_new(&options, why);
+	ck_assert_msg(h->udp != NULL, "%s", why);
+	ck_assert(h->datapath->ops->attach(h->datapath, h->udp, tell, h));
+}
+
+static void
+stop(struct host *h)
+{
+	if (h->datapath == NULL)
+		return;
+	h->datapath->ops->close(h->datapath);
+	ipsec_udp_free(h->udp);
+	fake_port_clear(&h->port);
+	h->datapath = NULL;
+}
+
+static void
+set_up(void)
+{
+	start(&berlin, false);
+	start(&paris, false);
+}
+
+static void
+tear_down(void)
+{
+	stop(&berlin);
+	stop(&paris);
+}
+
+static void
+process(struct host *h)
+{
+	h->datapath->ops->process(h->datapath);
+}
+
+/* Carries what waits at the sockets inward, for as long as something comes. */
+static unsigned
+receive(struct host *h, int wait)
+{
+	struct ipsec_message *v;
+	struct pollfd p[8] = { 0 };
+	unsigned n_fds, n, total = 0;
+	int fds[8];
+
+	n_fds = ipsec_udp_fds(h->udp, fds, 8);
+	for (unsigned i = 0; i < n_fds; i++)
+		p[i] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
+	while (poll(p, n_fds, wait) > 0)
+		for (unsigned i = 0; i < n_fds; i++)
+			if (p[i].revents != 0 &&
+			    (n = ipsec_udp_receive(h->udp, i, &v)) > 0) {
+				h->datapath->ops->receive(h->datapath, v, n);
+				total += n;
+				wait = PATIENCE_MS;
+			}
+	return total;
+}
+
+/* ---- policies and SAs ---- */
+
+static struct esp_selector
+selector(const char *local, const char *remote)
+{
+	struct esp_selector s;
+
+	memset(&s, 0, sizeof(s));
+	ck_assert(esp_range_parse(local, &s.local));
+	ck_assert(esp_range_parse(remote, &s.remote));
+	return s;
+}
+
+static bool
+trap(struct host *h, uint64_t id, enum ipsec_trap_mode mode, const char *local,
+    const char *remote)
+{
+	const struct esp_selector s = selector(local, remote);
+	const struct ipsec_trap t = { .id = id, .connection = 100 + id,
+	    .connection_name = "paris", .child = "lan", .mode = mode, .selectors = &s,
+	    .n = 1 };
+
+	return h->datapath->ops->trap(h->datapath, &t);
+}
+
+struct tunnel {
+	const struct transform *transform;
+	uint8_t family;
+	bool encap, esn;
+	const char *there;		/* the address paris is reached at */
+	const char *local, *remote;	/* as berlin sees them */
+};
+
+static const struct tunnel plain = { &transforms[0], 4, true, false, "127.0.0.1",
+    "10.1.0.0/24", "10.2.0.0/24" };
+
+/* One end of the Child SA 7 under policy 1; berlin's SPIs are paris' the other way
+ * round. */
+static bool
+add(struct host *h, const struct host *peer, const struct tunnel *t, bool in, bool out)
+{
+	const struct esp_selector s = h == &berlin ? selector(t->local, t->remote) :
+	    selector(t->remote, t->local);
+	struct ike_child child = { .name = "lan", .esn = t->esn, .encap = t->encap,
+	    .selectors = &s, .n_selectors = 1 };
+	const struct ipsec_sa sa = { .id = 7, .policy = 1, .child = &child };
+	uint8_t key[2][128];
+	size_t keymat;
+
+	child.transform = esp_transform_find(t->transform->encr, t->transform->bits,
+	    t->transform->integ);
+	ck_assert_ptr_nonnull(child.transform);
+	for (unsigned i = 0; i < 128; i++) {
+		key[0][i] = (uint8_t)i;
+		key[1][i] = (uint8_t)(i * 3 + 1);
+	}
+	child.spi_in = h == &berlin ? 0x1000 : 0x2000;
+	child.spi_out = h == &berlin ? 0x2000 : 0x1000;
+	keymat = esp_transform_keymat(child.transform);
+	child.key_in = bytes_of(key[h == &berlin], keymat);
+	child.key_out = bytes_of(key[h != &berlin], keymat);
+	child.path.family = t->family;
+	child.path.port[0] = h->ports[1];
+	child.path.port[1] = peer->ports[1];
+	ck_assert_int_eq(inet_pton(t->family == 4 ? AF_INET : AF_INET6, t->there,
+	    child.path.addr[1]), 1);
+	return (!in || h->datapath->ops->in_add(h->datapath, &sa)) &&
+	    (!out || h->datapath->ops->out_add(h->datapath, &sa));
+}
+
+static void
+connect_both(const struct tunnel *t)
+{
+	ck_assert(trap(&berlin, 1, IPSEC_TRAP_REFUSE, t->local, t->remote));
+	ck_assert(trap(&paris, 1, IPSEC_TRAP_REFUSE, t->remote, t->local));
+	ck_assert(add(&berlin, &paris, t, true, true));
+	ck_assert(add(&paris, &berlin, t, true, true));
+}
+
+static uint8_t buffer[65536];
+
+static void
+push(struct host *h, const char *from, const char *to, uint32_t len, uint8_t tag)
+{
+	fake_port_push(&h->port, buffer, fake_packet(buffer, from, to, len, tag));
+}
+
+/* `n` packets of different lengths that arrive as they were. */
+static void
+carry(struct host *from, struct host *to, const char *source, const char *target,
+    unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		push(from, source, target, 60 + i * 7 % 1300, (uint8_t)i);
+	for (unsigned i = 0; i < n; i += IPSEC_BATCH)
+		process(from);
+	ck_assert_uint_eq(receive(to, WAIT_MS), n);
+	ck_assert_uint_eq(to->port.out.n, n);
+	for (unsigned i = 0; i < n; i++) {
+		fake_packet(buffer, source, target, 60 + i * 7 % 1300, (uint8_t)i);
+		ck_assert_uint_eq(to->port.out.v[i].len, 60 + i * 7 % 1300);
+		ck_assert_mem_eq(to->port.out.v[i].data, buffer, to->port.out.v[i].len);
+	}
+	fake_port_clear(&to->port);
+}
+
+static struct ipsec_worker_counters
+counters(const struct host *h)
+{
+	struct ipsec_worker_counters c;
+
+	ipsec_worker_read_counters(h->datapath, &c);
+	return c;
+}
+
+/* ---- through the tunnel ---- */
+
+START_TEST(packets_both_ways)
+{
+	struct tunnel t = plain;
+	struct ipsec_usage u;
+
+	t.transform = &transforms[_i % 4];
+	t.esn = _i >= 4;
+	connect_both(&t);
+	carry(&berlin, &paris, "10.1.0.5", "10.2.0.9", 100);
+	carry(&paris, &berlin, "10.2.0.9", "10.1.0.5", 3);
+	ck_assert(berlin.datapath->ops->usage(berlin.datapath, 7, &u));
+	ck_assert_uint_eq(u.packets[0], 3);
+	ck_assert_uint_eq(u.packets[1], 100);
+	ck_assert_uint_eq(u.octets[0], 60 + 67 + 74);
+	ck_assert_uint_eq(u.replay + u.integrity + u.selectors, 0);
+	ck_assert(!berlin.datapath->ops->usage(berlin.datapath, 8, &u));
+	ck_assert_uint_eq(counters(&berlin).unsent, 0);
+	ck_assert_uint_eq(counters(&berlin).esp.out[ESP_OK], 100);
+}
+END_TEST
+
+START_TEST(packets_of_ipv6_inside)
+{
+	struct tunnel t = plain;
+
+	t.local = "2001:db8:1::/64";
+	t.remote = "2001:db8:2::/64";
+	connect_both(&t);
+	carry(&berlin, &paris, "2001:db8:1::5", "2001:db8:2::9", 10);
+	carry(&paris, &berlin, "2001:db8:2::9", "2001:db8:1::5", 10);
+}
+END_TEST
+
+START_TEST(outer_tos_is_the_inner)
+{
+	struct ipsec_message *v;
+	uint8_t packet[60];
+	struct pollfd p = { .events = POLLIN };
+	int fds[8];
+
+	connect_both(&plain);
+	fake_packet(packet, "10.1.0.5", "10.2.0.9", 60, 1);
+	packet[1] = 46 << 2 | 2;	/* EF, ECT(0): RFC 6040 4.1 copies both */
+	fake_port_push(&berlin.port, packet, 60);
+	process(&berlin);
+	ck_assert_uint_ge(ipsec_udp_fds(paris.udp, fds, 8), 2);
+	p.fd = fds[1];
+	ck_assert_int_eq(poll(&p, 1, WAIT_MS), 1);
+	ck_assert_uint_eq(ipsec_udp_receive(paris.udp, 1, &v), 1);
+	ck_assert_uint_eq(v->tos, 46 << 2 | 2);
+}
+END_TEST
+
+START_TEST(garbage_is_not_delivered)
+{
+	struct ipsec_message m = { .kind = IPSEC_ESP_UDP };
+	uint8_t *octets;
+
+	connect_both(&plain);
+	for (uint32_t len = 0; len <= 80; len++) {
+		octets = malloc(len > 0 ? len : 1);
+		ck_assert_ptr_nonnull(octets);
+		for (uint32_t i = 0; i < len; i++)
+			octets[i] = i == 2 ? 0x20 : i == 7;	/* SPI 0x2000, number 1 */
+		m.data = octets;
+		m.len = len;
+		paris.datapath->ops->receive(paris.datapath, &m, 1);
+		free(octets);
+	}
+	ck_assert_uint_eq(paris.port.out.n, 0);
+	ck_assert_uint_gt(counters(&paris).esp.in[ESP_INTEGRITY], 0);
+	carry(&berlin, &paris, "10.1.0.5", "10.2.0.9", 5);
+}
+END_TEST
+
+/* ---- no SA ---- */
+
+START_TEST(packets_without_sa_are_refused)
+{
+	ck_assert(trap(&berlin, 1, IPSEC_TRAP_REFUSE, "10.1.0.0/24", "10.2.0.0/24"));
+	push(&berlin, "10.1.0.5", "10.2.0.9", 60, 1);
+	push(&berlin, "10.1.0.5", "10.9.0.9", 61, 2);
+	process(&berlin);
+	ck_assert_uint_eq(berlin.port.refused.n, 2);
+	ck_assert_uint_eq(berlin.port.refused.v[0].verdict, ESP_POLICY);
+	ck_assert_uint_eq(berlin.port.refused.v[0].len, 60);
+	ck_assert_uint_eq(berlin.port.refused.v[0].mtu, 0);
+	ck_assert_uint_eq(berlin.port.refused.v[1].verdict, ESP_NO_SA);
+	ck_assert_uint_eq(counters(&berlin).refused, 2);
+	ck_assert_uint_eq(berlin.n_told, 0);
+	/* and again once the SA has gone */
+	ck_assert(add(&berlin, &paris, &plain, true, true));
+	push(&berlin, "10.1.0.5", "10.2.0.9", 60, 1);
+	process(&berlin);
+	ck_assert_uint_eq(berlin.port.refused.n, 2);
+	berlin.datapath->ops->out_remove(berlin.datapath, 7);
+	berlin.datapath->ops->in_remove(berlin.datapath, 7);
+	push(&berlin, "10.1.0.5", "10.2.0.9", 60, 1);
+	process(&berlin);
+	ck_assert_uint_eq(berlin.port.refused.n, 3);
+	ck_assert_uint_eq(ipsec_udp_read_counters(berlin.udp)->sent, 1);
+}
+END_TEST
+
+static void
+push_wanted(unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		push(&berlin, "10.1.0.5", "10.2.0.9", 60 + i, (uint8_t)i);
+	process(&berlin);
+}
+
+START_TEST(wanted_packets_are_held_and_delivered)
+{
+	const struct told *told = &berlin.told[0];
+
+	ck_assert(trap(&berlin, 1, IPSEC_TRAP_ACQUIRE, "10.1.0.0/24", "10.2.0.0/24"));
+	push_wanted(IPSEC_HOLD_PACKETS + 2);
+	push_wanted(1);
+	ck_assert_uint_eq(berlin.n_told, 1);
+	ck_assert_int_eq(told->type, IKE_ACQUIRE);
+	ck_assert_uint_eq(told->id, 101);
+	ck_assert_str_eq(told->child, "lan");
+	ck_assert_uint_eq(told->packet.local.protocol, 17);
+	ck_assert_uint_eq(told->packet.remote.port[0], 53);
+	ck_assert_uint_eq(counters(&berlin).held, IPSEC_HOLD_PACKETS);
+	ck_assert_uint_eq(counters(&berlin).overflow, 3);
+	ck_assert(trap(&paris, 1, IPSEC_TRAP_REFUSE, "10.2.0.0/24", "10.1.0.0/24"));
+	ck_assert(add(&paris, &berlin, &plain, true, true));
+	ck_assert(add(&berlin, &paris, &plain, true, true));
+	ck_assert_uint_eq(ipsec_udp_read_counters(berlin.udp)->sent, 0);
+	process(&berlin);		/* once the peer has been answered */
+	ck_assert_uint_eq(receive(&paris, WAIT_MS), IPSEC_HOLD_PACKETS);
+	ck_assert_uint_eq(paris.port.out.n, IPSEC_HOLD_PACKETS);
+	for (unsigned i = 0; i < IPSEC_HOLD_PACKETS; i++)
+		ck_assert_uint_eq(paris.port.out.v[i].len, 60 + i);
+	ck_assert_uint_eq(counters(&berlin).delivered, IPSEC_HOLD_PACKETS);
+	ck_assert_uint_eq(berlin.port.refused.n, 0);
+}
+END_TEST
+
+START_TEST(wanted_packets_are_refused_when_the_attempt_fails)
+{
+	ck_assert(trap(&berlin, 1, IPSEC_TRAP_ACQUIRE, "10.1.0.0/24", "10.2.0.0/24"));
+	push_wanted(3);
+	ck_assert_uint_eq(berlin.port.refused.n, 0);
+	berlin.datapath->ops->release(berlin.datapath, 1);
+	ck_assert_uint_eq(berlin.port.refused.n, 3);
+	for (unsigned i = 0; i < 3; i++) {
+		ck_assert_uint_eq(berlin.port.refused.v[i].len, 60 + i);
+		ck_assert_uint_eq(berlin.port.refused.v[i].verdict, ESP_POLICY);
+	}
+	ck_assert_uint_eq(berlin.n_told, 1);
+	push_wanted(1);
+	ck_assert_uint_eq(berlin.n_told, 2);
+	berlin.datapath->ops->release(berlin.datapath, 99);
+}
+END_TEST
+
+/* Policies leave with what they hold, also with an SA that came a moment before. */
+START_TEST(wanted_packets_leave_with_the_policy)
+{
+	ck_assert(trap(&berlin, 1, IPSEC_TRAP_ACQUIRE, "10.1.0.0/24", "10.2.0.0/24"));
+	push_wanted(3);
+	if (_i == 1)
+		ck_assert(add(&berlin, &paris, &plain, true, true));
+	berlin.datapath->ops->untrap(berlin.datapath, 1);
+	process(&berlin);
+	ck_assert_uint_eq(berlin.port.untraps, 1);
+	ck_assert_uint_eq(ipsec_udp_read_counters(berlin.udp)->sent, 0);
+}
+END_TEST
+
+START_TEST(holds_are_bounded)
+{
+	static struct ipsec_hold holds[70];
+	struct esp_packet big = { .data = buffer, .len = 40000 },
+	    exact = { .data = buffer, .len = IPSEC_HOLD_OCTETS - 40000 };
+	struct ipsec_held *held;
+	size_t total = 0;
+	unsigned full = 0;
+
+	for (unsigned i = 0; i < 70; i++) {
+		ipsec_hold_init(&holds[i]);
+		if (!ipsec_hold_put(&holds[i], &total, &big)) {
+			full++;
+			continue;
+		}
+		ck_assert(!ipsec_hold_put(&holds[i], &total, &big));
+		if (ipsec_hold_put(&holds[i], &total, &exact))
+			ck_assert_uint_eq(holds[i].octets, IPSEC_HOLD_OCTETS);
+	}
+	ck_assert_uint_eq(total, IPSEC_HOLD_TOTAL);
+	ck_assert_uint_eq(full, 6);
+	held = ipsec_hold_take(&holds[0], &total);
+	ck_assert_uint_eq(held->len, 40000);
+	free(held);
+	for (unsigned i = 0; i < 70; i++)
+		ipsec_hold_clear(&holds[i], &total);
+	ck_assert_uint_eq(total, 0);
+}
+END_TEST
+
+/* ---- what cannot be installed ---- */
+
+START_TEST(policy_that_the_port_refuses_is_not_there)
+{
+	berlin.port.no_trap = true;
+	ck_assert(!trap(&berlin, 1, IPSEC_TRAP_REFUSE, "10.1.0.0/24", "10.2.0.0/24"));
+	berlin.port.no_trap = false;
+	push(&berlin, "10.1.0.5", "10.2.0.9", 60, 1);
+	process(&berlin);
+	ck_assert_uint_eq(berlin.port.refused.v[0].verdict, ESP_NO_SA);
+	ck_assert(trap(&berlin, 1, IPSEC_TRAP_REFUSE, "10.1.0.0/24", "10.2.0.0/24"));
+	ck_assert(!trap(&berlin, 1, IPSEC_TRAP_REFUSE, "10.3.0.0/24", "10.2.0.0/24"));
+	ck_assert_uint_eq(berlin.port.traps, 1);
+}
+END_TEST
+
+START_TEST(sa_that_does_not_fit_is_not_there)
+{
+	struct ike_child child = { .name = "lan", .spi_in = 300, .spi_out = 300,
+	    .transform = esp_transform_find(ENCR_AES_GCM_16, 256, AUTH_NONE) };
+	const struct esp_selector s = selector("10.1.0.0/24", "10.2.0.0/24");
+	const struct ipsec_sa sa = { .id = 9, .policy = 1, .child = &child };
+	struct ipsec_usage u;
+	uint8_t key[35] = { 0 };	/* one octet short */
+
+	child.selectors = &s;
+	child.n_selectors = 1;
+	child.key_in = child.key_out = bytes_of(key, sizeof(key));
+	ck_assert(!berlin.datapath->ops->in_add(berlin.datapath, &sa));
+	ck_assert(!berlin.datapath->ops->out_add(berlin.datapath, &sa));
+	ck_assert(!berlin.datapath->ops->usage(berlin.datapath, 9, &u));
+	ck_assert(add(&berlin, &paris, &plain, true, true));
+	ck_assert(!add(&berlin, &paris, &plain, true, false));
+	ck_assert(!add(&berlin, &paris, &plain, false, true));
+}
+END_TEST
+
+/* ---- what needs a network of its own ---- */
+
+/* A network namespace whose loopback has that MTU.  False: not permitted here. */
+static bool
+own_network(int mtu)
+{
+	struct ifreq lo = { .ifr_name = "lo" };
+	int fd;
+
+	if (unshare(CLONE_NEWNET) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0) {
+		fprintf(stderr, "no namespaces here: not tested\n");
+		return false;
+	}
+	fd = socket(AF_INET, SOCK_DGRAM, 0);
+	ck_assert_int_ge(fd, 0);
+	lo.ifr_mtu = mtu;
+	ck_assert_int_eq(ioctl(fd, SIOCSIFMTU, &lo), 0);
+	lo.ifr_flags = IFF_UP | IFF_RUNNING;
+	ck_assert_int_eq(ioctl(fd, SIOCSIFFLAGS, &lo), 0);
+	close(fd);
+	return true;
+}
+
+static void
+start_in_own_network(bool native)
+{
+	tear_down();
+	start(&berlin, native);
+	start(&paris, native);
+	ck_assert_int_eq(ipsec_udp_native(berlin.udp), native);
+}
+
+START_TEST(native_esp_both_ways)
+{
+	struct tunnel t = plain;
+
+	t.encap = false;
+	t.family = _i == 0 ? 4 : 6;
+	t.there = _i == 0 ? "127.0.0.1" : "::1";
+	if (!own_network(65536))
+		return;
+	start_in_own_network(true);
+	connect_both(&t);
+	/* Both hosts hear every packet of protocol 50: the other one has no such SPI. */
+	carry(&berlin, &paris, "10.1.0.5", "10.2.0.9", 20);
+	ck_assert_uint_eq(receive(&berlin, WAIT_MS), 20);
+	ck_assert_uint_eq(berlin.port.out.n, 0);
+	ck_assert_uint_eq(counters(&berlin).esp.in[ESP_NO_SA], 20);
+}
+END_TEST
+
+/* The first packet over the path's MTU is lost, later ones are refused with the inner
+ * MTU, and one of just that size passes in one piece. */
+START_TEST(packets_over_the_path_mtu_are_refused)
+{
+	struct tunnel t = plain;
+	uint32_t mtu;
+
+	t.family = _i % 2 == 0 ? 4 : 6;
+	t.there = _i % 2 == 0 ? "127.0.0.1" : "::1";
+	t.encap = _i < 2;
+	t.transform = &transforms[_i % 4];
+	if (!own_network(1400))
+		return;
+	start_in_own_network(!t.encap);
+	connect_both(&t);
+	push(&berlin, "10.1.0.5", "10.2.0.9", 1400, 1);
+	process(&berlin);
+	ck_assert_uint_eq(counters(&berlin).unsent, 1);
+	ck_assert_uint_eq(berlin.port.refused.n, 0);
+	push(&berlin, "10.1.0.5", "10.2.0.9", 1400, 2);
+	process(&berlin);
+	ck_assert_uint_eq(berlin.port.refused.n, 1);
+	ck_assert_uint_eq(berlin.port.refused.v[0].verdict, ESP_TOO_BIG);
+	mtu = berlin.port.refused.v[0].mtu;
+	ck_assert_uint_lt(mtu, 1400 - 20 - 8 - 8);
+	ck_assert_uint_gt(mtu, 1400 - 120);
+	push(&berlin, "10.1.0.5", "10.2.0.9", mtu, 3);
+	push(&berlin, "10.1.0.5", "10.2.0.9", mtu + 1, 4);
+	process(&berlin);
+	ck_assert_uint_eq(berlin.port.refused.n, 2);
+	ck_assert_uint_eq(counters(&berlin).unsent, 1);
+	ck_assert_uint_eq(receive(&paris, WAIT_MS), 1);
+	ck_assert_uint_eq(paris.port.out.n, 1);
+	ck_assert_uint_eq(paris.port.out.v[0].len, mtu);
+}
+END_TEST
+
+int
+main(void)
+{
+	TCase *t = tcase_create("worker");
+
+	tcase_add_checked_fixture(t, set_up, tear_down);
+	tcase_add_loop_test(t, packets_both_ways, 0, 8);
+	tcase_add_test(t, packets_of_ipv6_inside);
+	tcase_add_test(t, outer_tos_is_the_inner);
+	tcase_add_test(t, garbage_is_not_delivered);
+	tcase_add_test(t, packets_without_sa_are_refused);
+	tcase_add_test(t, wanted_packets_are_held_and_delivered);
+	tcase_add_test(t, wanted_packets_are_refused_when_the_attempt_fails);
+	tcase_add_loop_test(t, wanted_packets_leave_with_the_policy, 0, 2);
+	tcase_add_test(t, holds_are_bounded);
+	tcase_add_test(t, policy_that_the_port_refuses_is_not_there);
+	tcase_add_test(t, sa_that_does_not_fit_is_not_there);
+	tcase_add_loop_test(t, native_esp_both_ways, 0, 2);
+	tcase_add_loop_test(t, packets_over_the_path_mtu_are_refused, 0, 4);
+	return run_tests("worker", t);
+}
