@@ -1,6 +1,6 @@
 #!/bin/bash
 # ikevd and strongSwan: either side ends the tunnel, and it comes up again when it should.
-# shellcheck source=lib.sh
+# shellcheck source=../interop/lib.sh
 . "$(dirname "$0")/lib.sh"
 net_up
 swan_gateway

@@ -1,7 +1,7 @@
 #!/bin/bash
 # ikevd in berlin, strongSwan in paris, PSK: each ESP transform with each key exchange, set
 # up from either side, with packets both ways.
-# shellcheck source=lib.sh
+# shellcheck source=../interop/lib.sh
 . "$(dirname "$0")/lib.sh"
 net_up
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # The interop harness without ikevd: strongSwan on both ends.  What passes here and fails in
 # matrix.sh is ours; what fails here is the harness, the machine or strongSwan.
-# shellcheck source=lib.sh
+# shellcheck source=../interop/lib.sh
 . "$(dirname "$0")/lib.sh"
 net_up
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # ikevd and strongSwan: what they refuse each other, in both roles.  Whoever asked hears
 # why, and no SA is left on either side.
-# shellcheck source=lib.sh
+# shellcheck source=../interop/lib.sh
 . "$(dirname "$0")/lib.sh"
 net_up
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # ikevd and strongSwan: one side's subnets lie within the other's, in both roles; the
 # defaults of both; IPv6 outside with both families inside.
-# shellcheck source=lib.sh
+# shellcheck source=../interop/lib.sh
 . "$(dirname "$0")/lib.sh"
 net_up
 ip -n "$(ns berlin)" addr add 10.1.0.200/24 dev lan

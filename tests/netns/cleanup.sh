@@ -1,7 +1,7 @@
 #!/bin/bash
 # The demo and these tests leave nothing behind: not at the end, not after a failure
 # half-way, not after a signal.
-# shellcheck source=lib.sh
+# shellcheck source=../netns/lib.sh
 . "$(dirname "$0")/lib.sh"
 net_up
 here=$(dirname "$0")

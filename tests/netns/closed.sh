@@ -1,7 +1,7 @@
 #!/bin/bash
 # Fail closed: without a tunnel the sender is told and nothing goes out in the clear; what
 # comes in the clear is dropped, with a tunnel and without one.
-# shellcheck source=lib.sh
+# shellcheck source=../netns/lib.sh
 . "$(dirname "$0")/lib.sh"
 net_up
 add_desk

@@ -1,7 +1,7 @@
 #!/bin/bash
 # ikevd -n: every fault at once, each with its place and what would be right; secrets that
 # others can read; and no start with a configuration that -n refuses.
-# shellcheck source=lib.sh
+# shellcheck source=../netns/lib.sh
 . "$(dirname "$0")/lib.sh"
 net_up
 try() { # reads berlin.conf only

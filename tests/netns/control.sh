@@ -1,6 +1,6 @@
 #!/bin/bash
 # The control socket as a stranger sees it: Varlink, and whatever else is written into it.
-# shellcheck source=lib.sh
+# shellcheck source=../netns/lib.sh
 . "$(dirname "$0")/lib.sh"
 need jq
 net_up

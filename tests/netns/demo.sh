@@ -1,7 +1,7 @@
 #!/bin/bash
 # The whole thing as a story: two hosts, a router between them, one tunnel, packets through
 # it.  Needs root; leaves nothing behind, also when it stops half-way.  `sudo make demo`.
-# shellcheck source=lib.sh
+# shellcheck source=../netns/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 scene() {

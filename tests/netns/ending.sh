@@ -1,7 +1,7 @@
 #!/bin/bash
 # What is left when ikevd ends: nothing after SIGTERM, and after a kill -9 nothing once the
 # next one has started.
-# shellcheck source=lib.sh
+# shellcheck source=../netns/lib.sh
 . "$(dirname "$0")/lib.sh"
 net_up
 gateway berlin always

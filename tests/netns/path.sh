@@ -1,6 +1,6 @@
 #!/bin/bash
 # The outside: IPv6, protocol 50, sizes, and peers inside their own remote subnets.
-# shellcheck source=lib.sh
+# shellcheck source=../netns/lib.sh
 . "$(dirname "$0")/lib.sh"
 net_up
 dual_berlin='"10.1.0.0/24", "2001:db8:1::/64"'
@@ -86,6 +86,29 @@ check "IPv4 outside: IPv4 inside" both_ways 3
 captured
 check "IPv4 outside: only IKE and ESP" sealed
 stopped
+
+# ---- berlin behind a NAT: paris knows neither its address nor its ports ----
+on router nft -f - <<X
+	table ip nat {
+		chain out {
+			type nat hook postrouting priority 100;
+			oifname "paris" ip saddr $BERLIN masquerade random
+		}
+	}
+X
+gateway berlin always 'encap = "auto";'
+PEER=any gateway paris passive 'encap = "auto";'
+capture
+again "behind a NAT"
+check "behind a NAT: packets both ways" both_ways 3
+check "behind a NAT: large ones" both_ways 2 -s 3000 -M dont
+captured
+check "behind a NAT: only IKE and ESP" sealed
+check "behind a NAT: ESP went in UDP" test "$(packets "udp and ($is_esp)")" -ge 12
+check "behind a NAT: down" ctl paris down berlin
+check "behind a NAT: berlin hears it" wait_for 2 not is_up berlin paris
+stopped
+on router nft delete table ip nat
 
 # ---- the peer inside its own remote subnet: the daemon's datagrams must not loop ----
 THEIRS='"203.0.113.0/24"' gateway berlin always

@@ -1,6 +1,6 @@
 #!/bin/bash
 # When a tunnel comes up by itself: start = "on-demand", "always" and "passive".
-# shellcheck source=lib.sh
+# shellcheck source=../netns/lib.sh
 . "$(dirname "$0")/lib.sh"
 net_up
 
@@ -49,4 +49,33 @@ sleep 0.5
 start paris
 check "always does not give up on a peer that starts late" wait_for 15 is_up berlin paris
 check "and carries then" both_ways 2
+check "berlin stops once more" stop berlin
+check "paris stops once more" stop paris
+
+# Both ends want it, and both begin at the same moment.
+gateway berlin always
+gateway paris always
+start berlin paris
+check "both at once: berlin is up" wait_for 5 is_up berlin paris
+check "both at once: paris is up" wait_for 5 is_up paris berlin
+check "both at once: packets both ways" both_ways 20
+check "berlin stops after that" stop berlin
+check "paris stops after that" stop paris
+
+gateway berlin always
+gateway paris passive
+start paris berlin
+check "always, once more" wait_for 5 is_up berlin paris
+check "always, taken down" ctl berlin down paris
+check "stays down" not wait_for 1 is_up berlin paris
+
+# The router swallows everything for a while: what is lost is sent again.
+on router nft -f - <<X
+	table inet hole {
+		chain c { type filter hook forward priority 0; policy drop; }
+	}
+X
+(sleep 0.8 && on router nft delete table inet hole) &
+check "a path that comes late: up" ctl berlin up paris
+check "a path that comes late: packets both ways" wait_for 2 both_ways 2
 finish

@@ -1,7 +1,7 @@
 #!/bin/bash
 # A tunnel between two ikevds from the command line: list, up, status, down, version, as
 # tables and as JSON; two connections that do not disturb each other.
-# shellcheck source=lib.sh
+# shellcheck source=../netns/lib.sh
 . "$(dirname "$0")/lib.sh"
 need jq
 net_up
