@@ -213,13 +213,6 @@ $(B)/%.inc: %.varlink
 $(daemon) $(ikevd): private LIB_CFLAGS += -I$(B)/daemon
 $(daemon) $(ikevd): | $(interfaces)
 
-# The interface description, as a C string that the control socket hands out.
-$(B)/daemon/%.inc: daemon/%.varlink
-	@mkdir -p $(@D)
-	$(Q)sed 's/["\\]/\\&/g; s/.*/"&\\n"/' $< >$@
-$(B)/daemon/control.o: $(B)/daemon/org.ikev.Ikevd.inc
-$(B)/daemon/control.o: private CPPFLAGS += -I$(B)/daemon
-
 -include $(all_objects:.o=.d)
 
 # ---- linking ----
