@@ -44,7 +44,8 @@ void esp_policies_remove(struct esp_policies *, struct esp_alerts *, uint64_t id
 struct esp_policy *esp_policies_named(const struct esp_policies *, uint64_t id);
 
 /* The policy of an outbound packet, by THE precedence; NULL if there is none. */
-struct esp_policy *esp_policies_best(const struct esp_policies *, const struct esp_flow *);
+struct esp_policy *esp_policies_best(const struct esp_policies *,
+    const struct esp_flow *);
 
 /* An outbound SA begins and ends to serve a policy, whether that has been put or not.
  * False: no memory. */

@@ -8,4 +8,11 @@
  * value. */
 int run_tests(const char *name, TCase *);
 
+/* For loops of a million: Check's own assertions write to a file each time, this one
+ * only when it fails. */
+#define must(condition, ...) do {			\
+	if (!(condition))				\
+		ck_abort_msg(__VA_ARGS__);		\
+} while (0)
+
 #endif

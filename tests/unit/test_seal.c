@@ -1,0 +1,531 @@
+#include <check.h>
+#include <stdlib.h>
+
+#include "tests/unit/packets.h"
+#include "tests/unit/pair.h"
+#include "tests/unit/run.h"
+#include "tests/unit/vectors.h"
+
+enum { MAX = 2048 };
+
+static const struct esp_transform *
+gcm(void)
+{
+	return esp_transform_find(ENCR_AES_GCM_16, 128, AUTH_NONE);
+}
+
+/* Every transform, IPv4 and IPv6, with and without ESN, all sizes in turn, on buffers
+ * without an octet to spare. */
+START_TEST(seal_open_round_trip)
+{
+	const struct esp_transform *t = bulk_transform((unsigned)_i);
+	uint64_t seed = (uint64_t)_i;
+
+	for (unsigned way = 0; way < 4; way++) {
+		uint8_t family = way % 2 == 0 ? ESP_IPV4 : ESP_IPV6;
+		struct pair pair;
+		struct esp_usage out, in;
+		uint64_t sent = 0, octets = 0;
+
+		pair_prepare(&pair, t, way / 2 == 1);
+		pair_add(&pair);
+		for (size_t len = family == ESP_IPV4 ? 28 : 48; len <= 1500;
+		     len += 1 + len / 150) {
+			uint8_t buffer[MAX], *data;
+			struct bytes inner = inner_packet(buffer, family, len, &seed);
+			struct esp_room room = esp_transform_overhead(t);
+			struct esp_packet p = packet_new(inner, room);
+
+			data = p.data;
+			pair_seal(&pair, &p);
+			sent++;
+			octets += len;
+			must(p.data == data - room.head && p.head == 0, "%zu: head", len);
+			must(p.len + p.tail == room.head + len + room.tail, "%zu: tail",
+			    len);
+			must((p.len - room.head - t->icv_len) %
+				    (t->align < 4 ? 4 : t->align) ==
+				0,
+			    "%zu: not aligned", len);
+			must(bytes_load32(p.data) == PAIR_SPI &&
+			    bytes_load32(p.data + 4) == sent, "%zu: header", len);
+			must(p.next_header == (family == ESP_IPV4 ? 4 : 41), "%zu: next",
+			    len);
+			must(memcmp(p.data + room.head, inner.p, 20) != 0,
+			    "%zu: in clear", len);
+			p.sa = NULL;
+			p.next_header = 0;
+			esp_open(pair.in, &p, 1);
+			must(p.verdict == ESP_OK, "%zu: verdict %u", len, p.verdict);
+			must(bytes_equal(bytes_of(p.data, p.len), inner), "%zu: changed",
+			    len);
+			must(p.data == data && p.head == room.head && p.tail == room.tail,
+			    "%zu: moved", len);
+			must(p.next_header == (family == ESP_IPV4 ? 4 : 41) &&
+			    p.flags == ESP_NEWEST && esp_sa_user(p.sa) == &pair &&
+			    esp_sa_id(p.sa) == PAIR_ID, "%zu: marks", len);
+			packet_free(&p);
+		}
+		ck_assert(esp_read_usage(pair.out, ESP_OUT, PAIR_ID, &out));
+		ck_assert(esp_read_usage(pair.in, ESP_IN, PAIR_ID, &in));
+		ck_assert(
+		    out.packets == sent && out.octets == octets && out.sequence == sent);
+		ck_assert(
+		    in.packets == sent && in.octets == octets && in.sequence == sent);
+		ck_assert_uint_eq(esp_read_counters(pair.out)->out[ESP_OK], sent);
+		ck_assert_uint_eq(esp_read_counters(pair.in)->in[ESP_OK], sent);
+		pair_free(&pair);
+	}
+}
+END_TEST
+
+/* What is authenticated, by hand: RFC 4106 5, RFC 7634 2.1, RFC 4303 2.2.1 and
+ * 3.3.2.1. */
+START_TEST(seal_authenticates_the_whole_sequence_number)
+{
+	static const uint64_t sequences[] = { 1, 0x1ff, 0xfffffff0, 0x100000002,
+		0x700000000 };
+	const struct esp_transform *t = bulk_transform((unsigned)_i);
+
+	for (unsigned i = 0; i < 10; i++) {
+		uint64_t sequence = sequences[i % 5], seed = i;
+		bool esn = i >= 5;
+		uint8_t buffer[MAX], aad[12], trailer[4], iv[16];
+		struct bytes inner = inner_packet(buffer, ESP_IPV4, 100, &seed);
+		struct esp_op op = { .ok = false };
+		struct esp_packet p;
+		struct pair pair;
+
+		if (!esn && sequence > UINT32_MAX)
+			continue;
+		p = packet_new(inner, esp_transform_overhead(t));
+		pair_prepare(&pair, t, esn);
+		pair.config.first = sequence;
+		pair_add(&pair);
+		pair_seal(&pair, &p);
+		ck_assert_uint_eq(bytes_load32(p.data + 4), (uint32_t)sequence);
+
+		op.key = t->new_key(t, pair.config.keymat, pair.config.iv_key);
+		op.iv = p.data + 8;
+		op.data = op.iv + t->iv_len;
+		op.len = p.len - 8 - t->iv_len - t->icv_len;
+		op.icv = op.data + op.len;
+		bytes_store32(aad, PAIR_SPI);
+		bytes_store32(aad + 4, (uint32_t)sequence);
+		op.aad = bytes_of(aad, 8);
+		if (esn && t->integ == AUTH_NONE) {
+			bytes_store64(aad + 4, sequence);
+			op.aad.len = 12;
+		} else if (esn) {
+			bytes_store32(trailer, (uint32_t)(sequence >> 32));
+			op.trailer = bytes_of(trailer, 4);
+		}
+		ck_assert(t->make_iv(op.key, sequence, iv));
+		ck_assert_mem_eq(op.iv, iv, t->iv_len);
+		t->open(NULL, &op, 1);
+		ck_assert_msg(op.ok, "row %d, %u", _i, i);
+		ck_assert_mem_eq(op.data, inner.p, inner.len);
+		t->free_key(op.key);
+		packet_free(&p);
+		pair_free(&pair);
+	}
+}
+END_TEST
+
+/* RFC 4303 2.4: 1, 2, 3, ..., their number, the next header. */
+START_TEST(seal_pads_and_aligns)
+{
+	for (unsigned way = 0; way < 2; way++) {
+		const struct esp_transform *t = way == 0 ? gcm() :
+		    esp_transform_find(ENCR_AES_CBC, 256, AUTH_HMAC_SHA2_256_128);
+		unsigned align = way == 0 ? 4 : 16;
+		struct pair pair;
+		uint64_t seed = 9;
+
+		pair_prepare(&pair, t, false);
+		pair_add(&pair);
+		for (size_t len = 28; len < 64; len++) {
+			uint8_t buffer[MAX];
+			struct esp_packet p =
+			    packet_new(inner_packet(buffer, ESP_IPV4, len, &seed),
+				esp_transform_overhead(t));
+			uint32_t head = esp_transform_overhead(t).head;
+			size_t pad = (align - (len + 2) % align) % align;
+			const uint8_t *end;
+
+			pair_seal(&pair, &p);
+			must(p.len == head + len + pad + 2 + t->icv_len, "%zu", len);
+			must(esp_payload_max(t, p.len) >= len &&
+			    esp_payload_max(t, p.len - 1) < len, "%zu: payload_max", len);
+			esp_open(pair.in, &p, 1);	/* decrypted in place: look
+							 * behind it */
+			must(p.verdict == ESP_OK, "%zu", len);
+			end = p.data + len;
+			for (size_t i = 0; i < pad; i++)
+				must(end[i] == i + 1, "%zu: pad", len);
+			must(end[pad] == pad && end[pad + 1] == 4, "%zu: trailer", len);
+			packet_free(&p);
+		}
+		pair_free(&pair);
+	}
+}
+END_TEST
+
+START_TEST(payload_max_small_rooms)
+{
+	const struct esp_transform *t = gcm();
+
+	/* 8 header, 8 IV, 16 ICV; then multiples of four with two of trailer */
+	for (uint32_t room = 0; room < 36; room++)
+		ck_assert_uint_eq(esp_payload_max(t, room), 0);
+	ck_assert_uint_eq(esp_payload_max(t, 36), 2);
+	ck_assert_uint_eq(esp_payload_max(t, 39), 2);
+	ck_assert_uint_eq(esp_payload_max(t, 40), 6);
+}
+END_TEST
+
+START_TEST(seal_needs_room)
+{
+	const struct esp_transform *t = gcm();
+	struct esp_room need = esp_transform_overhead(t);
+	struct pair pair;
+	uint64_t seed = 1;
+	uint8_t buffer[MAX];
+	struct bytes inner = inner_packet(buffer, ESP_IPV4, 31, &seed);	/* the most
+									 * padding */
+	struct esp_usage usage;
+
+	pair_prepare(&pair, t, false);
+	pair_add(&pair);
+	for (unsigned head = 0; head <= need.head; head++)
+		for (unsigned tail = 0; tail <= need.tail; tail++) {
+			struct esp_room room = { (uint16_t)head, (uint16_t)tail };
+			struct esp_packet p = packet_new(inner, room), before;
+			bool enough = head == need.head && tail == need.tail;
+
+			esp_find(pair.out, &p, 1);
+			before = p;
+			esp_seal(pair.out, &p, 1);
+			must(p.verdict == (enough ? ESP_OK : ESP_NO_ROOM), "%u, %u", head,
+			    tail);
+			if (!enough)
+				must(p.data == before.data && p.len == before.len &&
+					p.head == head && p.tail == tail &&
+					memcmp(p.data, inner.p, inner.len) == 0,
+				    "%u, %u", head, tail);
+			packet_free(&p);
+		}
+	ck_assert(esp_read_usage(pair.out, ESP_OUT, PAIR_ID, &usage));
+	ck_assert(usage.sequence == 1 && usage.packets == 1);	/* none wasted */
+	pair_free(&pair);
+}
+END_TEST
+
+START_TEST(seal_refuses_malformed_and_too_big)
+{
+	const struct esp_transform *t = gcm();
+	struct pair pair;
+	uint64_t seed = 1;
+	static uint8_t buffer[70000];
+	struct esp_room room = esp_transform_overhead(t);
+	struct esp_packet good =
+	    packet_new(inner_packet(buffer, ESP_IPV4, 40, &seed), room);
+	struct esp_sa *sa;
+	uint32_t limit = esp_payload_max(t, ESP_PACKET_MAX);
+
+	pair_prepare(&pair, t, false);
+	pair_add(&pair);
+	esp_find(pair.out, &good, 1);
+	sa = good.sa;
+	for (unsigned first = 0; first < 256; first++) {	/* version and header
+								 * length */
+		struct esp_packet p = packet_new(bytes_of(buffer, 40), room);
+
+		p.data[0] = (uint8_t)first;
+		bytes_store16(p.data + 4, 0);	/* as IPv6 just the header */
+		p.sa = sa;
+		esp_seal(pair.out, &p, 1);
+		must((p.verdict == ESP_OK) ==
+			(first >> 4 == 6 ||
+			    (first >> 4 == 4 && (first & 15) >= 5 && (first & 15) <= 10)),
+		    "%02x", first);
+		must(p.verdict == ESP_OK || p.verdict == ESP_MALFORMED, "%02x", first);
+		packet_free(&p);
+	}
+	for (uint32_t len = 0; len < 40; len++) {	/* shorter than it says */
+		struct esp_packet p = packet_new(bytes_of(buffer, len), room);
+
+		p.sa = sa;
+		esp_seal(pair.out, &p, 1);
+		must(p.verdict == ESP_MALFORMED, "%u", len);
+		packet_free(&p);
+	}
+	for (uint32_t len = limit - 8; len <= 65535; len += len < limit + 8 ? 1 : 3) {
+		struct esp_packet p =
+		    packet_new(inner_packet(buffer, ESP_IPV4, len, &seed), room);
+
+		p.sa = sa;
+		esp_seal(pair.out, &p, 1);
+		must(p.verdict == (len <= limit ? ESP_OK : ESP_TOO_BIG), "%u", len);
+		must(p.verdict != ESP_OK || p.len <= ESP_PACKET_MAX, "%u", len);
+		packet_free(&p);
+	}
+	packet_free(&good);
+	pair_free(&pair);
+}
+END_TEST
+
+/* Octets behind the packet's own length are not sent. */
+START_TEST(seal_sends_the_packet_only)
+{
+	struct pair pair;
+	uint64_t seed = 1;
+	uint8_t buffer[MAX] = { 0 };
+	struct bytes inner = inner_packet(buffer, ESP_IPV6, 60, &seed);
+	struct esp_packet p =
+	    packet_new(bytes_of(inner.p, 100), esp_transform_overhead(gcm()));
+
+	pair_prepare(&pair, gcm(), false);
+	pair_add(&pair);
+	pair_seal(&pair, &p);
+	ck_assert_uint_eq(p.len, 16 + 64 + 16);
+	ck_assert_uint_eq(
+	    p.head + p.len + p.tail, 100 + 16 + esp_transform_overhead(gcm()).tail);
+	esp_open(pair.in, &p, 1);
+	ck_assert(p.verdict == ESP_OK && p.len == 60);
+	packet_free(&p);
+	pair_free(&pair);
+}
+END_TEST
+
+START_TEST(seal_copies_ds_and_ecn)
+{
+	struct pair pair;
+	uint64_t seed = 1;
+
+	pair_prepare(&pair, gcm(), false);
+	pair_add(&pair);
+	for (unsigned tos = 0; tos < 512; tos++) {
+		uint8_t buffer[MAX];
+		bool six = tos >= 256;
+		struct esp_packet p =
+		    packet_new(inner_packet(buffer, six ? ESP_IPV6 : ESP_IPV4, 60, &seed),
+			esp_transform_overhead(gcm()));
+
+		if (six)
+			bytes_store16(p.data, (uint16_t)(0x6009 | (tos & 0xff) << 4));
+		else
+			p.data[1] = (uint8_t)tos;
+		pair_seal(&pair, &p);
+		must(p.tos == (tos & 0xff), "%u", tos);
+		packet_free(&p);
+	}
+	pair_free(&pair);
+}
+END_TEST
+
+/* ---- sequence numbers and limits ---- */
+
+struct notices { unsigned soft, hard, first, wanted; };
+
+static struct notices
+drain(struct esp *esp)
+{
+	struct notices seen = { 0 };
+	struct esp_notice notice;
+
+	while (esp_next_notice(esp, &notice)) {
+		ck_assert_uint_eq(notice.id, PAIR_ID);
+		seen.soft += notice.type == ESP_SOFT;
+		seen.hard += notice.type == ESP_HARD;
+		seen.first += notice.type == ESP_FIRST_IN;
+		seen.wanted += notice.type == ESP_WANTED;
+	}
+	return seen;
+}
+
+static uint8_t
+seal_one(struct pair *pair)
+{
+	uint8_t buffer[MAX], verdict;
+	uint64_t seed = 5;
+	struct esp_packet p = packet_new(inner_packet(buffer, ESP_IPV4, 100, &seed),
+	    esp_transform_overhead(pair->config.transform));
+
+	esp_find(pair->out, &p, 1);
+	esp_seal(pair->out, &p, 1);
+	verdict = p.verdict;
+	packet_free(&p);
+	return verdict;
+}
+
+START_TEST(seal_stops_at_the_last_sequence_number)
+{
+	for (unsigned esn = 0; esn < 2; esn++) {
+		struct pair pair;
+		struct notices seen;
+		struct esp_usage usage;
+
+		pair_prepare(&pair, gcm(), esn == 1);
+		pair.config.first = esn == 1 ? UINT64_MAX - 2 : UINT32_MAX - 2;
+		pair_add(&pair);
+		ck_assert_uint_eq(seal_one(&pair), ESP_OK);
+		seen = drain(pair.out);
+		ck_assert(seen.soft == 1 && seen.hard == 0);
+		ck_assert_uint_eq(seal_one(&pair), ESP_OK);
+		ck_assert_uint_eq(seal_one(&pair), ESP_OK);
+		seen = drain(pair.out);
+		ck_assert(seen.soft == 0 && seen.hard == 1);
+		for (unsigned i = 0; i < 3; i++)
+			ck_assert_uint_eq(seal_one(&pair), ESP_SPENT);
+		seen = drain(pair.out);
+		ck_assert(seen.soft == 0 && seen.hard == 0);
+		ck_assert(esp_read_usage(pair.out, ESP_OUT, PAIR_ID, &usage));
+		ck_assert(usage.sequence == (esn == 1 ? UINT64_MAX : UINT32_MAX));
+		ck_assert_uint_eq(esp_read_counters(pair.out)->out[ESP_SPENT], 3);
+		pair_free(&pair);
+	}
+}
+END_TEST
+
+START_TEST(seal_crosses_32_bits_with_esn)
+{
+	struct pair pair;
+	uint64_t seed = 1;
+
+	pair_prepare(&pair, gcm(), true);
+	pair.config.first = 0xfffffff0;
+	pair_add(&pair);
+	for (uint64_t sequence = 0xfffffff0; sequence < 0x100000010; sequence++) {
+		uint8_t buffer[MAX];
+		struct esp_packet p =
+		    packet_new(inner_packet(buffer, ESP_IPV4, 40, &seed),
+			esp_transform_overhead(gcm()));
+
+		pair_seal(&pair, &p);
+		must(bytes_load32(p.data + 4) == (uint32_t)sequence, "sequence");
+		must(bytes_load64(p.data + 8) == sequence, "IV");
+		esp_open(pair.in, &p, 1);
+		must(p.verdict == ESP_OK, "verdict %u", p.verdict);
+		packet_free(&p);
+	}
+	pair_free(&pair);
+}
+END_TEST
+
+START_TEST(seal_tells_at_three_quarters)
+{
+	struct pair pair;
+
+	pair_prepare(&pair, gcm(), false);
+	pair.config.first = 0xbffffffc;
+	pair_add(&pair);
+	ck_assert_uint_eq(seal_one(&pair), ESP_OK);
+	ck_assert_uint_eq(drain(pair.out).soft, 0);
+	ck_assert_uint_eq(seal_one(&pair), ESP_OK);
+	ck_assert_uint_eq(drain(pair.out).soft, 1);
+	ck_assert_uint_eq(seal_one(&pair), ESP_OK);
+	ck_assert_uint_eq(drain(pair.out).soft, 0);
+	pair_free(&pair);
+}
+END_TEST
+
+/* Five packets of 100 octets under each limit: how many go out, and when the notices
+ * come. */
+START_TEST(limits_by_packets_and_octets)
+{
+	static const struct {
+		struct esp_limits soft, hard;
+		unsigned sealed, soft_at, hard_at;	/* packet that raises it; 0:
+							 * none */
+	} rows[] = {
+		{ { 0, 0 }, { 0, 0 }, 5, 0, 0 },
+		{ { 2, 0 }, { 4, 0 }, 4, 2, 4 },
+		{ { 0, 150 }, { 0, 300 }, 3, 2, 3 },
+		{ { 0, 200 }, { 0, 301 }, 4, 2, 4 },
+		{ { 3, 100 }, { 2, 10000 }, 2, 1, 2 },
+		{ { 1, 0 }, { 1, 0 }, 1, 1, 1 },
+	};
+
+	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct pair pair;
+
+		pair_prepare(&pair, gcm(), false);
+		pair.config.soft = rows[i].soft;
+		pair.config.hard = rows[i].hard;
+		pair_add(&pair);
+		for (unsigned n = 1; n <= 5; n++) {
+			struct notices seen;
+			uint8_t verdict = seal_one(&pair);
+
+			ck_assert_msg(
+			    verdict == (n <= rows[i].sealed ? ESP_OK : ESP_SPENT),
+			    "row %u, packet %u: %u", i, n, verdict);
+			seen = drain(pair.out);
+			ck_assert_msg(
+			    seen.soft == (n == rows[i].soft_at), "row %u, %u", i, n);
+			ck_assert_msg(
+			    seen.hard == (n == rows[i].hard_at), "row %u, %u", i, n);
+		}
+		pair_free(&pair);
+	}
+}
+END_TEST
+
+/* The limit holds inside one batch, and verdicts stay with their packets. */
+START_TEST(limit_inside_a_batch)
+{
+	enum { N = 200 };
+	struct pair pair;
+	struct esp_packet v[N];
+	uint8_t buffer[MAX];
+	uint64_t seed = 6;
+
+	pair_prepare(&pair, gcm(), false);
+	pair.config.hard.packets = 150;
+	pair_add(&pair);
+	for (unsigned i = 0; i < N; i++)
+		v[i] = packet_new(
+		    inner_packet(buffer, i % 2 ? ESP_IPV4 : ESP_IPV6, 60 + i, &seed),
+		    esp_transform_overhead(gcm()));
+	v[3].verdict = ESP_POLICY;	/* somebody's earlier stage */
+	esp_find(pair.out, v, N);
+	esp_seal(pair.out, v, N);
+	for (unsigned i = 0; i < N; i++) {
+		ck_assert_msg(v[i].verdict ==
+			(i == 3          ? ESP_POLICY :
+				i <= 150 ? ESP_OK :
+					   ESP_SPENT),
+		    "packet %u", i);
+		if (v[i].verdict == ESP_OK)
+			ck_assert_uint_eq(bytes_load32(v[i].data + 4), i < 3 ? i + 1 : i);
+		packet_free(&v[i]);
+	}
+	pair_free(&pair);
+}
+END_TEST
+
+int
+main(void)
+{
+	TCase *tcase = tcase_create("seal");
+	int rows = 0;
+
+	while (bulk_transform((unsigned)rows) != NULL)
+		rows++;
+	tcase_set_timeout(tcase, 60);
+	tcase_add_loop_test(tcase, seal_open_round_trip, 0, rows);
+	tcase_add_loop_test(tcase, seal_authenticates_the_whole_sequence_number, 0, rows);
+	tcase_add_test(tcase, seal_pads_and_aligns);
+	tcase_add_test(tcase, payload_max_small_rooms);
+	tcase_add_test(tcase, seal_needs_room);
+	tcase_add_test(tcase, seal_refuses_malformed_and_too_big);
+	tcase_add_test(tcase, seal_sends_the_packet_only);
+	tcase_add_test(tcase, seal_copies_ds_and_ecn);
+	tcase_add_test(tcase, seal_stops_at_the_last_sequence_number);
+	tcase_add_test(tcase, seal_crosses_32_bits_with_esn);
+	tcase_add_test(tcase, seal_tells_at_three_quarters);
+	tcase_add_test(tcase, limits_by_packets_and_octets);
+	tcase_add_test(tcase, limit_inside_a_batch);
+	return run_tests("seal", tcase);
+}
