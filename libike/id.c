@@ -1,5 +1,5 @@
-/* Identities: octets of a type.  Text is for people and for the configuration only; what is
- * compared is octets. */
+/* Identities: octets of a type.  Text is for people and for the configuration only; what
+ * is compared is octets. */
 #include "libike/id.h"
 
 #include <stdio.h>
@@ -31,7 +31,8 @@ lower(uint8_t c)
 static bool
 is_label_octet(uint8_t c)
 {
-	return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z') || c == '-' || c == '_';
+	return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z') || c == '-' ||
+	    c == '_';
 }
 
 static bool
@@ -181,7 +182,8 @@ ike_id_parse(const char *text, struct ike_identity *id, const char **why)
 		return false;
 	}
 	if (octets.len >= prefix && memcmp(text, KEY_ID_PREFIX, prefix) == 0)
-		return parse_key_id(bytes_of(octets.p + prefix, octets.len - prefix), id, why);
+		return parse_key_id(bytes_of(octets.p + prefix, octets.len - prefix), id,
+		    why);
 	if (is_address(text, &range)) {
 		bool v4 = range.family == ESP_IPV4;
 
@@ -205,8 +207,8 @@ ike_id_free(struct ike_identity *id)
 	*id = (struct ike_identity){ 0 };
 }
 
-/* Octets from which on case does not count: all of a domain name, and what stands behind the
- * last @ of an address; the user's part is the host's own business, RFC 5321 2.4. */
+/* Octets from which on case does not count: all of a domain name, and what stands behind
+ * the last @ of an address; the user's part is the host's own business, RFC 5321 2.4. */
 static size_t
 caseless_from(uint8_t type, struct bytes data)
 {
@@ -237,8 +239,8 @@ ike_id_equal(const struct ike_identity *a, const struct ike_identity *b)
 	return true;
 }
 
-/* Text in the making, piece by piece.  Room for "..." and the NUL is kept, so that a text that
- * does not fit shows it. */
+/* Text in the making, piece by piece.  Room for "..." and the NUL is kept, so that a text
+ * that does not fit shows it. */
 struct text {
 	char *p;
 	size_t len, cap;
@@ -320,8 +322,8 @@ put_key_id(struct text *t, struct bytes octets)
 		put_hex(t, octets);
 }
 
-/* What a name of one type would be read as if it were text is none of the peer's choosing: one
- * that looks like another type is marked. */
+/* What a name of one type would be read as if it were text is none of the peer's
+ * choosing: one that looks like another type is marked. */
 static void
 put_name(struct text *t, bool plain, const char *mark, struct bytes octets)
 {

@@ -9,12 +9,13 @@
 
 struct ike_identity {
 	uint8_t type;			/* enum ike_id_type */
-	struct bytes data;		/* owned by whoever made it (ike_id_parse: malloc) */
+	struct bytes data;		/* owned by whoever made it (malloc) */
 };
 
-/* Text to identity: an address -> ID_IPV4_ADDR / ID_IPV6_ADDR, "user@host" -> RFC822, "@name" or
- * a name -> FQDN, "keyid:text" or "keyid:0xHEX" -> KEY_ID.  False: not an identity (empty, too long,
- * characters no identity of that kind has) or no memory: *why says which, a static sentence. */
+/* Text to identity: an address -> ID_IPV4_ADDR / ID_IPV6_ADDR, "user@host" -> RFC822,
+ * "@name" or a name -> FQDN, "keyid:text" or "keyid:0xHEX" -> KEY_ID.  False: not an
+ * identity (empty, too long, characters no identity of that kind has) or no memory: *why
+ * says which, a static sentence. */
 bool ike_id_parse(const char *text, struct ike_identity *, const char **why);
 void ike_id_free(struct ike_identity *);
 /* Type and octets equal; FQDN and RFC822 domains compare without case.  Never text. */

@@ -9,7 +9,8 @@ enum { CRITICAL = 0x80 };	/* 3.2; the other bits of that octet are RESERVED */
 static bool
 is_known(uint8_t type)
 {
-	return (type >= IKE_PAYLOAD_SA && type <= IKE_PAYLOAD_EAP) || type == IKE_PAYLOAD_SKF;
+	return (type >= IKE_PAYLOAD_SA && type <= IKE_PAYLOAD_EAP) ||
+	    type == IKE_PAYLOAD_SKF;
 }
 
 static bool
@@ -137,7 +138,8 @@ ike_find_notify(const struct ike_message *m, uint16_t type, struct ike_notify *o
 
 	for (unsigned i = 0; i < m->n; i++) {
 		if (m->v[i].type != IKE_PAYLOAD_NOTIFY ||
-		    ike_parse_notify(m->v[i].body, &notify) != IKE_OK || notify.type != type)
+		    ike_parse_notify(m->v[i].body, &notify) != IKE_OK ||
+		    notify.type != type)
 			continue;
 		*out = notify;
 		return true;

@@ -1,5 +1,6 @@
 /* Header and payload chain, RFC 7296 3.1, 3.2: a datagram becomes an array of views, and
- * an array of payloads a chain.  Nothing else: no state, no keys, no judgement on content. */
+ * an array of payloads a chain.  Nothing else: no state, no keys, no judgement on
+ * content. */
 #ifndef IKE_MESSAGE_H
 #define IKE_MESSAGE_H
 
@@ -28,23 +29,25 @@ struct ike_message {
 	struct bytes octets;		/* the datagram */
 	unsigned n;
 	struct ike_payload v[IKE_MAX_PAYLOADS];
-	uint8_t sk_first;		/* first payload inside SK / SKF, which always stands last */
-	uint8_t unsupported;		/* type of the first unknown critical payload, or 0 */
+	uint8_t sk_first;		/* first payload inside SK or SKF */
+	uint8_t unsupported;		/* type of the first unknown critical one, or 0 */
 };
 
-/* The header alone; IKE_DROP when the datagram is shorter than 28 octets or its length field is
- * not the datagram's length.  Nothing is read before those two hold. */
+/* The header alone; IKE_DROP when the datagram is shorter than 28 octets or its length
+ * field is not the datagram's length.  Nothing is read before those two hold. */
 enum ike_error ike_parse_header(struct bytes datagram, struct ike_header *);
-/* The outer chain.  Fills `message` with header, octets and payloads.  A chain that does not fill the
- * datagram exactly, a payload behind SK or SKF, a payload length below 4 or over the rest, or too
- * many payloads: IKE_INVALID_SYNTAX.  Unknown payloads are left out and not counted; the first
- * unknown critical one is remembered in `unsupported`. */
+/* The outer chain.  Fills `message` with header, octets and payloads.  A chain that does
+ * not fill the datagram exactly, a payload behind SK or SKF, a payload length below 4 or
+ * over the rest, or too many payloads: IKE_INVALID_SYNTAX.  Unknown payloads are left out
+ * and not counted; the first unknown critical one is remembered in `unsupported`. */
 enum ike_error ike_parse_message(struct bytes datagram, struct ike_message *);
-/* The inner chain: appends the payloads of a decrypted SK body.  SK and SKF have no place in it. */
+/* The inner chain: appends the payloads of a decrypted SK body.  SK and SKF have no place
+ * in it. */
 enum ike_error ike_parse_chain(uint8_t first, struct bytes, struct ike_message *);
 
 /* The n-th (from 0) payload of a type, or NULL. */
-const struct ike_payload *ike_find_payload(const struct ike_message *, uint8_t type, unsigned n);
+const struct ike_payload *ike_find_payload(const struct ike_message *, uint8_t type,
+    unsigned n);
 unsigned ike_count_payloads(const struct ike_message *, uint8_t type);
 /* The first notify of a type; false when there is none (or it does not parse). */
 struct ike_notify;
@@ -59,12 +62,15 @@ struct ike_chain {
 };
 
 struct ike_chain ike_chain(uint8_t *buf, size_t cap);
-void ike_chain_open(struct ike_chain *, uint8_t type);	/* then write the body into c->w */
+void ike_chain_open(struct ike_chain *, uint8_t type);	/* then the body into its w */
 void ike_chain_close(struct ike_chain *);
-void ike_add_notify(struct ike_chain *, uint16_t type, struct bytes data);	/* protocol 0, no SPI */
+/* A whole Notify payload with protocol 0 and no SPI. */
+void ike_add_notify(struct ike_chain *, uint16_t type, struct bytes data);
 
-void ike_write_header(struct ike_writer *, const struct ike_header *);	/* length as given */
+/* Every field as given, the length too. */
+void ike_write_header(struct ike_writer *, const struct ike_header *);
 /* A whole unprotected message: header (its next and length are filled in) and chain. */
-void ike_write_message(struct ike_writer *, const struct ike_header *, const struct ike_chain *);
+void ike_write_message(struct ike_writer *, const struct ike_header *,
+    const struct ike_chain *);
 
 #endif

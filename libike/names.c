@@ -291,8 +291,8 @@ name_or_number(const char *name, const char *kind, uint16_t number, char *buf)
 const char *
 ike_exchange_name(uint8_t type, char *buf)
 {
-	return name_or_number(find_name(exchanges, COUNT(exchanges), type), "exchange", type,
-	    buf);
+	return name_or_number(find_name(exchanges, COUNT(exchanges), type), "exchange",
+	    type, buf);
 }
 
 const char *
@@ -305,7 +305,8 @@ ike_payload_name(uint8_t type, char *buf)
 const char *
 ike_notify_name(uint16_t type, char *buf)
 {
-	return name_or_number(find_name(notifies, COUNT(notifies), type), "notify", type, buf);
+	return name_or_number(find_name(notifies, COUNT(notifies), type), "notify", type,
+	    buf);
 }
 
 const char *
@@ -329,7 +330,8 @@ ike_error_name(enum ike_error error)
 }
 
 static const char *
-find_keyword(const struct keyword *v, size_t n, uint8_t type, uint16_t id, uint16_t key_bits)
+find_keyword(const struct keyword *v, size_t n, uint8_t type, uint16_t id,
+    uint16_t key_bits)
 {
 	for (size_t i = 0; i < n; i++)
 		if (v[i].type == type && v[i].id == id && v[i].key_bits == key_bits)

@@ -76,9 +76,9 @@ ike_parse_nonce(struct bytes body, struct bytes *nonce)
 	return IKE_OK;
 }
 
-/* An SPI is of no SA, of an IKE SA, or of an AH or ESP SA.  Of a protocol that is not known
- * here nothing is known about its SPIs either; whoever looks for an SPI looks at the
- * protocol first. */
+/* An SPI is of no SA, of an IKE SA, or of an AH or ESP SA.  Of a protocol that is not
+ * known here nothing is known about its SPIs either; whoever looks for an SPI looks at
+ * the protocol first. */
 static bool
 spi_fits(uint8_t protocol, uint8_t spi_len)
 {
@@ -148,7 +148,8 @@ ike_delete_spi(const struct ike_delete *del, uint16_t index)
 }
 
 void
-ike_build_delete(struct ike_writer *w, uint8_t protocol, const uint32_t *spis, uint16_t count)
+ike_build_delete(struct ike_writer *w, uint8_t protocol, const uint32_t *spis,
+    uint16_t count)
 {
 	bool with_spis = protocol != IKE_PROTOCOL_IKE;
 

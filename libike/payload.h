@@ -48,23 +48,23 @@ void ike_build_auth(struct ike_writer *, const struct ike_auth *);
 /* Nonce, 3.9: 16..256 octets, else IKE_INVALID_SYNTAX. */
 enum ike_error ike_parse_nonce(struct bytes body, struct bytes *nonce);
 
-/* Notify, 3.10.  An SPI size that does not fit the protocol is IKE_INVALID_SYNTAX; a protocol
- * that is not known fits any, so look at it before the SPI. */
+/* Notify, 3.10.  An SPI size that does not fit the protocol is IKE_INVALID_SYNTAX; a
+ * protocol that is not known fits any, so look at it before the SPI. */
 struct ike_notify { uint8_t protocol; uint16_t type; struct bytes spi, data; };
 enum ike_error ike_parse_notify(struct bytes body, struct ike_notify *);
 void ike_build_notify(struct ike_writer *, const struct ike_notify *);
 
-/* Delete, 3.11: protocol IKE with no SPI (count is 0 then), or AH / ESP with `count` SPIs of 4
- * octets.  An index beyond gives 0, which is no SPI. */
+/* Delete, 3.11: protocol IKE with no SPI (count is 0 then), or AH / ESP with `count` SPIs
+ * of 4 octets.  An index beyond gives 0, which is no SPI. */
 struct ike_delete { uint8_t protocol; uint16_t count; struct bytes spis; };
 enum ike_error ike_parse_delete(struct bytes body, struct ike_delete *);
 uint32_t ike_delete_spi(const struct ike_delete *, uint16_t index);
 void ike_build_delete(struct ike_writer *, uint8_t protocol, const uint32_t *spis,
     uint16_t count);
 
-/* Traffic Selectors, 3.13.  ike_check_ts as ike_check_sa (also: at least one, start <= end
- * address).  The iterator gives valid ranges only (esp_range_valid) and skips the others: a
- * selector of an unknown type, or ports that its protocol cannot have. */
+/* Traffic Selectors, 3.13.  ike_check_ts as ike_check_sa (also: at least one, start <=
+ * end address).  The iterator gives valid ranges only (esp_range_valid) and skips the
+ * others: a selector of an unknown type, or ports that its protocol cannot have. */
 enum ike_error ike_check_ts(struct bytes body);
 struct bytes ike_ts_list(struct bytes body);	/* the selectors behind the count */
 bool ike_next_ts(struct bytes *list, struct esp_range *);

@@ -43,7 +43,8 @@ read_attribute(struct ike_reader *r, struct ike_transform *t)
 
 	if ((type & ATTRIBUTE_TV) == 0)
 		(void)ike_read_bytes(r, value);
-	if (type == (ATTRIBUTE_TV | IKE_ATTRIBUTE_KEY_LENGTH) && t->key_bits == 0 && value != 0)
+	if (type == (ATTRIBUTE_TV | IKE_ATTRIBUTE_KEY_LENGTH) && t->key_bits == 0 &&
+	    value != 0)
 		t->key_bits = value;
 	else
 		t->unknown_attribute = true;
@@ -65,8 +66,8 @@ read_transform(struct ike_reader *r, struct ike_transform *t)
 	return !item.bad && last_agrees(r, last, MORE_TRANSFORMS);
 }
 
-/* IKE_SA_INIT has no SPI, an IKE rekey 8 octets, AH and ESP 4.  A protocol that is not known
- * is not chosen, whatever its SPI. */
+/* IKE_SA_INIT has no SPI, an IKE rekey 8 octets, AH and ESP 4.  A protocol that is not
+ * known is not chosen, whatever its SPI. */
 static bool
 spi_fits(uint8_t protocol, uint8_t spi_len)
 {

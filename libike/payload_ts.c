@@ -41,8 +41,8 @@ copy_address(struct ike_reader *r, uint8_t len, uint8_t addr[16])
 		memcpy(addr, octets.p, octets.len);
 }
 
-/* One selector; its length field is obeyed whatever its type.  Of an unknown type only the
- * length is read, and range->family is 0. */
+/* One selector; its length field is obeyed whatever its type.  Of an unknown type only
+ * the length is read, and range->family is 0. */
 static bool
 read_selector(struct ike_reader *r, struct esp_range *range)
 {

@@ -1,6 +1,6 @@
 /* The SK payload.  An AEAD authenticates header .. generic header as its associated data
- * (RFC 5282 5.1), a separate MAC everything in front of the ICV (RFC 7296 3.14): with the IV and
- * the ciphertext behind it in place, the same `aad` serves both. */
+ * (RFC 5282 5.1), a separate MAC everything in front of the ICV (RFC 7296 3.14): with the
+ * IV and the ciphertext behind it in place, the same `aad` serves both. */
 #include "libike/protect.h"
 
 /* A key made for one message: contexts are a cache that an SK payload has no use for. */
@@ -19,7 +19,8 @@ run_once(const struct esp_transform *t, const struct ike_keys *keys, bool by_ini
 	return true;
 }
 
-/* Finds IV, ciphertext and ICV of the SK payload; all lengths are checked before any is used. */
+/* Finds IV, ciphertext and ICV of the SK payload; all lengths are checked before any is
+ * used. */
 static bool
 find_parts(const struct esp_transform *t, uint8_t *buf, const struct ike_message *m,
     struct esp_op *op)
@@ -92,8 +93,8 @@ lay_out(const struct esp_transform *t, const struct ike_header *header,
 	size_t length_at;
 
 	full.next = IKE_PAYLOAD_SK;
-	full.length = (uint32_t)(IKE_HEADER_LEN + IKE_PAYLOAD_HEADER_LEN + t->iv_len + inner +
-	    t->icv_len);
+	full.length = (uint32_t)(IKE_HEADER_LEN + IKE_PAYLOAD_HEADER_LEN + t->iv_len +
+	    inner + t->icv_len);
 	ike_write_header(w, &full);
 	ike_write8(w, chain->first);
 	ike_write8(w, 0);
@@ -113,7 +114,8 @@ lay_out(const struct esp_transform *t, const struct ike_header *header,
 	return true;
 }
 
-/* An AEAD wants an IV that never comes back (RFC 5282 3.1), CBC one that cannot be foreseen. */
+/* An AEAD wants an IV that never comes back (RFC 5282 3.1), CBC one that cannot be
+ * foreseen. */
 static void
 make_iv(const struct esp_transform *t, uint64_t counter, const struct ike_random *random,
     uint8_t *iv)

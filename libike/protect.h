@@ -5,21 +5,21 @@
 #include "libike/keys.h"
 #include "libike/message.h"
 
-/* Opens the SK payload, which stands last in `m`, in place.  Then the payloads of `m` are the
- * inner ones alone: what stood outside is ignored (of an unknown critical one `unsupported`
- * stays, 2.5).  `by_initiator`: sent by the original initiator of the SA.  `buf` is the datagram that
- * m->octets views.
+/* Opens the SK payload, which stands last in `m`, in place.  Then the payloads of `m` are
+ * the inner ones alone: what stood outside is ignored (of an unknown critical one
+ * `unsupported` stays, 2.5).  `by_initiator`: sent by the original initiator of the SA.
+ * `buf` is the datagram that m->octets views.
  * IKE_DROP: no SK payload, too short, or its ICV is wrong: as if it had never come.
  * IKE_INVALID_SYNTAX: the ICV is right and what is inside is malformed (T91).
  * IKE_NO_MEMORY.  On any failure `m` must not be used further. */
 enum ike_error ike_open_message(const struct ike_suite *, const struct ike_keys *,
     bool by_initiator, uint8_t *buf, struct ike_message *m);
 
-/* Appends a whole protected message: header, SK payload with the chain.  `counter` is unique
- * under this key (the IV of an AEAD); a CBC IV comes from `random`.
- * IKE_OK; IKE_NO_MEMORY when the library or the buffer failed: then nothing may be sent. */
+/* Appends a whole protected message: header, SK payload with the chain.  `counter` is
+ * unique under this key (the IV of an AEAD); a CBC IV comes from `random`.
+ * IKE_OK; IKE_NO_MEMORY when the library or the buffer failed: then nothing is to be sent. */
 enum ike_error ike_seal_message(const struct ike_suite *, const struct ike_keys *,
-    bool by_initiator, const struct ike_header *, const struct ike_chain *, uint64_t counter,
-    const struct ike_random *, struct ike_writer *);
+    bool by_initiator, const struct ike_header *, const struct ike_chain *,
+    uint64_t counter, const struct ike_random *, struct ike_writer *);
 
 #endif

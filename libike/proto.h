@@ -30,8 +30,9 @@ enum ike_header_flag {	/* 3.1 */
 
 enum ike_payload_type {	/* 3.2 */
 	IKE_PAYLOAD_NONE = 0,
-	IKE_PAYLOAD_SA = 33, IKE_PAYLOAD_KE = 34, IKE_PAYLOAD_IDI = 35, IKE_PAYLOAD_IDR = 36,
-	IKE_PAYLOAD_CERT = 37, IKE_PAYLOAD_CERTREQ = 38, IKE_PAYLOAD_AUTH = 39,
+	IKE_PAYLOAD_SA = 33, IKE_PAYLOAD_KE = 34, IKE_PAYLOAD_IDI = 35,
+	IKE_PAYLOAD_IDR = 36, IKE_PAYLOAD_CERT = 37, IKE_PAYLOAD_CERTREQ = 38,
+	IKE_PAYLOAD_AUTH = 39,
 	IKE_PAYLOAD_NONCE = 40, IKE_PAYLOAD_NOTIFY = 41, IKE_PAYLOAD_DELETE = 42,
 	IKE_PAYLOAD_VENDOR = 43, IKE_PAYLOAD_TSI = 44, IKE_PAYLOAD_TSR = 45,
 	IKE_PAYLOAD_SK = 46, IKE_PAYLOAD_CP = 47, IKE_PAYLOAD_EAP = 48,
@@ -39,12 +40,13 @@ enum ike_payload_type {	/* 3.2 */
 };
 
 enum ike_protocol {	/* 3.3.1 */
-	IKE_PROTOCOL_NONE = 0, IKE_PROTOCOL_IKE = 1, IKE_PROTOCOL_AH = 2, IKE_PROTOCOL_ESP = 3
+	IKE_PROTOCOL_NONE = 0, IKE_PROTOCOL_IKE = 1, IKE_PROTOCOL_AH = 2,
+	IKE_PROTOCOL_ESP = 3
 };
 
 enum ike_transform_type {	/* 3.3.2; 6..12 are additional key exchanges, RFC 9370 */
 	IKE_ENCR = 1, IKE_PRF = 2, IKE_INTEG = 3, IKE_KE = 4, IKE_ESN = 5,
-	IKE_TRANSFORM_TYPES = 14	/* a chosen proposal is an array indexed by type 1..13 */
+	IKE_TRANSFORM_TYPES = 14	/* size of an array indexed by type */
 };
 
 enum ike_transform_id {		/* 3.3.2, RFC 8221, 8247, 8031, 5282, 7634 */
@@ -53,9 +55,9 @@ enum ike_transform_id {		/* 3.3.2, RFC 8221, 8247, 8031, 5282, 7634 */
 	IKE_PRF_HMAC_SHA2_512 = 7,
 	IKE_INTEG_NONE = 0, IKE_INTEG_HMAC_SHA1_96 = 2, IKE_INTEG_HMAC_SHA2_256_128 = 12,
 	IKE_INTEG_HMAC_SHA2_384_192 = 13, IKE_INTEG_HMAC_SHA2_512_256 = 14,
-	IKE_KE_NONE = 0, IKE_KE_MODP_1024 = 2, IKE_KE_MODP_2048 = 14, IKE_KE_MODP_3072 = 15,
-	IKE_KE_MODP_4096 = 16, IKE_KE_ECP_256 = 19, IKE_KE_ECP_384 = 20, IKE_KE_ECP_521 = 21,
-	IKE_KE_CURVE25519 = 31,
+	IKE_KE_NONE = 0, IKE_KE_MODP_1024 = 2, IKE_KE_MODP_2048 = 14,
+	IKE_KE_MODP_3072 = 15, IKE_KE_MODP_4096 = 16, IKE_KE_ECP_256 = 19,
+	IKE_KE_ECP_384 = 20, IKE_KE_ECP_521 = 21, IKE_KE_CURVE25519 = 31,
 	IKE_ESN_NO = 0, IKE_ESN_YES = 1
 };
 
@@ -72,13 +74,18 @@ enum ike_status_notify {	/* 3.10.1, status types */
 };
 
 enum ike_id_type {	/* 3.5 */
-	IKE_ID_IPV4_ADDR = 1, IKE_ID_FQDN = 2, IKE_ID_RFC822_ADDR = 3, IKE_ID_IPV6_ADDR = 5,
-	IKE_ID_DER_ASN1_DN = 9, IKE_ID_DER_ASN1_GN = 10, IKE_ID_KEY_ID = 11
+	IKE_ID_IPV4_ADDR = 1, IKE_ID_FQDN = 2, IKE_ID_RFC822_ADDR = 3,
+	IKE_ID_IPV6_ADDR = 5, IKE_ID_DER_ASN1_DN = 9, IKE_ID_DER_ASN1_GN = 10,
+	IKE_ID_KEY_ID = 11
 };
 
-enum ike_auth_method { IKE_AUTH_RSA = 1, IKE_AUTH_PSK = 2, IKE_AUTH_SIGNATURE = 14 };	/* 3.8 */
+enum ike_auth_method {	/* 3.8 */
+	IKE_AUTH_RSA = 1, IKE_AUTH_PSK = 2, IKE_AUTH_SIGNATURE = 14
+};
 
-enum ike_ts_type { IKE_TS_IPV4_ADDR_RANGE = 7, IKE_TS_IPV6_ADDR_RANGE = 8 };	/* 3.13.1 */
+enum ike_ts_type {	/* 3.13.1 */
+	IKE_TS_IPV4_ADDR_RANGE = 7, IKE_TS_IPV6_ADDR_RANGE = 8
+};
 
 /* Number to text, for people.  Never NULL: an unknown number is printed into `buf`
  * (at least IKE_NAME_LEN octets), which is returned; any value is safe. */
@@ -87,8 +94,8 @@ const char *ike_exchange_name(uint8_t type, char *buf);
 const char *ike_payload_name(uint8_t type, char *buf);
 const char *ike_notify_name(uint16_t type, char *buf);
 const char *ike_transform_type_name(uint8_t type, char *buf);
-/* As a proposal string spells it: "aes256gcm16", "prfsha256", "x25519"; of the IANA numbers
- * that others offer and that are not spoken here, too: "3des", "modp1536". */
+/* As a proposal string spells it: "aes256gcm16", "prfsha256", "x25519"; of the IANA
+ * numbers that others offer and that are not spoken here, too: "3des", "modp1536". */
 const char *ike_transform_name(uint8_t type, uint16_t id, uint16_t key_bits, char *buf);
 
 /* The way back: a keyword of `len` characters, lower case, strongSwan's aliases included

@@ -54,8 +54,8 @@ drop_covered(struct ike_ts *ts, const struct esp_range *range)
 	ts->n = kept;
 }
 
-/* ts has room for IKE_MAX_TS.  What comes when it is full is left out: an answer may always be
- * narrower. */
+/* ts has room for IKE_MAX_TS.  What comes when it is full is left out: an answer may
+ * always be narrower. */
 static void
 add(struct ike_ts *ts, const struct esp_range *range)
 {
@@ -98,14 +98,16 @@ ike_ts_within(const struct ike_ts *inner, const struct ike_ts *outer)
 
 /* An SA's packets have one protocol, so where one side says any the other decides. */
 static bool
-pair(const struct esp_range *local, const struct esp_range *remote, struct esp_selector *out)
+pair(const struct esp_range *local, const struct esp_range *remote,
+    struct esp_selector *out)
 {
 	if (local->family != remote->family || (local->protocol != remote->protocol &&
 	    local->protocol != 0 && remote->protocol != 0))
 		return false;
 	out->local = *local;
 	out->remote = *remote;
-	out->local.protocol |= remote->protocol;	/* one of them is 0, or they are equal */
+	/* one of them is 0, or they are equal */
+	out->local.protocol |= remote->protocol;
 	out->remote.protocol = out->local.protocol;
 	return true;
 }

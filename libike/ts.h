@@ -14,9 +14,10 @@ void ike_ts_free(struct ike_ts *);
 /* Reads a checked TS payload body.  IKE_OK or IKE_NO_MEMORY. */
 enum ike_error ike_ts_read(struct bytes body, struct ike_ts *);
 
-/* out = the part of `offer` that `policy` allows, without duplicates and without ranges that another
- * one contains, in the offer's order (so that the first selector, the triggering packet's, stays
- * covered).  IKE_OK, IKE_TS_UNACCEPTABLE when nothing is left, IKE_NO_MEMORY. */
+/* out = the part of `offer` that `policy` allows, without duplicates and without ranges
+ * that another one contains, in the offer's order (so that the first selector, the
+ * triggering packet's, stays covered).  IKE_OK, IKE_TS_UNACCEPTABLE when nothing is left,
+ * IKE_NO_MEMORY. */
 enum ike_error ike_ts_narrow(const struct ike_ts *offer, const struct ike_ts *policy,
     struct ike_ts *out);
 

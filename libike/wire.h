@@ -21,8 +21,8 @@ uint8_t ike_read8(struct ike_reader *);
 uint16_t ike_read16(struct ike_reader *);
 uint32_t ike_read32(struct ike_reader *);
 uint64_t ike_read64(struct ike_reader *);
-struct bytes ike_read_bytes(struct ike_reader *, size_t);	/* a view of the next octets */
-struct bytes ike_read_rest(struct ike_reader *);		/* all that is left, maybe none */
+struct bytes ike_read_bytes(struct ike_reader *, size_t);	/* a view */
+struct bytes ike_read_rest(struct ike_reader *);	/* all that is left, maybe none */
 
 /* Appends to a buffer that the caller owns.  A field is written whole or not at all: the
  * first one that does not fit sets `bad`, and nothing more is written. */
@@ -39,8 +39,10 @@ void ike_write32(struct ike_writer *, uint32_t);
 void ike_write64(struct ike_writer *, uint64_t);
 void ike_write_bytes(struct ike_writer *, struct bytes);
 void ike_write_zero(struct ike_writer *, size_t n);
-uint8_t *ike_write_space(struct ike_writer *, size_t n);	/* to be filled by the caller; NULL: no room */
-void ike_patch8(struct ike_writer *, size_t at, uint8_t);	/* over what was written */
+/* For the caller to fill; NULL: no room. */
+uint8_t *ike_write_space(struct ike_writer *, size_t n);
+/* Over what was written. */
+void ike_patch8(struct ike_writer *, size_t at, uint8_t);
 
 /* A 16-bit length that is known only later.  open reserves it; close stores the octets
  * written since `at - before`: `before` octets in front of the length field count too. */

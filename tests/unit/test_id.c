@@ -3,6 +3,7 @@
 
 #include "libike/id.h"
 #include "tests/unit/octets.h"
+#include "tests/unit/run.h"
 #include "tests/unit/vectors.h"
 
 static const struct {
@@ -47,9 +48,10 @@ END_TEST
 
 static const char *const bad[] = {
 	"", " ", "a b", "a..b", ".a", "a.", "192.0.2", "192.0.2.300", "10.0.0.0/8",
-	"10.0.0.1-10.0.0.2", "10.0.0.1[tcp]", "2001:db8::/32", "2001:db8:::1", "a:b", "@", "@@a",
-	"@a b", "a@", "@a@b", "a@b@c", "a@b c", "a b@c", "a\\b@c", "a@b..c", "a\x7f@b", "caf\xc3\xa9.example",
-	"keyid:", "keyid:0x", "keyid:0x0", "keyid:0x0g", "keyid:0x 00", "C=DE, O=x", "a/b", "*.example"
+	"10.0.0.1-10.0.0.2", "10.0.0.1[tcp]", "2001:db8::/32", "2001:db8:::1", "a:b", "@",
+	"@@a", "@a b", "a@", "@a@b", "a@b@c", "a@b c", "a b@c", "a\\b@c", "a@b..c",
+	"a\x7f@b", "caf\xc3\xa9.example", "keyid:", "keyid:0x", "keyid:0x0", "keyid:0x0g",
+	"keyid:0x 00", "C=DE, O=x", "a/b", "*.example"
 };
 
 START_TEST(id_parse_bad)
@@ -57,7 +59,8 @@ START_TEST(id_parse_bad)
 	const char *why = NULL;
 	struct ike_identity id = { 99, { NULL, 5 } };
 
-	ck_assert_msg(!ike_id_parse(bad[_i], &id, &why), "\"%s\" is an identity", bad[_i]);
+	ck_assert_msg(!ike_id_parse(bad[_i], &id, &why), "\"%s\" is an identity",
+	    bad[_i]);
 	ck_assert_ptr_nonnull(why);
 	ck_assert_uint_gt(strlen(why), 0);
 	ck_assert_uint_eq(id.type, 99);
@@ -65,7 +68,8 @@ START_TEST(id_parse_bad)
 }
 END_TEST
 
-/* Labels of 63 and 64, names of 253 and 254, users of 64 and 65, key ids of 1024 and 1025. */
+/* Labels of 63 and 64, names of 253 and 254, users of 64 and 65, key ids of 1024 and
+ * 1025. */
 START_TEST(id_parse_limits)
 {
 	static const struct {
@@ -78,7 +82,8 @@ START_TEST(id_parse_limits)
 		{ "", 253, 50, "", true }, { "", 254, 50, "", false },
 		{ "", 64, 100, "@b", true }, { "", 65, 100, "@b", false },
 		{ "keyid:", 1024, 2000, "", true }, { "keyid:", 1025, 2000, "", false },
-		{ "keyid:0x", 2048, 3000, "", true }, { "keyid:0x", 2050, 3000, "", false }
+		{ "keyid:0x", 2048, 3000, "", true },
+		{ "keyid:0x", 2050, 3000, "", false }
 	};
 
 	for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -119,7 +124,8 @@ static const struct {
 	{ { 11, 11 }, "Key", "key", false },
 	{ { 11, 11 }, "key", "key", true },
 	{ { 1, 1 }, "AAAA", "aaaa", false },
-	{ { 9, 9 }, "AAAA", "aaaa", false },	/* strongSwan CVE-2013-6075: octets, not parsing */
+	/* strongSwan CVE-2013-6075: octets, not parsing */
+	{ { 9, 9 }, "AAAA", "aaaa", false },
 	{ { 9, 9 }, "", "", true },
 	{ { 2, 2 }, "", "", true },
 	{ { 2, 2 }, "@", "`", false },		/* 0x20 apart, and no letters */
@@ -128,8 +134,9 @@ static const struct {
 
 START_TEST(id_equality)
 {
-	struct ike_identity a = { pairs[_i].type[0], bytes_of(pairs[_i].a, strlen(pairs[_i].a)) };
-	struct ike_identity b = { pairs[_i].type[1], bytes_of(pairs[_i].b, strlen(pairs[_i].b)) };
+	const char *a_text = pairs[_i].a, *b_text = pairs[_i].b;
+	struct ike_identity a = { pairs[_i].type[0], bytes_of(a_text, strlen(a_text)) };
+	struct ike_identity b = { pairs[_i].type[1], bytes_of(b_text, strlen(b_text)) };
 
 	ck_assert_int_eq(ike_id_equal(&a, &b), pairs[_i].equal);
 	ck_assert_int_eq(ike_id_equal(&b, &a), pairs[_i].equal);
@@ -182,7 +189,8 @@ START_TEST(id_print_table)
 	struct bytes data = octets(texts[_i].data);
 	char text[128];
 
-	ck_assert_str_eq(ike_id_print(texts[_i].type, data, text, sizeof text), texts[_i].want);
+	ck_assert_str_eq(ike_id_print(texts[_i].type, data, text, sizeof text),
+	    texts[_i].want);
 	octets_free(data);
 }
 END_TEST
@@ -204,8 +212,8 @@ START_TEST(id_print_reads_back)
 }
 END_TEST
 
-/* A peer's octets, however many and whatever (WatchGuard CVE-2025-9242): printable, terminated and
- * inside the buffer; and what does not fit says so. */
+/* A peer's octets, however many and whatever (WatchGuard CVE-2025-9242): printable,
+ * terminated and inside the buffer; and what does not fit says so. */
 START_TEST(id_print_anything)
 {
 	static const size_t lengths[] = { 0, 1, 3, 4, 5, 15, 16, 17, 255, 4096, 60000 };
@@ -226,8 +234,8 @@ START_TEST(id_print_anything)
 			if (ok && lengths[i] >= 255)
 				ok = size < 4 || strstr(text, "...") != NULL;
 			if (!ok)
-				ck_abort_msg("type %u, %zu octets in %zu", type, lengths[i],
-				    size);
+				ck_abort_msg("type %u, %zu octets in %zu", type,
+				    lengths[i], size);
 			free(text);
 			free(data);
 		}
@@ -259,10 +267,7 @@ END_TEST
 int
 main(void)
 {
-	Suite *suite = suite_create("id");
 	TCase *tcase = tcase_create("id");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_loop_test(tcase, id_parse_good, 0, ROWS(good));
 	tcase_add_loop_test(tcase, id_parse_bad, 0, ROWS(bad));
@@ -273,10 +278,5 @@ main(void)
 	tcase_add_loop_test(tcase, id_print_reads_back, 0, ROWS(good));
 	tcase_add_test(tcase, id_print_anything);
 	tcase_add_test(tcase, id_print_cut);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_tests("id", tcase);
 }

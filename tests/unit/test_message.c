@@ -4,6 +4,7 @@
 #include "libike/message.h"
 #include "libike/payload.h"
 #include "tests/unit/octets.h"
+#include "tests/unit/run.h"
 #include "tests/unit/vectors.h"
 
 enum { CRITICAL = 0x80, ROOM = 70000 };
@@ -74,7 +75,8 @@ expect(struct draft *d, enum ike_error error, struct ike_message *m)
 static struct bytes
 sample(void)
 {
-	static const uint8_t types[] = { IKE_PAYLOAD_SA, IKE_PAYLOAD_KE, IKE_PAYLOAD_NONCE };
+	static const uint8_t types[] = { IKE_PAYLOAD_SA, IKE_PAYLOAD_KE,
+	    IKE_PAYLOAD_NONCE };
 	uint8_t buf[256], out[256];
 	struct ike_chain chain = ike_chain(buf, sizeof buf);
 	struct ike_writer w = ike_writer(out, sizeof out);
@@ -93,8 +95,8 @@ sample(void)
 
 START_TEST(header_round_trip)
 {
-	struct bytes want = octets("1112131415161718 2122232425262728 21 20 22 08 31323334"
-	    " 0000001c");
+	struct bytes want = octets("1112131415161718 2122232425262728 21 20 22 08"
+	    " 31323334 0000001c");
 	struct ike_header header = request, back;
 	uint8_t buf[28];
 	struct ike_writer w = ike_writer(buf, sizeof buf);
@@ -115,7 +117,8 @@ START_TEST(header_round_trip)
 }
 END_TEST
 
-/* T15, T82, libreswan CVE-2013-4564: nothing is read before the length is known to be there. */
+/* T15, T82, libreswan CVE-2013-4564: nothing is read before the length is known to be
+ * there. */
 START_TEST(header_short_datagrams)
 {
 	for (size_t n = 0; n < IKE_HEADER_LEN; n++) {
@@ -278,8 +281,8 @@ check_type(uint8_t type, unsigned place, uint8_t flags)
 	ck_assert_msg(error == (bad ? IKE_INVALID_SYNTAX : IKE_OK) && (bad ||
 	    (m.n == (known_type(type) ? 3 : 2) &&
 	    m.unsupported == (known_type(type) || flags == 0 ? 0 : type))),
-	    "type %u at %u, flags %02x: error %d, n %u, unsupported %u", type, place, flags,
-	    error, m.n, m.unsupported);
+	    "type %u at %u, flags %02x: error %d, n %u, unsupported %u", type, place,
+	    flags, error, m.n, m.unsupported);
 }
 
 /* T19, T20, T21 and strongSwan CVE-2015-3991: IKEv1's types mean nothing. */
@@ -352,7 +355,8 @@ START_TEST(message_sk_behind_others)
 }
 END_TEST
 
-/* libreswan CVE-2026-12413: the cap is an ordinary error, and unknown payloads fill nothing. */
+/* libreswan CVE-2026-12413: the cap is an ordinary error, and unknown payloads fill
+ * nothing. */
 START_TEST(message_cap)
 {
 	for (unsigned n = IKE_MAX_PAYLOADS - 1; n <= IKE_MAX_PAYLOADS + 1; n++) {
@@ -435,7 +439,8 @@ END_TEST
 START_TEST(inner_chain_every_type)
 {
 	for (unsigned type = 0; type <= UINT8_MAX; type++) {
-		const uint8_t types[] = { IKE_PAYLOAD_NONCE, (uint8_t)type, IKE_PAYLOAD_NONCE };
+		const uint8_t types[] = { IKE_PAYLOAD_NONCE, (uint8_t)type,
+		    IKE_PAYLOAD_NONCE };
 		struct bytes b = inner_octets(types, 3, CRITICAL);
 		struct ike_message m = { .n = 0 };
 		bool bad = type == 0 || type == IKE_PAYLOAD_SK || type == IKE_PAYLOAD_SKF;
@@ -445,7 +450,8 @@ START_TEST(inner_chain_every_type)
 		ck_assert_msg(error == (bad ? IKE_INVALID_SYNTAX : IKE_OK) && (bad ||
 		    (m.n == (known_type(type) ? 3 : 2) &&
 		    m.unsupported == (known_type(type) ? 0 : type))),
-		    "type %u: error %d, n %u, unsupported %u", type, error, m.n, m.unsupported);
+		    "type %u: error %d, n %u, unsupported %u", type, error, m.n,
+		    m.unsupported);
 	}
 }
 END_TEST
@@ -575,8 +581,8 @@ END_TEST
 
 /* ---- anything ---- */
 
-/* Whatever is parsed, every view lies where it came from.  Without assertions: Check reports each
- * to its parent, and these are too many. */
+/* Whatever is parsed, every view lies where it came from.  Without assertions: Check
+ * reports each to its parent, and these are too many. */
 static bool
 body_is_safe(struct bytes body)
 {
@@ -591,8 +597,8 @@ body_is_safe(struct bytes body)
 	return (ike_parse_ke(body, &ke) != IKE_OK || octets_within(ke.data, body)) &&
 	    (ike_parse_id(body, &id) != IKE_OK || octets_within(id.data, body)) &&
 	    (ike_parse_auth(body, &auth) != IKE_OK || octets_within(auth.data, body)) &&
-	    (ike_parse_notify(body, &notify) != IKE_OK || (octets_within(notify.spi, body) &&
-	    octets_within(notify.data, body))) &&
+	    (ike_parse_notify(body, &notify) != IKE_OK ||
+	    (octets_within(notify.spi, body) && octets_within(notify.data, body))) &&
 	    (ike_parse_delete(body, &del) != IKE_OK || (octets_within(del.spis, body) &&
 	    ike_delete_spi(&del, del.count) == 0));
 }
@@ -632,10 +638,7 @@ END_TEST
 int
 main(void)
 {
-	Suite *suite = suite_create("message");
 	TCase *tcase = tcase_create("message");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, header_round_trip);
@@ -661,10 +664,5 @@ main(void)
 	tcase_add_test(tcase, chain_overflows);
 	tcase_add_test(tcase, chain_payload_too_long);
 	tcase_add_test(tcase, message_mutations);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_tests("message", tcase);
 }

@@ -5,10 +5,12 @@
 #include "libike/ike.h"
 #include "libike/payload.h"
 #include "libike/proto.h"
+#include "tests/unit/run.h"
 
-/* A name is never NULL, never empty and fits where an unknown number would be printed; the buffer
- * is exactly as large as promised, so ASan sees one octet too many (libreswan CVE-2015-3204).
- * One assertion at the end: Check reports each to its parent, and these are millions. */
+/* A name is never NULL, never empty and fits where an unknown number would be printed;
+ * the buffer is exactly as large as promised, so ASan sees one octet too many (libreswan
+ * CVE-2015-3204). One assertion at the end: Check reports each to its parent, and these
+ * are millions. */
 static bool
 is_name(const char *name, const char *buf, unsigned number)
 {
@@ -57,10 +59,11 @@ START_TEST(names_of_every_transform)
 
 	for (unsigned t = 0; t < sizeof types; t++)
 		for (unsigned id = 0; id <= UINT16_MAX; id++)
-			check_name(ike_transform_name(types[t], (uint16_t)id, 0, buf), buf, id);
+			check_name(ike_transform_name(types[t], (uint16_t)id, 0, buf),
+			    buf, id);
 	for (unsigned bits = 1; bits <= UINT16_MAX; bits++)
-		check_name(ike_transform_name(IKE_ENCR, IKE_ENCR_AES_CBC, (uint16_t)bits, buf),
-		    buf, bits);
+		check_name(ike_transform_name(IKE_ENCR, IKE_ENCR_AES_CBC, (uint16_t)bits,
+		    buf), buf, bits);
 	for (unsigned t = 0; t <= UINT8_MAX; t++)
 		check_name(ike_transform_name((uint8_t)t, 65535, 65535, buf), buf, 65535);
 	free(buf);
@@ -169,8 +172,8 @@ END_TEST
 START_TEST(keyword_unknown)
 {
 	static const char *const words[] = {
-		"", "a", "aes25", "aes2560", "AES256", "aes256 ", " aes256", "3des", "md5",
-		"modp768", "prfmd5", "x448", "KE_31", "modp", "default", "-"
+		"", "a", "aes25", "aes2560", "AES256", "aes256 ", " aes256", "3des",
+		"md5", "modp768", "prfmd5", "x448", "KE_31", "modp", "default", "-"
 	};
 
 	for (unsigned i = 0; i < sizeof words / sizeof *words; i++) {
@@ -201,10 +204,7 @@ END_TEST
 int
 main(void)
 {
-	Suite *suite = suite_create("names");
 	TCase *tcase = tcase_create("names");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, names_of_every_octet);
@@ -217,10 +217,5 @@ main(void)
 	tcase_add_test(tcase, keyword_printed_reads_back);
 	tcase_add_test(tcase, keyword_unknown);
 	tcase_add_test(tcase, keyword_ends_at_its_length);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_tests("names", tcase);
 }

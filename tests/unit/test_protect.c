@@ -4,6 +4,7 @@
 #include "libike/payload.h"
 #include "libike/protect.h"
 #include "tests/unit/octets.h"
+#include "tests/unit/run.h"
 #include "tests/unit/vectors.h"
 
 enum { ROOM = 4096 };
@@ -69,15 +70,16 @@ make_chain(uint8_t *buf, size_t cap, uint8_t type, size_t n)
 
 /* A sealed message on an exactly sized allocation. */
 static struct bytes
-seal(const struct end *e, bool by_initiator, const struct ike_chain *chain, uint64_t counter)
+seal(const struct end *e, bool by_initiator, const struct ike_chain *chain,
+    uint64_t counter)
 {
 	uint64_t seed = counter;
 	const struct ike_random random = { fill, &seed };
 	uint8_t buf[ROOM];
 	struct ike_writer w = ike_writer(buf, sizeof buf);
 
-	ck_assert_int_eq(ike_seal_message(&e->suite, &e->keys, by_initiator, &request, chain,
-	    counter, &random, &w), IKE_OK);
+	ck_assert_int_eq(ike_seal_message(&e->suite, &e->keys, by_initiator, &request,
+	    chain, counter, &random, &w), IKE_OK);
 	return octets_prefix(ike_written(&w), w.len);
 }
 
@@ -91,12 +93,13 @@ seal_one(const struct end *e, size_t n)
 }
 
 static enum ike_error
-open_message(const struct end *e, bool by_initiator, struct bytes b, struct ike_message *m)
+open_message(const struct end *e, bool by_initiator, struct bytes b,
+    struct ike_message *m)
 {
 	enum ike_error error = ike_parse_message(b, m);
 
-	return error != IKE_OK ? error : ike_open_message(&e->suite, &e->keys, by_initiator,
-	    (uint8_t *)(uintptr_t)b.p, m);
+	return error != IKE_OK ? error : ike_open_message(&e->suite, &e->keys,
+	    by_initiator, (uint8_t *)(uintptr_t)b.p, m);
 }
 
 /* ---- known answer ---- */
@@ -143,7 +146,8 @@ END_TEST
 
 /* ---- round trips ---- */
 
-/* Every padding that a block cipher needs, both directions, and the empty INFORMATIONAL. */
+/* Every padding that a block cipher needs, both directions, and the empty
+ * INFORMATIONAL. */
 START_TEST(protect_round_trip)
 {
 	struct end e = make_end(_i);
@@ -156,7 +160,8 @@ START_TEST(protect_round_trip)
 		struct ike_message m;
 
 		ck_assert_uint_eq((b.len - 32 - t->iv_len - t->icv_len) % t->align, 0);
-		ck_assert_uint_le(b.len, 32 + t->iv_len + t->icv_len + chain.w.len + t->align);
+		ck_assert_uint_le(b.len,
+		    32 + t->iv_len + t->icv_len + chain.w.len + t->align);
 		ck_assert_int_eq(open_message(&e, n % 2 == 0, b, &m), IKE_OK);
 		ck_assert_uint_eq(m.header.next, IKE_PAYLOAD_SK);
 		ck_assert_uint_eq(m.header.message_id, request.message_id);
@@ -193,7 +198,8 @@ END_TEST
 
 /* ---- what is not from the peer ---- */
 
-/* Every octet of the message counts; nothing of the SA changes (OpenIKED baf0c8e), T45. */
+/* Every octet of the message counts; nothing of the SA changes (OpenIKED baf0c8e),
+ * T45. */
 START_TEST(protect_tampered)
 {
 	static const uint8_t flips[] = { 0x01, 0x80, 0xff };
@@ -209,7 +215,8 @@ START_TEST(protect_tampered)
 			p[at] ^= flips[f];
 			error = open_message(&e, true, bytes_of(p, b.len), &m);
 			/* a header that does not parse is found earlier */
-			if (error != IKE_DROP && !(error == IKE_INVALID_SYNTAX && at < 32))
+			if (error != IKE_DROP &&
+			    !(error == IKE_INVALID_SYNTAX && at < 32))
 				ck_abort_msg("octet %zu: %d", at, error);
 			free(p);
 		}
@@ -229,8 +236,8 @@ START_TEST(protect_wrong_direction)
 }
 END_TEST
 
-/* SK bodies of every length up to the shortest that could be one; then of one octet more or less than
- * whole blocks. */
+/* SK bodies of every length up to the shortest that could be one; then of one octet more
+ * or less than whole blocks. */
 START_TEST(protect_short)
 {
 	struct end e = make_end(_i);
@@ -296,10 +303,11 @@ END_TEST
 
 /* ---- what is from the peer and wrong, or odd ---- */
 
-/* Seals `plain` as the SK payload's content, padding and all, behind outer payloads that are
- * already written. */
+/* Seals `plain` as the SK payload's content, padding and all, behind outer payloads that
+ * are already written; `next` is the type of the first of them, or of the SK payload
+ * itself. */
 static struct bytes
-seal_raw(const struct end *e, struct bytes outer, uint8_t outer_first, uint8_t first,
+seal_raw(const struct end *e, struct bytes outer, uint8_t next, uint8_t first,
     struct bytes plain)
 {
 	const struct esp_transform *t = e->suite.cipher;
@@ -309,7 +317,7 @@ seal_raw(const struct end *e, struct bytes outer, uint8_t outer_first, uint8_t f
 	struct ike_writer w = ike_writer(buf, sizeof buf);
 	struct esp_op op = { .len = (uint32_t)plain.len };
 
-	header.next = outer.len != 0 ? outer_first : IKE_PAYLOAD_SK;
+	header.next = next;
 	header.length = (uint32_t)(IKE_HEADER_LEN + outer.len + sk);
 	ike_write_header(&w, &header);
 	ike_write_bytes(&w, outer);
@@ -322,8 +330,10 @@ seal_raw(const struct end *e, struct bytes outer, uint8_t outer_first, uint8_t f
 	op.icv = ike_write_space(&w, t->icv_len);
 	ck_assert(!w.bad);
 	memset(op.iv, 9, t->iv_len);
-	memcpy(op.data, plain.p, plain.len);
-	op.key = t->new_key(t, bytes_of(e->keys.i, e->keys.cipher_len), bytes_of(NULL, 0));
+	if (plain.len != 0)
+		memcpy(op.data, plain.p, plain.len);
+	op.key = t->new_key(t, bytes_of(e->keys.i, e->keys.cipher_len),
+	    bytes_of(NULL, 0));
 	t->seal(NULL, &op, 1);
 	ck_assert(op.ok);
 	t->free_key(op.key);
@@ -340,13 +350,39 @@ START_TEST(protect_pad_length)
 		struct ike_message m;
 		enum ike_error error;
 
-		b = seal_raw(&e, bytes_of(NULL, 0), 0, IKE_PAYLOAD_NONE, plain);
+		b = seal_raw(&e, bytes_of(NULL, 0), IKE_PAYLOAD_SK, IKE_PAYLOAD_NONE,
+		    plain);
 		error = open_message(&e, true, b, &m);
 		ck_assert_msg(error == (pad == 31 ? IKE_OK : IKE_INVALID_SYNTAX),
 		    "pad length %u: %d", pad, error);
+		octets_free(b);
+		b = seal_raw(&e, bytes_of(NULL, 0), IKE_PAYLOAD_SK, IKE_PAYLOAD_NONCE,
+		    plain);
+		error = open_message(&e, true, b, &m);
+		ck_assert_msg(error == IKE_INVALID_SYNTAX, "pad length %u: %d", pad,
+		    error);
 		octets_free(plain);
 		octets_free(b);
 	}
+}
+END_TEST
+
+/* Authentic and still no SK payload: one without even a pad length, and one of another
+ * type. */
+START_TEST(protect_authentic_but_no_sk)
+{
+	struct end e = make_end(_i);
+	struct bytes plain = octets_of(0, 16), b;
+	struct ike_message m;
+
+	b = seal_raw(&e, bytes_of(NULL, 0), IKE_PAYLOAD_SK, IKE_PAYLOAD_NONE,
+	    bytes_of(NULL, 0));
+	ck_assert_int_eq(open_message(&e, true, b, &m), IKE_DROP);
+	octets_free(b);
+	b = seal_raw(&e, bytes_of(NULL, 0), IKE_PAYLOAD_SKF, IKE_PAYLOAD_NONE, plain);
+	ck_assert_int_eq(open_message(&e, true, b, &m), IKE_DROP);
+	octets_free(b);
+	octets_free(plain);
 }
 END_TEST
 
@@ -360,7 +396,8 @@ START_TEST(protect_long_padding)
 
 	memset(plain, 0xa5, sizeof plain);
 	plain[255] = 255;
-	b = seal_raw(&e, bytes_of(NULL, 0), 0, IKE_PAYLOAD_NONE, bytes_of(plain, 256));
+	b = seal_raw(&e, bytes_of(NULL, 0), IKE_PAYLOAD_SK, IKE_PAYLOAD_NONE,
+	    bytes_of(plain, 256));
 	ck_assert_int_eq(open_message(&e, true, b, &m), IKE_OK);
 	ck_assert_uint_eq(m.n, 0);
 	octets_free(b);
@@ -375,10 +412,10 @@ static const struct {
 	{ "00000004 0000000000000000000000 0b", "an empty payload", 40, IKE_OK },
 	{ "00000003 0000000000000000000000 0b", "length 3", 40, IKE_INVALID_SYNTAX },
 	{ "00000000 0000000000000000000000 0b", "length 0", 40, IKE_INVALID_SYNTAX },
-	{ "00000005 0000000000000000000000 0b", "into the padding", 40, IKE_INVALID_SYNTAX },
-	{ "00000004 0000000000000000000000 0a", "an octet behind", 40, IKE_INVALID_SYNTAX },
-	{ "00000004 0000000000000000000000 0b", "nothing announced", 0, IKE_INVALID_SYNTAX },
-	{ "28000004 0000000000000000000000 0b", "a second announced", 40, IKE_INVALID_SYNTAX },
+	{ "00000005 0000000000000000000000 0b", "into padding", 40, IKE_INVALID_SYNTAX },
+	{ "00000004 0000000000000000000000 0a", "one behind", 40, IKE_INVALID_SYNTAX },
+	{ "00000004 0000000000000000000000 0b", "unannounced", 0, IKE_INVALID_SYNTAX },
+	{ "28000004 0000000000000000000000 0b", "one of two", 40, IKE_INVALID_SYNTAX },
 	{ "00000004 0000000000000000000000 0b", "SK inside SK", 46, IKE_INVALID_SYNTAX },
 	{ "00000004 0000000000000000000000 0b", "SKF inside SK", 53, IKE_INVALID_SYNTAX },
 	{ "00800004 0000000000000000000000 0b", "critical, known (T21)", 40, IKE_OK }
@@ -390,7 +427,8 @@ START_TEST(protect_malformed_inside)
 
 	for (int cipher = 0; cipher < 7; cipher += 6) {
 		struct end e = make_end(cipher);
-		struct bytes b = seal_raw(&e, bytes_of(NULL, 0), 0, contents[_i].first, plain);
+		struct bytes b = seal_raw(&e, bytes_of(NULL, 0), IKE_PAYLOAD_SK,
+		    contents[_i].first, plain);
 		struct ike_message m;
 
 		ck_assert_msg(open_message(&e, true, b, &m) == contents[_i].error, "%s",
@@ -401,8 +439,8 @@ START_TEST(protect_malformed_inside)
 }
 END_TEST
 
-/* T25: what stands before SK is authentic and ignored all the same; T20: unless it is unknown and
- * critical. */
+/* T25: what stands before SK is authentic and ignored all the same; T20: unless it is
+ * unknown and critical. */
 START_TEST(protect_outer_payloads)
 {
 	struct end e = make_end(_i);
@@ -417,15 +455,16 @@ START_TEST(protect_outer_payloads)
 		{ critical, 200, 200 }, { critical, IKE_PAYLOAD_NOTIFY, 0 } };
 
 	for (unsigned i = 0; i < 4; i++) {
-		struct bytes b = seal_raw(&e, rows[i].octets, rows[i].type, IKE_PAYLOAD_NOTIFY,
-		    plain);
+		struct bytes b = seal_raw(&e, rows[i].octets, rows[i].type,
+		    IKE_PAYLOAD_NOTIFY, plain);
 		struct ike_notify notify;
 		struct ike_message m;
 
 		ck_assert_int_eq(open_message(&e, true, b, &m), IKE_OK);
 		ck_assert_uint_eq(m.n, 1);
 		ck_assert(!ike_find_notify(&m, 0x4004, &notify));
-		ck_assert(ike_find_notify(&m, IKE_N_ESP_TFC_PADDING_NOT_SUPPORTED, &notify));
+		ck_assert(ike_find_notify(&m, IKE_N_ESP_TFC_PADDING_NOT_SUPPORTED,
+		    &notify));
 		ck_assert_uint_eq(m.unsupported, rows[i].unsupported);
 		octets_free(b);
 	}
@@ -473,8 +512,8 @@ START_TEST(protect_bad_chain)
 	struct ike_writer w = ike_writer(out, sizeof out);
 
 	ike_chain_open(&chain, IKE_PAYLOAD_NONCE);
-	ck_assert_int_eq(ike_seal_message(&e.suite, &e.keys, true, &request, &chain, 1, &none,
-	    &w), IKE_NO_MEMORY);
+	ck_assert_int_eq(ike_seal_message(&e.suite, &e.keys, true, &request, &chain, 1,
+	    &none, &w), IKE_NO_MEMORY);
 	ck_assert_uint_eq(w.len, 0);
 	ck_assert(w.bad);
 }
@@ -497,8 +536,8 @@ refuse(void *scratch, struct esp_op *op, unsigned n)
 		op[i].ok = false;
 }
 
-/* strongSwan CVE-2018-10811: each call into the library may fail, and then nothing is sent and
- * nothing believed. */
+/* strongSwan CVE-2018-10811: each call into the library may fail, and then nothing is
+ * sent and nothing believed. */
 START_TEST(protect_library_fails)
 {
 	struct end e = make_end(0), no_keys = e, no_crypt = e;
@@ -516,14 +555,14 @@ START_TEST(protect_library_fails)
 	no_crypt.suite.cipher = &broken;
 	ck_assert_int_eq(open_message(&no_keys, true, b, &m), IKE_NO_MEMORY);
 	ck_assert_int_eq(open_message(&no_crypt, true, b, &m), IKE_DROP);
-	ck_assert_int_eq(ike_seal_message(&no_keys.suite, &e.keys, true, &request, &chain, 1,
-	    &none, &w), IKE_NO_MEMORY);
+	ck_assert_int_eq(ike_seal_message(&no_keys.suite, &e.keys, true, &request, &chain,
+	    1, &none, &w), IKE_NO_MEMORY);
 	ck_assert_uint_eq(ike_written(&w).len, 0);
 	w = ike_writer(out, sizeof out);
-	ck_assert_int_eq(ike_seal_message(&no_crypt.suite, &e.keys, true, &request, &chain, 1,
-	    &none, &w), IKE_NO_MEMORY);
+	ck_assert_int_eq(ike_seal_message(&no_crypt.suite, &e.keys, true, &request,
+	    &chain, 1, &none, &w), IKE_NO_MEMORY);
 	ck_assert_uint_eq(ike_written(&w).len, 0);
-	ck_assert_int_eq(open_message(&e, true, b, &m), IKE_OK);	/* none of it spoilt it */
+	ck_assert_int_eq(open_message(&e, true, b, &m), IKE_OK);	/* unspoilt */
 	octets_free(b);
 }
 END_TEST
@@ -532,10 +571,7 @@ int
 main(void)
 {
 	const int n = sizeof ciphers / sizeof *ciphers;
-	Suite *suite = suite_create("protect");
 	TCase *tcase = tcase_create("protect");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, protect_rfc7634);
@@ -547,6 +583,7 @@ main(void)
 	tcase_add_loop_test(tcase, protect_truncated, 0, n);
 	tcase_add_test(tcase, protect_without_sk);
 	tcase_add_loop_test(tcase, protect_pad_length, 0, n);
+	tcase_add_loop_test(tcase, protect_authentic_but_no_sk, 0, n);
 	tcase_add_loop_test(tcase, protect_long_padding, 0, n);
 	tcase_add_loop_test(tcase, protect_malformed_inside, 0,
 	    sizeof contents / sizeof *contents);
@@ -554,10 +591,5 @@ main(void)
 	tcase_add_loop_test(tcase, protect_room, 0, n);
 	tcase_add_test(tcase, protect_bad_chain);
 	tcase_add_test(tcase, protect_library_fails);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_tests("protect", tcase);
 }

@@ -5,6 +5,7 @@
 #include "libike/payload.h"
 #include "libike/ts.h"
 #include "tests/unit/octets.h"
+#include "tests/unit/run.h"
 #include "tests/unit/vectors.h"
 
 enum { MOST = 8 };
@@ -52,7 +53,8 @@ static const struct {
 	{ "10.1.0.0/24[tcp]", "10.1.0.0/24[udp]", "" },
 	{ "10.1.0.0/24[tcp/80]", "10.1.0.0/24", "10.1.0.0/24[tcp/80]" },
 	{ "10.1.0.0/24", "10.1.0.0/24[udp/53]", "10.1.0.0/24[udp/53]" },
-	{ "10.1.0.0/24[tcp/1-100]", "10.1.0.0/24[tcp/50-200]", "10.1.0.0/24[tcp/50-100]" },
+	{ "10.1.0.0/24[tcp/1-100]", "10.1.0.0/24[tcp/50-200]",
+	    "10.1.0.0/24[tcp/50-100]" },
 	/* T49: the triggering packet first, then what is wanted; it stays covered */
 	{ "10.1.0.7[udp/53] 10.1.0.0/16", "10.1.0.0/24", "10.1.0.0/24" },
 	{ "10.1.0.7[udp/53] 10.1.0.0/16", "10.1.0.0/24[udp]", "10.1.0.0/24[udp]" },
@@ -70,8 +72,9 @@ static const struct {
 
 START_TEST(ts_narrow_table)
 {
-	struct ike_ts offer = list(narrowings[_i].offer), policy = list(narrowings[_i].policy);
-	struct ike_ts out = { (struct esp_range *)&offer, 77 };	/* must stay when refused */
+	struct ike_ts offer = list(narrowings[_i].offer);
+	struct ike_ts policy = list(narrowings[_i].policy);
+	struct ike_ts out = { NULL, 77 };	/* must stay when refused */
 	enum ike_error error = ike_ts_narrow(&offer, &policy, &out);
 
 	if (*narrowings[_i].want == '\0') {
@@ -89,8 +92,8 @@ START_TEST(ts_narrow_table)
 }
 END_TEST
 
-/* A world small enough to ask about each of its packets: eight addresses of either family, three
- * protocols, five ports. */
+/* A world small enough to ask about each of its packets: eight addresses of either
+ * family, three protocols, five ports. */
 static const uint8_t protocols[] = { 1, 6, 17 };
 static const uint16_t ports[] = { 0, 1, 2, 3, 65535 };
 
@@ -98,9 +101,11 @@ static struct esp_range
 random_range(uint64_t *seed)
 {
 	static const uint8_t any_or[] = { 0, 0, 6, 17 };
-	struct esp_range range = esp_range_any(next_random(seed) % 4 == 0 ? ESP_IPV6 : ESP_IPV4);
+	const bool v6 = next_random(seed) % 4 == 0;
+	struct esp_range range = esp_range_any(v6 ? ESP_IPV6 : ESP_IPV4);
 	const unsigned last = range.family == ESP_IPV4 ? 3 : 15;
-	uint8_t from = (uint8_t)(next_random(seed) % 8), to = (uint8_t)(next_random(seed) % 8);
+	uint8_t from = (uint8_t)(next_random(seed) % 8);
+	uint8_t to = (uint8_t)(next_random(seed) % 8);
 
 	memset(range.addr, 0, sizeof range.addr);
 	range.addr[0][last] = from < to ? from : to;
@@ -126,26 +131,6 @@ random_list(uint64_t *seed, unsigned most)
 	return ts;
 }
 
-static bool
-has(const struct esp_range *range, uint8_t family, uint8_t addr, uint8_t protocol, uint16_t port)
-{
-	const unsigned last = family == ESP_IPV4 ? 3 : 15;
-
-	return range->family == family && range->addr[0][last] <= addr &&
-	    addr <= range->addr[1][last] &&
-	    (range->protocol == 0 || range->protocol == protocol) &&
-	    range->port[0] <= port && port <= range->port[1];
-}
-
-static bool
-list_has(const struct ike_ts *ts, uint8_t family, uint8_t addr, uint8_t protocol, uint16_t port)
-{
-	for (unsigned i = 0; i < ts->n; i++)
-		if (has(&ts->v[i], family, addr, protocol, port))
-			return true;
-	return false;
-}
-
 /* One packet of the world by number; false behind the last. */
 struct packet { uint8_t family, addr, protocol; uint16_t port; };
 
@@ -157,6 +142,26 @@ packet(unsigned i, struct packet *p)
 	p->protocol = protocols[i / 16 % 3];
 	p->port = ports[i / 48 % 5];
 	return i < 240;
+}
+
+static bool
+has(const struct esp_range *range, const struct packet *p)
+{
+	const unsigned last = p->family == ESP_IPV4 ? 3 : 15;
+
+	return range->family == p->family && range->addr[0][last] <= p->addr &&
+	    p->addr <= range->addr[1][last] &&
+	    (range->protocol == 0 || range->protocol == p->protocol) &&
+	    range->port[0] <= p->port && p->port <= range->port[1];
+}
+
+static bool
+list_has(const struct ike_ts *ts, const struct packet *p)
+{
+	for (unsigned i = 0; i < ts->n; i++)
+		if (has(&ts->v[i], p))
+			return true;
+	return false;
 }
 
 static bool
@@ -176,17 +181,17 @@ START_TEST(ts_narrow_oracle)
 	struct packet p;
 
 	for (unsigned step = 0; step < 5000; step++) {
-		struct ike_ts offer = random_list(&seed, 4), policy = random_list(&seed, 4);
+		struct ike_ts offer = random_list(&seed, 4);
+		struct ike_ts policy = random_list(&seed, 4);
 		struct ike_ts out = { 0 };
 		enum ike_error error = ike_ts_narrow(&offer, &policy, &out);
 		bool any = false;
 
 		for (unsigned i = 0; packet(i, &p); i++) {
-			bool want = list_has(&offer, p.family, p.addr, p.protocol, p.port) &&
-			    list_has(&policy, p.family, p.addr, p.protocol, p.port);
+			bool want = list_has(&offer, &p) && list_has(&policy, &p);
 
 			any = any || want;
-			if (list_has(&out, p.family, p.addr, p.protocol, p.port) != want)
+			if (list_has(&out, &p) != want)
 				ck_abort_msg("step %u: packet %u should %sbe in", step, i,
 				    want ? "" : "not ");
 		}
@@ -214,9 +219,9 @@ START_TEST(ts_narrow_cap)
 		struct ike_ts policy = { calloc(sizes[s], sizeof *policy.v), sizes[s] };
 
 		for (unsigned i = 0; i < policy.n; i++) {
-			const uint8_t addr[4] = { 10, (uint8_t)(i >> 7), (uint8_t)(2 * i), 0 };
+			const uint8_t net[4] = { 10, (uint8_t)(i >> 8), (uint8_t)i };
 
-			ck_assert(esp_range_from_prefix(&policy.v[i], ESP_IPV4, addr, 24));
+			ck_assert(esp_range_from_prefix(&policy.v[i], ESP_IPV4, net, 24));
 		}
 		ck_assert_int_eq(ike_ts_narrow(&offer, &policy, &out), IKE_OK);
 		ck_assert_uint_eq(out.n, sizes[s] < IKE_MAX_TS ? sizes[s] : IKE_MAX_TS);
@@ -265,8 +270,8 @@ pairs_have(const struct esp_selector *v, unsigned n, const struct packet *l,
     const struct packet *r)
 {
 	for (unsigned i = 0; i < n; i++)
-		if (has(&v[i].local, l->family, l->addr, l->protocol, l->port) &&
-		    has(&v[i].remote, r->family, r->addr, r->protocol, r->port))
+		if (has(&v[i].local, l) &&
+		    has(&v[i].remote, r))
 			return true;
 	return false;
 }
@@ -279,11 +284,11 @@ pairs_agree(const struct ike_ts *local, const struct ike_ts *remote,
 	struct packet l, r;
 
 	for (unsigned i = 0; packet(i, &l); i++) {
-		if (!list_has(local, l.family, l.addr, l.protocol, l.port))
+		if (!list_has(local, &l))
 			continue;
 		for (unsigned j = 0; packet(j, &r); j++) {
 			bool want = l.family == r.family && l.protocol == r.protocol &&
-			    list_has(remote, r.family, r.addr, r.protocol, r.port);
+			    list_has(remote, &r);
 
 			if (l.family != r.family || l.protocol != r.protocol)
 				continue;
@@ -299,7 +304,8 @@ static bool
 all_valid(const struct esp_selector *v, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
-		if (!esp_selector_valid(&v[i]) || v[i].local.protocol != v[i].remote.protocol)
+		if (!esp_selector_valid(&v[i]) ||
+		    v[i].local.protocol != v[i].remote.protocol)
 			return false;
 	return true;
 }
@@ -309,7 +315,8 @@ START_TEST(ts_pairs_oracle)
 	uint64_t seed = 4301;
 
 	for (unsigned step = 0; step < 300; step++) {
-		struct ike_ts local = random_list(&seed, 3), remote = random_list(&seed, 3);
+		struct ike_ts local = random_list(&seed, 3);
+		struct ike_ts remote = random_list(&seed, 3);
 		struct esp_selector *v = NULL;
 		unsigned n = 0;
 		bool any = false;
@@ -358,7 +365,8 @@ hosts(unsigned n)
 
 START_TEST(ts_pairs_cap)
 {
-	static const unsigned counts[][2] = { { 64, 64 }, { 4095, 1 }, { 4096, 1 }, { 4097, 1 },
+	static const unsigned counts[][2] = { { 64, 64 }, { 4095, 1 }, { 4096, 1 },
+	    { 4097, 1 },
 		{ 241, 17 }, { 255, 255 } };
 
 	for (unsigned i = 0; i < 6; i++) {
@@ -443,10 +451,7 @@ END_TEST
 int
 main(void)
 {
-	Suite *suite = suite_create("ts");
 	TCase *tcase = tcase_create("ts");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tcase, 60);
 	tcase_add_loop_test(tcase, ts_narrow_table, 0, ROWS(narrowings));
@@ -459,10 +464,5 @@ main(void)
 	tcase_add_test(tcase, ts_read_back);
 	tcase_add_test(tcase, ts_read_unknown_types);
 	tcase_add_test(tcase, ts_print_cut);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_tests("ts", tcase);
 }

@@ -3,6 +3,7 @@
 
 #include "libike/wire.h"
 #include "tests/unit/octets.h"
+#include "tests/unit/run.h"
 
 /* ---- reader ---- */
 
@@ -137,13 +138,16 @@ START_TEST(writer_fields)
 }
 END_TEST
 
-/* A field without room is not begun, and what would fit after it is not written either. */
+/* A field without room is not begun, and what would fit after it is not written
+ * either. */
 START_TEST(writer_whole_or_nothing)
 {
 	for (unsigned width = 1; width <= 8; width *= 2)
 		for (size_t cap = 0; cap < width; cap++) {
-			struct bytes buf = octets_of(0xee, cap), same = octets_of(0xee, cap);
-			struct ike_writer w = ike_writer((uint8_t *)(uintptr_t)buf.p, cap);
+			struct bytes buf = octets_of(0xee, cap);
+			struct bytes same = octets_of(0xee, cap);
+			uint8_t *p = (uint8_t *)(uintptr_t)buf.p;
+			struct ike_writer w = ike_writer(p, cap);
 
 			write_width(&w, width);
 			ck_assert(w.bad);
@@ -241,10 +245,7 @@ END_TEST
 int
 main(void)
 {
-	Suite *suite = suite_create("wire");
 	TCase *tcase = tcase_create("wire");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tcase, reader_fields);
 	tcase_add_test(tcase, reader_short_is_bad_for_good);
@@ -256,10 +257,5 @@ main(void)
 	tcase_add_test(tcase, writer_lengths_nest);
 	tcase_add_test(tcase, writer_length_limit);
 	tcase_add_test(tcase, writer_length_without_room);
-	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_tests("wire", tcase);
 }
