@@ -264,8 +264,8 @@ gone() { # PID: ended, if still a zombie of ours
 	! kill -0 "$1" 2>/dev/null || grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null
 }
 
-is_up() { # NODE CONNECTION: by the words a program reads
-	ctl "$1" -j status "$2" | grep -qE '"state": ?"(up|established|installed)"'
+is_up() { # NODE CONNECTION: it has a Child SA
+	ctl "$1" -j status "$2" | grep -q '"state": "up"'
 }
 
 # ---- packets ----------------------------------------------------------------------------

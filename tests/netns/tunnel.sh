@@ -43,11 +43,13 @@ json() { # JQ-CONDITION NODE ARGUMENT...: true when the output is JSON that fulf
 }
 
 check "version says one" says '[0-9]+\.[0-9]' ctl berlin version
-check "version as JSON" json 'type == "object"' berlin version
+check "version as JSON" json '.version | type == "string"' berlin version
 check "list names both" says main ctl berlin list
 check "list names both, the second too" says second ctl berlin list
-check "list as JSON" json '[.. | strings] | index("main") and index("second")' berlin list
-check "status before anything" says 'main' ctl berlin status
+check "list as JSON" json '.names == ["main", "second"]' berlin list
+check "status before anything" says 'main +down' ctl berlin status
+check "status before anything as JSON" \
+	json '.connections | length == 2 and all(.state == "down" and .sas == [])' berlin status
 check "an unknown connection is refused" exits 1 ctl berlin up nowhere
 check "and named" says nowhere ctl berlin up nowhere
 check "an unknown command is refused" not ctl berlin sideways
@@ -70,11 +72,23 @@ check "status shows the peer" says "203\.0\.113\.7" ctl berlin status
 check "status shows the algorithms" says 'chacha20poly1305' ctl berlin status second
 check "status shows the selectors" says '10\.2\.0\.0/24' ctl berlin status main
 check "status of one shows one" not says second ctl berlin status main
-check "status as JSON holds the selectors" \
-	json '[.. | strings] | any(contains("10.1.0.0/24")) and any(contains("10.2.0.0/24"))' \
+check "status as JSON: one IKE SA" json '.connections | length == 1 and (.[0].sas | length == 1)' \
 	berlin status main
-check "status as JSON counts the packets" \
-	json '[.. | numbers] | any(. == 7)' berlin status main
+check "status as JSON: its ends" json '.connections[0].sas[0] | .state == "established"
+	and .initiator and .local_address == "192.0.2.1" and .remote_address == "203.0.113.7"
+	and .local_id == "gw.berlin.example" and .remote_id == "gw.paris.example"
+	and (.spi_i | test("^[0-9a-f]{16}$")) and .age < 60' berlin status main
+check "status as JSON: its Child" json '.connections[0].sas[0].children | length == 1
+	and (.[0] | .local == ["10.1.0.0/24"] and .remote == ["10.2.0.0/24"] and .encapsulated)' \
+	berlin status main
+# 5 + 2 pings each way, each answered: 14 packets of 84 octets in either direction
+check "status as JSON: its traffic" json '.connections[0].sas[0].children[0] |
+	[.packets_in, .packets_out, .bytes_in, .bytes_out] == [14, 14, 1176, 1176]' berlin status main
+check "status as JSON: seen from the other end" json '.connections[0].sas[0] |
+	(.initiator | not) and (.children[0] | .packets_in == 14 and .packets_out == 14)' \
+	paris status main
+check "status as JSON: the responder of the one is the initiator of the other" \
+	json '.connections[0].sas[0].initiator | not' berlin status second
 check "status as JSON has no secret" not says 'secret of main|001122334455' ctl berlin -j status
 
 check "second down" exits 0 ctl berlin down second
