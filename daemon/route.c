@@ -661,7 +661,8 @@ route_settled(struct route *r)
 
 	if (removed != 0)
 		log_notice(r->log,
-		    "removed %u routes and rules that a killed ikevd left behind", removed);
+		    "removed %u routes and rules that a killed ikevd left behind",
+		    removed);
 }
 
 static void
