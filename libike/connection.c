@@ -117,10 +117,13 @@ report(struct build *b, enum ike_fault_code code, struct place place,
 			*c = '?';
 }
 
+/* What the parsers of identities and proposals say then, too. */
+static const char no_memory[] = "out of memory";
+
 static void
 report_no_memory(struct build *b, struct place place)
 {
-	report(b, IKE_FAULT_NO_MEMORY, place, "out of memory");
+	report(b, IKE_FAULT_NO_MEMORY, place, no_memory);
 }
 
 static bool
@@ -200,7 +203,11 @@ take_identity(struct build *b, struct place place, const char *text,
 		report(b, IKE_FAULT_MISSING, place,
 		    "%s is missing; write an identity: a domain name, user@domain, an "
 		    "address or keyid:...", place.setting);
-	else if (!ike_id_parse(text, id, &why))
+	else if (ike_id_parse(text, id, &why))
+		return;
+	else if (strcmp(why, no_memory) == 0)
+		report_no_memory(b, place);
+	else
 		report(b, IKE_FAULT_IDENTITY, place,
 		    "%s \"%.80s\" is not an identity; %s", place.setting, text, why);
 }
@@ -221,27 +228,37 @@ is_host_address(const struct ike_host *host)
 
 /* An address and a host name are written as the identities of those types are. */
 static bool
-parse_host(const char *text, struct ike_host *host)
+fill_host(struct ike_host *host, const struct ike_identity *id)
 {
-	struct ike_identity id;
-	const char *why;
+	if (id->type == IKE_ID_FQDN) {
+		host->kind = IKE_HOST_NAME;
+		return true;
+	}
+	if (id->type != IKE_ID_IPV4_ADDR && id->type != IKE_ID_IPV6_ADDR)
+		return false;
+	host->kind = IKE_HOST_ADDRESS;
+	host->family = id->type == IKE_ID_IPV4_ADDR ? ESP_IPV4 : ESP_IPV6;
+	memcpy(host->addr, id->data.p, id->data.len);
+	return is_host_address(host);
+}
+
+/* `fault` goes on behind the setting and its text. */
+static void
+take_host(struct build *b, struct place place, const char *text, bool may_be_name,
+    const char *fault, struct ike_host *host)
+{
+	struct ike_identity id = { 0 };
+	const char *why = "";
 	bool ok;
 
-	if (*text == '@' || !ike_id_parse(text, &id, &why))
-		return false;
-	ok = true;
-	if (id.type == IKE_ID_FQDN) {
-		host->kind = IKE_HOST_NAME;
-	} else if (id.type == IKE_ID_IPV4_ADDR || id.type == IKE_ID_IPV6_ADDR) {
-		host->kind = IKE_HOST_ADDRESS;
-		host->family = id.type == IKE_ID_IPV4_ADDR ? ESP_IPV4 : ESP_IPV6;
-		memcpy(host->addr, id.data.p, id.data.len);
-		ok = is_host_address(host);
-	} else {
-		ok = false;
-	}
+	ok = *text != '@' && ike_id_parse(text, &id, &why) && fill_host(host, &id) &&
+	    (may_be_name || host->kind == IKE_HOST_ADDRESS);
 	ike_id_free(&id);
-	return ok;
+	if (strcmp(why, no_memory) == 0)
+		report_no_memory(b, place);
+	else if (!ok)
+		report(b, IKE_FAULT_ADDRESS, place, "%s \"%.80s\" %s", place.setting,
+		    text, fault);
 }
 
 static bool
@@ -254,23 +271,21 @@ static void
 take_local(struct build *b)
 {
 	const char *text = b->setup->local_address;
-	struct ike_host *host = &b->c->local;
 	struct place place = at("local.address");
 
 	if (text == NULL || is_any(text))
 		text = "any";
-	else if (!parse_host(text, host) || host->kind != IKE_HOST_ADDRESS)
-		report(b, IKE_FAULT_ADDRESS, place,
-		    "local.address \"%.80s\" is not an address that a host has; write "
-		    "one of this host's, or leave it out", text);
-	host->text = copy_text(b, place, text);
+	else
+		take_host(b, place, text, false,
+		    "is not an address that a host has; write one of this host's, or "
+		    "leave it out", &b->c->local);
+	b->c->local.text = copy_text(b, place, text);
 }
 
 static void
 take_remote(struct build *b)
 {
 	const char *text = b->setup->remote_address;
-	struct ike_host *host = &b->c->remote;
 	struct place place = at("remote.address");
 
 	if (!is_given(text)) {
@@ -285,12 +300,12 @@ take_remote(struct build *b)
 			report(b, IKE_FAULT_NEEDS_ADDRESS, place,
 			    "remote.address is any, which cannot be called; write the "
 			    "peer's address or host name, or let start be passive");
-	} else if (!parse_host(text, host)) {
-		report(b, IKE_FAULT_ADDRESS, place,
-		    "remote.address \"%.80s\" is neither a host's address nor a host "
-		    "name; write one of them, or any", text);
+	} else {
+		take_host(b, place, text, true,
+		    "is neither a host's address nor a host name; write one of them, or "
+		    "any", &b->c->remote);
 	}
-	host->text = copy_text(b, place, text);
+	b->c->remote.text = copy_text(b, place, text);
 }
 
 static void
@@ -326,6 +341,15 @@ take_ports(struct build *b)
 /* ---- proposals ---- */
 
 static void
+report_proposal(struct build *b, struct place place, const char *why)
+{
+	if (strcmp(why, no_memory) == 0)
+		report_no_memory(b, place);
+	else
+		report(b, IKE_FAULT_PROPOSAL, place, "%s", why);
+}
+
+static void
 take_proposals(struct build *b, const char *setting, const struct ike_texts *texts,
     uint8_t protocol, struct ike_proposals *out)
 {
@@ -337,13 +361,13 @@ take_proposals(struct build *b, const char *setting, const struct ike_texts *tex
 
 		if (!ike_proposals_parse(&texts->v[i], 1, protocol, &one, why,
 		    sizeof why))
-			report(b, IKE_FAULT_PROPOSAL, at_item(setting, i), "%s", why);
+			report_proposal(b, at_item(setting, i), why);
 		ike_proposals_free(&one);
 	}
 	/* Each is right by itself; too many together, or none, are still a fault. */
 	if (b->n == before &&
 	    !ike_proposals_parse(texts->v, texts->n, protocol, out, why, sizeof why))
-		report(b, IKE_FAULT_PROPOSAL, at(setting), "%s", why);
+		report_proposal(b, at(setting), why);
 }
 
 /* ---- children ---- */
