@@ -26,13 +26,9 @@ ipsec_lookup_answer(const struct ipsec_udp *udp, const char *local,
     const struct ipsec_address *v, unsigned n, struct ike_answer *answer)
 {
 	struct ipsec_address own;
-	bool fixed = local[0] != '\0';
+	bool fixed = ipsec_lookup_literal(local, &own);
 
 	*answer = (struct ike_answer){ .error = IKE_UNRESOLVED };
-	if (fixed && !ipsec_lookup_literal(local, &own)) {
-		answer->reason = "the local address is not an address";
-		return;
-	}
 	for (unsigned i = 0; i < n; i++) {
 		if (make_path(udp, fixed ? &own : NULL, &v[i], &answer->path)) {
 			answer->error = IKE_OK;
@@ -40,5 +36,6 @@ ipsec_lookup_answer(const struct ipsec_udp *udp, const char *local,
 		}
 	}
 	answer->reason = fixed ? "the peer has no address of the local address's family" :
-	    "this host has no route to the peer's address";
+	    "the peer cannot be reached from here: there is no route to its address, "
+	    "or no socket of its family";
 }

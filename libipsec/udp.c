@@ -406,8 +406,8 @@ connect_to(const struct ipsec_udp *u, const struct ike_path *path)
 	return -1;
 }
 
-/* Where we listen at certain addresses, ours is one of them. */
-static void
+/* Where we listen at certain addresses, ours is one.  False: none is of this family. */
+static bool
 keep_to_listened(const struct ipsec_udp *u, struct ike_path *path)
 {
 	const struct ipsec_socket *other = NULL, *s;
@@ -418,12 +418,13 @@ keep_to_listened(const struct ipsec_udp *u, struct ike_path *path)
 			continue;
 		if (ipsec_addr_is_any(s->addr) ||
 		    memcmp(s->addr, path->addr[0], sizeof(s->addr)) == 0)
-			return;
+			return true;
 		if (other == NULL)
 			other = s;
 	}
 	if (other != NULL)
 		memcpy(path->addr[0], other->addr, sizeof(other->addr));
+	return other != NULL;
 }
 
 bool
@@ -445,8 +446,7 @@ ipsec_udp_source(const struct ipsec_udp *u, struct ike_path *path)
 		memcpy(path->addr[0], &own.in.sin_addr, 4);
 	else
 		memcpy(path->addr[0], &own.in6.sin6_addr, 16);
-	keep_to_listened(u, path);
-	return true;
+	return keep_to_listened(u, path);
 }
 
 uint32_t

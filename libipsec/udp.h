@@ -64,8 +64,8 @@ enum ipsec_kind ipsec_udp_classify(struct ipsec_message *, bool raw);
  * added here. A local address of zeros lets the kernel choose. */
 void ipsec_udp_send(struct ipsec_udp *, struct ipsec_message *, unsigned n);
 
-/* Fills path->addr[0] with the address this host would send to path->addr[1] from, and
- * ifindex where that is link-local.  False: there is no route. */
+/* Fills path->addr[0] with the address this host would send to path->addr[1] from. 
+ * False: there is no route, or no socket of that family. */
 bool ipsec_udp_source(const struct ipsec_udp *, struct ike_path *);
 
 /* What the kernel knows of the MTU towards path->addr[1], IP headers included; 0: no
