@@ -15,6 +15,7 @@ struct cover {
 	cover_changed *changed;
 	void *arg;
 	struct member *members;
+	unsigned lengths[129];	/* how many members have so many bits */
 };
 
 struct cover *
@@ -58,9 +59,19 @@ is_covered(struct cover *c, struct esp_prefix prefix)
 {
 	while (prefix.bits-- > 0) {
 		prefix.addr[prefix.bits / 8] &= (uint8_t)~(0x80 >> prefix.bits % 8);
-		if (find(c, &prefix) != NULL)
+		if (c->lengths[prefix.bits] != 0 && find(c, &prefix) != NULL)
 			return true;
 	}
+	return false;
+}
+
+/* Spares a walk over thousands of subnets of one size. */
+static bool
+has_longer(const struct cover *c, unsigned bits)
+{
+	while (++bits < sizeof(c->lengths) / sizeof(c->lengths[0]))
+		if (c->lengths[bits] != 0)
+			return true;
 	return false;
 }
 
@@ -76,7 +87,7 @@ set_needed(struct cover *c, struct member *m, bool needed)
 bool
 cover_hold(struct cover *c, const struct esp_prefix *prefix)
 {
-	struct member *m = find(c, prefix), *inner, *next;
+	struct member *m = find(c, prefix), *rest, *inner, *next;
 
 	if (m != NULL) {
 		m->users++;
@@ -92,9 +103,11 @@ cover_hold(struct cover *c, const struct esp_prefix *prefix)
 		free(m);
 		return false;
 	}
+	c->lengths[prefix->bits]++;
 	if (is_covered(c, *prefix))
 		return true;
-	HASH_ITER(hh, c->members, inner, next)
+	rest = has_longer(c, prefix->bits) ? c->members : NULL;
+	HASH_ITER(hh, rest, inner, next)
 		if (inner != m && plan_prefix_contains(prefix, &inner->prefix))
 			set_needed(c, inner, false);
 	set_needed(c, m, true);
@@ -104,7 +117,7 @@ cover_hold(struct cover *c, const struct esp_prefix *prefix)
 void
 cover_release(struct cover *c, const struct esp_prefix *prefix)
 {
-	struct member *m = find(c, prefix), *inner, *next;
+	struct member *m = find(c, prefix), *rest, *inner, *next;
 	bool was_needed;
 
 	if (m == NULL || --m->users != 0)
@@ -112,7 +125,9 @@ cover_release(struct cover *c, const struct esp_prefix *prefix)
 	was_needed = m->needed;
 	set_needed(c, m, false);
 	HASH_DEL(c->members, m);
-	HASH_ITER(hh, c->members, inner, next)
+	c->lengths[m->prefix.bits]--;
+	rest = has_longer(c, m->prefix.bits) ? c->members : NULL;
+	HASH_ITER(hh, rest, inner, next)
 		if (was_needed && plan_prefix_contains(&m->prefix, &inner->prefix) &&
 		    !is_covered(c, inner->prefix))
 			set_needed(c, inner, true);
