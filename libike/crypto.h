@@ -25,27 +25,27 @@ struct ike_group {
 	 * the public one that belongs to it. */
 	bool (*generate)(const struct ike_group *, const struct ike_random *,
 	    uint8_t *private_value, uint8_t *public_value);
-	/* The secret; false when `peer` is not a value of the group. */
+	/* The secret; false when `peer`, `public_len` octets, is no value of the group. */
 	bool (*agree)(const struct ike_group *, const uint8_t *private_value,
-	    struct bytes peer, uint8_t *secret);
+	    const uint8_t *peer, uint8_t *secret);
 };
 
 /* Curve25519, RFC 7748, 8031. */
 bool ike_x25519_generate(const struct ike_group *, const struct ike_random *,
     uint8_t *private_value, uint8_t *public_value);
 bool ike_x25519_agree(const struct ike_group *, const uint8_t *private_value,
-    struct bytes peer, uint8_t *secret);
+    const uint8_t *peer, uint8_t *secret);
 
 /* NIST curves: x | y on the wire, x alone is the secret, RFC 5903 7. */
 bool ike_ecp_generate(const struct ike_group *, const struct ike_random *,
     uint8_t *private_value, uint8_t *public_value);
 bool ike_ecp_agree(const struct ike_group *, const uint8_t *private_value,
-    struct bytes peer, uint8_t *secret);
+    const uint8_t *peer, uint8_t *secret);
 
 /* Safe primes with generator 2, RFC 3526; padded to the prime's length, RFC 7296 2.14. */
 bool ike_modp_generate(const struct ike_group *, const struct ike_random *,
     uint8_t *private_value, uint8_t *public_value);
 bool ike_modp_agree(const struct ike_group *, const uint8_t *private_value,
-    struct bytes peer, uint8_t *secret);
+    const uint8_t *peer, uint8_t *secret);
 
 #endif

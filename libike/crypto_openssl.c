@@ -162,21 +162,20 @@ ike_ecp_generate(const struct ike_group *group, const struct ike_random *random,
 
 /* The one form of RFC 5903 7, on the curve, and not infinity, which has no such form. */
 static bool
-read_peer(const struct ecp *e, const struct ike_group *group, struct bytes peer)
+read_peer(const struct ecp *e, const struct ike_group *group, const uint8_t *peer)
 {
 	uint8_t octets[MAX_POINT_LEN] = { POINT_CONVERSION_UNCOMPRESSED };
+	size_t len = (size_t)1 + group->public_len;
 
-	if (peer.len != group->public_len)
-		return false;
-	memcpy(octets + 1, peer.p, peer.len);
-	return EC_POINT_oct2point(e->curve, e->peer, octets, 1 + peer.len, e->ctx) == 1 &&
+	memcpy(octets + 1, peer, group->public_len);
+	return EC_POINT_oct2point(e->curve, e->peer, octets, len, e->ctx) == 1 &&
 	    EC_POINT_is_on_curve(e->curve, e->peer, e->ctx) == 1 &&
 	    EC_POINT_is_at_infinity(e->curve, e->peer) == 0;
 }
 
 bool
 ike_ecp_agree(const struct ike_group *group, const uint8_t *private_value,
-    struct bytes peer, uint8_t *secret)
+    const uint8_t *peer, uint8_t *secret)
 {
 	uint8_t octets[MAX_POINT_LEN];
 	struct ecp e;
@@ -278,13 +277,13 @@ out:
 
 bool
 ike_modp_agree(const struct ike_group *group, const uint8_t *private_value,
-    struct bytes peer, uint8_t *secret)
+    const uint8_t *peer, uint8_t *secret)
 {
 	struct modp m;
 	bool ok;
 
-	ok = open_modp(&m, group) && peer.len == group->public_len &&
-	    BN_bin2bn(peer.p, (int)peer.len, m.base) != NULL && in_group(&m, m.base) &&
+	ok = open_modp(&m, group) &&
+	    BN_bin2bn(peer, group->public_len, m.base) != NULL && in_group(&m, m.base) &&
 	    raise_base(&m, group, private_value) && in_group(&m, m.power) &&
 	    write_power(&m, secret, group->secret_len);
 	close_modp(&m);

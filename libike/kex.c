@@ -41,7 +41,7 @@ finish(void *state, struct bytes peer, uint8_t *secret)
 	const struct state *s = state;
 
 	return peer.len == s->group->public_len &&
-	    s->group->agree(s->group, s->private_value, peer, secret);
+	    s->group->agree(s->group, s->private_value, peer.p, secret);
 }
 
 static bool
@@ -53,7 +53,7 @@ respond(const struct ike_group *group, const struct ike_random *random, struct b
 
 	ok = peer.len == group->public_len &&
 	    group->generate(group, random, s.private_value, public_value) &&
-	    group->agree(group, s.private_value, peer, secret);
+	    group->agree(group, s.private_value, peer.p, secret);
 	ike_wipe(&s, sizeof s);
 	return ok;
 }

@@ -468,6 +468,21 @@ START_TEST(children_alike)
 }
 END_TEST
 
+/* What was not understood is not taken for the same. */
+START_TEST(children_alike_but_for_a_fault)
+{
+	static const char *const bad[] = { "10.2.0.0/24", "x" };
+	struct ike_child_setup children[] = { child, child };
+	struct ike_setup s = good_setup();
+
+	s.children = children;
+	s.n_children = 2;
+	children[1].name = "other";
+	children[1].remote = (struct ike_texts){ bad, 2 };
+	expect(&s, IKE_FAULT_SELECTOR, "children.remote", 1, 1);
+}
+END_TEST
+
 START_TEST(child_selector_limits)
 {
 	char text[256][20];
@@ -580,6 +595,7 @@ main(void)
 	tcase_add_loop_test(tcase, child_faults, 0, 10);
 	tcase_add_test(tcase, child_families_both);
 	tcase_add_test(tcase, children_alike);
+	tcase_add_test(tcase, children_alike_but_for_a_fault);
 	tcase_add_test(tcase, child_selector_limits);
 	tcase_add_test(tcase, faults_all_at_once);
 	tcase_add_test(tcase, fault_text_is_plain);

@@ -372,9 +372,9 @@ put_proposal(struct ike_writer *w, uint8_t number, uint8_t protocol, const struc
 	at = ike_open16(w);
 	ike_write8(w, number);
 	ike_write8(w, protocol);
-	ike_write8(w, protocol == ESP ? 4 : 0);
+	ike_write8(w, protocol == IKE ? 0 : 4);
 	ike_write8(w, n);
-	if (protocol == ESP)
+	if (protocol != IKE)
 		ike_write32(w, 0xc0ffee01);
 	for (uint8_t i = 0; i < n; i++)
 		put_raw(w, &v[i], i + 1 == n);
@@ -642,6 +642,32 @@ START_TEST(choose_by_protocol)
 }
 END_TEST
 
+/* AH, and what may be there one day, with transforms that would do for ESP. */
+START_TEST(protocols_by_number)
+{
+	static const struct raw v[] = { GCM, NOESN, { 0, 0, 0 } };
+	struct ike_proposals ours = parse(ESP, "aes256gcm16");
+	struct ike_choice c = { .protocol = 0 };
+	uint8_t buf[MAX_SA];
+
+	for (unsigned protocol = 0; protocol <= 255; protocol++) {
+		struct ike_writer w = ike_writer(buf, sizeof buf);
+		enum ike_error expected =
+		    protocol == ESP ? IKE_OK : IKE_NO_PROPOSAL_CHOSEN;
+
+		put_proposal(&w, 1, (uint8_t)protocol, v, true);
+		ck_assert_int_eq(ike_check_sa(ike_written(&w)), IKE_OK);
+		ck_assert_int_eq(ike_choose(&ours, ike_written(&w), false, &c), expected);
+		ck_assert_int_eq(ike_check_choice(&ours, ike_written(&w), false, &c),
+		    expected);
+	}
+	ck_assert(ike_choice_allowed(&ours, &c));
+	c.protocol = IKE_PROTOCOL_AH;
+	ck_assert(!ike_choice_allowed(&ours, &c));
+	ike_proposals_free(&ours);
+}
+END_TEST
+
 /* The initiator's and the responder's halves fit together, for both kinds. */
 START_TEST(choice_round_trip)
 {
@@ -855,6 +881,7 @@ main(void)
 	tcase_add_loop_test(tcase, peer_proposal_truncated, 0, COUNT(peers));
 	tcase_add_test(tcase, choose_our_first_proposal);
 	tcase_add_test(tcase, choose_by_protocol);
+	tcase_add_test(tcase, protocols_by_number);
 	tcase_add_loop_test(tcase, choice_round_trip, 0, 7);
 	tcase_add_test(tcase, answer_number);
 	tcase_add_test(tcase, answer_of_two_proposals);
