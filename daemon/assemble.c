@@ -267,34 +267,39 @@ compare_names(const void *a, const void *b)
 
 /* Only a list can have the same name twice; libconfig refuses it in groups. */
 static void
-check_names(struct assembly *a)
+sort_names(struct assembly *a)
 {
 	struct configuration *c = a->c;
-	const struct configured **sorted = take(a, c->n_connections, sizeof(struct configured *));
+	const struct configured **v = take(a, c->n_connections, sizeof(struct configured *));
 	unsigned i;
 
-	if (sorted == NULL)
+	if (v == NULL)
 		return;
 	for (i = 0; i < c->n_connections; i++)
-		sorted[i] = &c->connections[i];
-	qsort(sorted, c->n_connections, sizeof(*sorted), compare_names);
+		v[i] = &c->connections[i];
+	qsort(v, c->n_connections, sizeof(*v), compare_names);
 	for (i = 1; i < c->n_connections; i++)
-		if (strcmp(sorted[i - 1]->name, sorted[i]->name) == 0 &&
-		    strcmp(sorted[i]->name, "?") != 0)
-			blame(a, sorted[i]->origin, "another connection has the name \"%s\", in line %u; "
-			    "a name stands for one connection",
-			    sorted[i]->name, sorted[i - 1]->origin.line);
+		if (strcmp(v[i - 1]->name, v[i]->name) == 0 && strcmp(v[i]->name, "?") != 0)
+			blame(a, v[i]->origin, "another connection has the name \"%s\", in line %u; "
+			    "a name stands for one connection", v[i]->name, v[i - 1]->origin.line);
+	c->by_name = v;
+}
+
+static int
+compare_to_name(const void *name, const void *entry)
+{
+	const struct configured *const *connection = entry;
+
+	return strcmp(name, (*connection)->name);
 }
 
 const struct configured *
 configuration_find(const struct configuration *c, const char *name)
 {
-	unsigned i;
+	const struct configured **found = bsearch(name, c->by_name, c->n_connections,
+	    sizeof(*c->by_name), compare_to_name);
 
-	for (i = 0; i < c->n_connections; i++)
-		if (strcmp(c->connections[i].name, name) == 0)
-			return &c->connections[i];
-	return NULL;
+	return found == NULL ? NULL : *found;
 }
 
 void
@@ -304,7 +309,7 @@ configuration_assemble(struct configuration *c, struct faults *faults)
 	unsigned i;
 
 	assemble_daemon(&a);
-	check_names(&a);
+	sort_names(&a);
 	for (i = 0; i < c->n_connections; i++) {
 		a.connection = c->connections[i].name;
 		assemble_connection(&a, &c->connections[i]);

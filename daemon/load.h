@@ -52,6 +52,7 @@ struct configuration {
 	struct givens givens;		/* of daemon */
 	struct configured *connections;
 	unsigned n_connections;
+	const struct configured **by_name;	/* the same, sorted */
 	struct arena *arena;		/* what everything above lives in */
 };
 

@@ -1,0 +1,257 @@
+#include "daemon/tell.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/explain.h"
+#include "libike/proto.h"
+#include "libipsec/hash.h"
+
+enum {
+	BURST = 20,		/* failures told at once, */
+	EVERY = 3		/* then one in so many seconds */
+};
+
+struct up {			/* an IKE SA that was told to be up */
+	ike_id sa;
+	UT_hash_handle hh;
+};
+
+struct tell {
+	struct tell_options options;
+	struct up *up;		/* by sa */
+	unsigned left;		/* failures that may be told */
+	ike_time refilled;
+	uint64_t untold;
+};
+
+enum { ENDS = 2 * (INET6_ADDRSTRLEN + 8) + 8 };
+
+struct tell *
+tell_new(const struct tell_options *options)
+{
+	struct tell *tell = calloc(1, sizeof(*tell));
+
+	if (tell == NULL)
+		return NULL;
+	tell->options = *options;
+	tell->left = BURST;
+	return tell;
+}
+
+void
+tell_free(struct tell *tell)
+{
+	struct up *up, *next;
+
+	if (tell == NULL)
+		return;
+	HASH_ITER(hh, tell->up, up, next) {
+		HASH_DEL(tell->up, up);
+		free(up);
+	}
+	free(tell);
+}
+
+/* Without memory the end of the SA will be told as that of an attempt. */
+static void
+remember(struct tell *tell, ike_id sa)
+{
+	struct up *up = calloc(1, sizeof(*up));
+
+	if (up == NULL)
+		return;
+	up->sa = sa;
+	HASH_ADD(hh, tell->up, sa, sizeof(up->sa), up);
+	if (up->hh.tbl == NULL)
+		free(up);
+}
+
+static bool
+forget(struct tell *tell, ike_id sa)
+{
+	struct up *up;
+
+	HASH_FIND(hh, tell->up, &sa, sizeof(sa), up);
+	if (up == NULL)
+		return false;
+	HASH_DEL(tell->up, up);
+	free(up);
+	return true;
+}
+
+static const struct configured *
+configured_of(const struct tell *tell, const struct ike *ike, ike_id connection)
+{
+	const struct ike_connection *c = ike_connection_of(ike, connection);
+
+	return c == NULL ? NULL : configuration_find(tell->options.configuration, c->name);
+}
+
+static const char *
+name_of(const struct configured *c)
+{
+	return c == NULL ? "(unknown)" : c->name;
+}
+
+/* "192.0.2.1:500 - 203.0.113.7:500" */
+static const char *
+print_path(const struct ike_path *path, char buf[ENDS])
+{
+	char ends[2][INET6_ADDRSTRLEN + 8], address[INET6_ADDRSTRLEN];
+	unsigned i;
+
+	for (i = 0; i < 2; i++) {
+		if (inet_ntop(path->family == 4 ? AF_INET : AF_INET6, path->addr[i], address,
+		    sizeof(address)) == NULL)
+			address[0] = '\0';
+		snprintf(ends[i], sizeof(ends[i]), path->family == 4 ? "%s:%u" : "[%s]:%u", address,
+		    path->port[i]);
+	}
+	snprintf(buf, ENDS, "%s - %s", ends[0], ends[1]);
+	return buf;
+}
+
+static void
+tell_sa_up(struct tell *tell, const struct ike *ike, const struct ike_event *event,
+    const char *name)
+{
+	struct ike_sa_info sa = { 0 };
+	char path[ENDS];
+
+	remember(tell, event->sa);
+	while (ike_next_sa_of(ike, event->connection, sa.id, &sa) && sa.id != event->sa)
+		;
+	if (sa.id != event->sa)
+		return;
+	log_info(tell->options.log, "%s: IKE SA is up: %s, %s - %s, %s%s", name,
+	    print_path(&sa.path, path), sa.local_id, sa.remote_id, sa.proposal,
+	    sa.nat_here && sa.nat_there ? ", both behind NAT" :
+	    sa.nat_here ? ", we are behind NAT" : sa.nat_there ? ", the peer is behind NAT" : "");
+}
+
+static void
+tell_child_up(struct tell *tell, const struct ike_event *event, const char *name)
+{
+	const struct ike_child *c = event->u.child;
+	const struct esp_transform *t = c->transform;
+	char encr[IKE_NAME_LEN], integ[IKE_NAME_LEN];
+	char local[ESP_RANGE_TEXT] = "", remote[ESP_RANGE_TEXT] = "";
+
+	if (c->n_selectors > 0) {
+		esp_range_print(&c->selectors[0].local, local, sizeof(local));
+		esp_range_print(&c->selectors[0].remote, remote, sizeof(remote));
+	}
+	log_notice(tell->options.log, "%s: child %s is up: %s - %s%s, %s%s%s%s, %s, SPIs %08x %08x",
+	    name, c->name, local, remote, c->n_selectors > 1 ? " and more" : "",
+	    ike_transform_name(IKE_ENCR, t->encr, t->key_bits, encr), t->integ != 0 ? "-" : "",
+	    t->integ != 0 ? ike_transform_name(IKE_INTEG, t->integ, 0, integ) : "",
+	    c->esn ? "-esn" : "", c->encap ? "in UDP" : "native ESP", c->spi_in, c->spi_out);
+}
+
+static void
+tell_up(struct tell *tell, const struct ike *ike, const struct ike_event *event)
+{
+	const char *name = name_of(configured_of(tell, ike, event->connection));
+
+	if (event->child == 0)
+		tell_sa_up(tell, ike, event, name);
+	else
+		tell_child_up(tell, event, name);
+}
+
+/* A bucket of BURST that gets one more every EVERY seconds. */
+static bool
+may_tell(struct tell *tell, ike_time now)
+{
+	ike_time more = (now - tell->refilled) / (EVERY * IKE_SECOND);
+
+	if (more > 0) {
+		tell->left = more >= BURST - tell->left ? BURST : tell->left + (unsigned)more;
+		tell->refilled = now;
+	}
+	if (tell->left == 0) {
+		tell->untold++;
+		return false;
+	}
+	tell->left--;
+	if (tell->untold > 0)
+		log_warning(tell->options.log, "%llu more failures came too fast to be told",
+		    (unsigned long long)tell->untold);
+	tell->untold = 0;
+	return true;
+}
+
+/* An attempt has failed.  Of errors that have a notify, the refusal was told; and who waits for
+ * calls only learns nothing from callers that give up, who may be anybody. */
+static void
+tell_failed(struct tell *tell, const struct configured *c, const struct ike_event *event,
+    const char *text)
+{
+	bool dull = event->error >= 0 || c == NULL || c->connection->start == IKE_START_PASSIVE;
+
+	if (dull)
+		log_debug(tell->options.log, "%s", text);
+	else if (may_tell(tell, event->at))
+		log_warning(tell->options.log, "%s", text);
+}
+
+static void
+tell_down(struct tell *tell, const struct ike *ike, const struct ike_event *event)
+{
+	const struct configured *c = configured_of(tell, ike, event->connection);
+	char *text;
+
+	if (event->child != 0) {
+		log_notice(tell->options.log, "%s: child %s is down", name_of(c),
+		    event->u.child->name);
+		return;
+	}
+	text = explain_down(c, event->error);
+	if (text == NULL)
+		return;
+	if (!forget(tell, event->sa) && event->error != IKE_CANCELLED)
+		tell_failed(tell, c, event, text);
+	else if (event->error == IKE_CANCELLED || event->error == IKE_CLOSED)
+		log_notice(tell->options.log, "%s", text);
+	else
+		log_warning(tell->options.log, "%s", text);
+	free(text);
+}
+
+static void
+tell_refused(struct tell *tell, const struct ike *ike, const struct ike_event *event)
+{
+	const char *secrets_dir = tell->options.configuration->daemon.secrets_dir;
+	char *text;
+
+	if (!may_tell(tell, event->at))
+		return;
+	text = explain_refusal(configured_of(tell, ike, event->connection), secrets_dir,
+	    event->u.refusal);
+	if (text != NULL)
+		log_warning(tell->options.log, "%s", text);
+	free(text);
+}
+
+static void
+tell_trace(struct tell *tell, const struct ike *ike, const struct ike_event *event)
+{
+	(void)ike;
+	log_debug(tell->options.log, "%.*s", (int)event->u.text.len, (const char *)event->u.text.p);
+}
+
+void
+tell_event(struct tell *tell, const struct ike *ike, const struct ike_event *event)
+{
+	static void (*const kinds[])(struct tell *, const struct ike *,
+	    const struct ike_event *) = {
+		[IKE_UP] = tell_up, [IKE_DOWN] = tell_down, [IKE_REFUSED] = tell_refused,
+		[IKE_TRACE] = tell_trace,
+	};
+
+	if ((size_t)event->type < sizeof(kinds) / sizeof(kinds[0]) && kinds[event->type] != NULL)
+		kinds[event->type](tell, ike, event);
+}
