@@ -25,7 +25,7 @@ struct ike_group {
 	 * the public one that belongs to it. */
 	bool (*generate)(const struct ike_group *, const struct ike_random *,
 	    uint8_t *private_value, uint8_t *public_value);
-	/* The secret; false when `peer`, `public_len` octets, is no value of the group. */
+	/* The secret; false when `peer`, public_len octets, is no value of the group. */
 	bool (*agree)(const struct ike_group *, const uint8_t *private_value,
 	    const uint8_t *peer, uint8_t *secret);
 };
