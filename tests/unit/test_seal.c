@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "tests/unit/packets.h"
-#include "tests/unit/pair.h"
+#include "tests/unit/ends.h"
 #include "tests/unit/run.h"
 #include "tests/unit/vectors.h"
 
@@ -23,12 +23,12 @@ START_TEST(seal_open_round_trip)
 
 	for (unsigned way = 0; way < 4; way++) {
 		uint8_t family = way % 2 == 0 ? ESP_IPV4 : ESP_IPV6;
-		struct pair pair;
+		struct ends ends;
 		struct esp_usage out, in;
 		uint64_t sent = 0, octets = 0;
 
-		pair_prepare(&pair, t, way / 2 == 1);
-		pair_add(&pair);
+		ends_prepare(&ends, t, way / 2 == 1);
+		ends_add(&ends);
 		for (size_t len = family == ESP_IPV4 ? 28 : 48; len <= 1500;
 		     len += 1 + len / 150) {
 			uint8_t buffer[MAX], *data;
@@ -37,7 +37,7 @@ START_TEST(seal_open_round_trip)
 			struct esp_packet p = packet_new(inner, room);
 
 			data = p.data;
-			pair_seal(&pair, &p);
+			ends_seal(&ends, &p);
 			sent++;
 			octets += len;
 			must(p.data == data - room.head && p.head == 0, "%zu: head", len);
@@ -47,7 +47,7 @@ START_TEST(seal_open_round_trip)
 				    (t->align < 4 ? 4 : t->align) ==
 				0,
 			    "%zu: not aligned", len);
-			must(bytes_load32(p.data) == PAIR_SPI &&
+			must(bytes_load32(p.data) == ENDS_SPI &&
 			    bytes_load32(p.data + 4) == sent, "%zu: header", len);
 			must(p.next_header == (family == ESP_IPV4 ? 4 : 41), "%zu: next",
 			    len);
@@ -55,26 +55,26 @@ START_TEST(seal_open_round_trip)
 			    "%zu: in clear", len);
 			p.sa = NULL;
 			p.next_header = 0;
-			esp_open(pair.in, &p, 1);
+			esp_open(ends.in, &p, 1);
 			must(p.verdict == ESP_OK, "%zu: verdict %u", len, p.verdict);
 			must(bytes_equal(bytes_of(p.data, p.len), inner), "%zu: changed",
 			    len);
 			must(p.data == data && p.head == room.head && p.tail == room.tail,
 			    "%zu: moved", len);
 			must(p.next_header == (family == ESP_IPV4 ? 4 : 41) &&
-			    p.flags == ESP_NEWEST && esp_sa_user(p.sa) == &pair &&
-			    esp_sa_id(p.sa) == PAIR_ID, "%zu: marks", len);
+			    p.flags == ESP_NEWEST && esp_sa_user(p.sa) == &ends &&
+			    esp_sa_id(p.sa) == ENDS_ID, "%zu: marks", len);
 			packet_free(&p);
 		}
-		ck_assert(esp_read_usage(pair.out, ESP_OUT, PAIR_ID, &out));
-		ck_assert(esp_read_usage(pair.in, ESP_IN, PAIR_ID, &in));
+		ck_assert(esp_read_usage(ends.out, ESP_OUT, ENDS_ID, &out));
+		ck_assert(esp_read_usage(ends.in, ESP_IN, ENDS_ID, &in));
 		ck_assert(
 		    out.packets == sent && out.octets == octets && out.sequence == sent);
 		ck_assert(
 		    in.packets == sent && in.octets == octets && in.sequence == sent);
-		ck_assert_uint_eq(esp_read_counters(pair.out)->out[ESP_OK], sent);
-		ck_assert_uint_eq(esp_read_counters(pair.in)->in[ESP_OK], sent);
-		pair_free(&pair);
+		ck_assert_uint_eq(esp_read_counters(ends.out)->out[ESP_OK], sent);
+		ck_assert_uint_eq(esp_read_counters(ends.in)->in[ESP_OK], sent);
+		ends_free(&ends);
 	}
 }
 END_TEST
@@ -94,23 +94,23 @@ START_TEST(seal_authenticates_the_whole_sequence_number)
 		struct bytes inner = inner_packet(buffer, ESP_IPV4, 100, &seed);
 		struct esp_op op = { .ok = false };
 		struct esp_packet p;
-		struct pair pair;
+		struct ends ends;
 
 		if (!esn && sequence > UINT32_MAX)
 			continue;
 		p = packet_new(inner, esp_transform_overhead(t));
-		pair_prepare(&pair, t, esn);
-		pair.config.first = sequence;
-		pair_add(&pair);
-		pair_seal(&pair, &p);
+		ends_prepare(&ends, t, esn);
+		ends.config.first = sequence;
+		ends_add(&ends);
+		ends_seal(&ends, &p);
 		ck_assert_uint_eq(bytes_load32(p.data + 4), (uint32_t)sequence);
 
-		op.key = t->new_key(t, pair.config.keymat, pair.config.iv_key);
+		op.key = t->new_key(t, ends.config.keymat, ends.config.iv_key);
 		op.iv = p.data + 8;
 		op.data = op.iv + t->iv_len;
 		op.len = p.len - 8 - t->iv_len - t->icv_len;
 		op.icv = op.data + op.len;
-		bytes_store32(aad, PAIR_SPI);
+		bytes_store32(aad, ENDS_SPI);
 		bytes_store32(aad + 4, (uint32_t)sequence);
 		op.aad = bytes_of(aad, 8);
 		if (esn && t->integ == AUTH_NONE) {
@@ -127,7 +127,7 @@ START_TEST(seal_authenticates_the_whole_sequence_number)
 		ck_assert_mem_eq(op.data, inner.p, inner.len);
 		t->free_key(op.key);
 		packet_free(&p);
-		pair_free(&pair);
+		ends_free(&ends);
 	}
 }
 END_TEST
@@ -139,11 +139,11 @@ START_TEST(seal_pads_and_aligns)
 		const struct esp_transform *t = way == 0 ? gcm() :
 		    esp_transform_find(ENCR_AES_CBC, 256, AUTH_HMAC_SHA2_256_128);
 		unsigned align = way == 0 ? 4 : 16;
-		struct pair pair;
+		struct ends ends;
 		uint64_t seed = 9;
 
-		pair_prepare(&pair, t, false);
-		pair_add(&pair);
+		ends_prepare(&ends, t, false);
+		ends_add(&ends);
 		for (size_t len = 28; len < 64; len++) {
 			uint8_t buffer[MAX];
 			struct esp_packet p =
@@ -153,11 +153,11 @@ START_TEST(seal_pads_and_aligns)
 			size_t pad = (align - (len + 2) % align) % align;
 			const uint8_t *end;
 
-			pair_seal(&pair, &p);
+			ends_seal(&ends, &p);
 			must(p.len == head + len + pad + 2 + t->icv_len, "%zu", len);
 			must(esp_payload_max(t, p.len) >= len &&
 			    esp_payload_max(t, p.len - 1) < len, "%zu: payload_max", len);
-			esp_open(pair.in, &p, 1);	/* decrypted in place: look
+			esp_open(ends.in, &p, 1);	/* decrypted in place: look
 							 * behind it */
 			must(p.verdict == ESP_OK, "%zu", len);
 			end = p.data + len;
@@ -166,7 +166,7 @@ START_TEST(seal_pads_and_aligns)
 			must(end[pad] == pad && end[pad + 1] == 4, "%zu: trailer", len);
 			packet_free(&p);
 		}
-		pair_free(&pair);
+		ends_free(&ends);
 	}
 }
 END_TEST
@@ -188,24 +188,24 @@ START_TEST(seal_needs_room)
 {
 	const struct esp_transform *t = gcm();
 	struct esp_room need = esp_transform_overhead(t);
-	struct pair pair;
+	struct ends ends;
 	uint64_t seed = 1;
 	uint8_t buffer[MAX];
 	struct bytes inner = inner_packet(buffer, ESP_IPV4, 31, &seed);	/* the most
 									 * padding */
 	struct esp_usage usage;
 
-	pair_prepare(&pair, t, false);
-	pair_add(&pair);
+	ends_prepare(&ends, t, false);
+	ends_add(&ends);
 	for (unsigned head = 0; head <= need.head; head++)
 		for (unsigned tail = 0; tail <= need.tail; tail++) {
 			struct esp_room room = { (uint16_t)head, (uint16_t)tail };
 			struct esp_packet p = packet_new(inner, room), before;
 			bool enough = head == need.head && tail == need.tail;
 
-			esp_find(pair.out, &p, 1);
+			esp_find(ends.out, &p, 1);
 			before = p;
-			esp_seal(pair.out, &p, 1);
+			esp_seal(ends.out, &p, 1);
 			must(p.verdict == (enough ? ESP_OK : ESP_NO_ROOM), "%u, %u", head,
 			    tail);
 			if (!enough)
@@ -215,16 +215,16 @@ START_TEST(seal_needs_room)
 				    "%u, %u", head, tail);
 			packet_free(&p);
 		}
-	ck_assert(esp_read_usage(pair.out, ESP_OUT, PAIR_ID, &usage));
+	ck_assert(esp_read_usage(ends.out, ESP_OUT, ENDS_ID, &usage));
 	ck_assert(usage.sequence == 1 && usage.packets == 1);	/* none wasted */
-	pair_free(&pair);
+	ends_free(&ends);
 }
 END_TEST
 
 START_TEST(seal_refuses_malformed_and_too_big)
 {
 	const struct esp_transform *t = gcm();
-	struct pair pair;
+	struct ends ends;
 	uint64_t seed = 1;
 	static uint8_t buffer[70000];
 	struct esp_room room = esp_transform_overhead(t);
@@ -233,9 +233,9 @@ START_TEST(seal_refuses_malformed_and_too_big)
 	struct esp_sa *sa;
 	uint32_t limit = esp_payload_max(t, ESP_PACKET_MAX);
 
-	pair_prepare(&pair, t, false);
-	pair_add(&pair);
-	esp_find(pair.out, &good, 1);
+	ends_prepare(&ends, t, false);
+	ends_add(&ends);
+	esp_find(ends.out, &good, 1);
 	sa = good.sa;
 	for (unsigned first = 0; first < 256; first++) {	/* version and header
 								 * length */
@@ -244,7 +244,7 @@ START_TEST(seal_refuses_malformed_and_too_big)
 		p.data[0] = (uint8_t)first;
 		bytes_store16(p.data + 4, 0);	/* as IPv6 just the header */
 		p.sa = sa;
-		esp_seal(pair.out, &p, 1);
+		esp_seal(ends.out, &p, 1);
 		must((p.verdict == ESP_OK) ==
 			(first >> 4 == 6 ||
 			    (first >> 4 == 4 && (first & 15) >= 5 && (first & 15) <= 10)),
@@ -256,7 +256,7 @@ START_TEST(seal_refuses_malformed_and_too_big)
 		struct esp_packet p = packet_new(bytes_of(buffer, len), room);
 
 		p.sa = sa;
-		esp_seal(pair.out, &p, 1);
+		esp_seal(ends.out, &p, 1);
 		must(p.verdict == ESP_MALFORMED, "%u", len);
 		packet_free(&p);
 	}
@@ -265,46 +265,46 @@ START_TEST(seal_refuses_malformed_and_too_big)
 		    packet_new(inner_packet(buffer, ESP_IPV4, len, &seed), room);
 
 		p.sa = sa;
-		esp_seal(pair.out, &p, 1);
+		esp_seal(ends.out, &p, 1);
 		must(p.verdict == (len <= limit ? ESP_OK : ESP_TOO_BIG), "%u", len);
 		must(p.verdict != ESP_OK || p.len <= ESP_PACKET_MAX, "%u", len);
 		packet_free(&p);
 	}
 	packet_free(&good);
-	pair_free(&pair);
+	ends_free(&ends);
 }
 END_TEST
 
 /* Octets behind the packet's own length are not sent. */
 START_TEST(seal_sends_the_packet_only)
 {
-	struct pair pair;
+	struct ends ends;
 	uint64_t seed = 1;
 	uint8_t buffer[MAX] = { 0 };
 	struct bytes inner = inner_packet(buffer, ESP_IPV6, 60, &seed);
 	struct esp_packet p =
 	    packet_new(bytes_of(inner.p, 100), esp_transform_overhead(gcm()));
 
-	pair_prepare(&pair, gcm(), false);
-	pair_add(&pair);
-	pair_seal(&pair, &p);
+	ends_prepare(&ends, gcm(), false);
+	ends_add(&ends);
+	ends_seal(&ends, &p);
 	ck_assert_uint_eq(p.len, 16 + 64 + 16);
 	ck_assert_uint_eq(
 	    p.head + p.len + p.tail, 100 + 16 + esp_transform_overhead(gcm()).tail);
-	esp_open(pair.in, &p, 1);
+	esp_open(ends.in, &p, 1);
 	ck_assert(p.verdict == ESP_OK && p.len == 60);
 	packet_free(&p);
-	pair_free(&pair);
+	ends_free(&ends);
 }
 END_TEST
 
 START_TEST(seal_copies_ds_and_ecn)
 {
-	struct pair pair;
+	struct ends ends;
 	uint64_t seed = 1;
 
-	pair_prepare(&pair, gcm(), false);
-	pair_add(&pair);
+	ends_prepare(&ends, gcm(), false);
+	ends_add(&ends);
 	for (unsigned tos = 0; tos < 512; tos++) {
 		uint8_t buffer[MAX];
 		bool six = tos >= 256;
@@ -316,11 +316,11 @@ START_TEST(seal_copies_ds_and_ecn)
 			bytes_store16(p.data, (uint16_t)(0x6009 | (tos & 0xff) << 4));
 		else
 			p.data[1] = (uint8_t)tos;
-		pair_seal(&pair, &p);
+		ends_seal(&ends, &p);
 		must(p.tos == (tos & 0xff), "%u", tos);
 		packet_free(&p);
 	}
-	pair_free(&pair);
+	ends_free(&ends);
 }
 END_TEST
 
@@ -335,7 +335,7 @@ drain(struct esp *esp)
 	struct esp_notice notice;
 
 	while (esp_next_notice(esp, &notice)) {
-		ck_assert_uint_eq(notice.id, PAIR_ID);
+		ck_assert_uint_eq(notice.id, ENDS_ID);
 		seen.soft += notice.type == ESP_SOFT;
 		seen.hard += notice.type == ESP_HARD;
 		seen.first += notice.type == ESP_FIRST_IN;
@@ -345,15 +345,15 @@ drain(struct esp *esp)
 }
 
 static uint8_t
-seal_one(struct pair *pair)
+seal_one(struct ends *ends)
 {
 	uint8_t buffer[MAX], verdict;
 	uint64_t seed = 5;
 	struct esp_packet p = packet_new(inner_packet(buffer, ESP_IPV4, 100, &seed),
-	    esp_transform_overhead(pair->config.transform));
+	    esp_transform_overhead(ends->config.transform));
 
-	esp_find(pair->out, &p, 1);
-	esp_seal(pair->out, &p, 1);
+	esp_find(ends->out, &p, 1);
+	esp_seal(ends->out, &p, 1);
 	verdict = p.verdict;
 	packet_free(&p);
 	return verdict;
@@ -362,71 +362,71 @@ seal_one(struct pair *pair)
 START_TEST(seal_stops_at_the_last_sequence_number)
 {
 	for (unsigned esn = 0; esn < 2; esn++) {
-		struct pair pair;
+		struct ends ends;
 		struct notices seen;
 		struct esp_usage usage;
 
-		pair_prepare(&pair, gcm(), esn == 1);
-		pair.config.first = esn == 1 ? UINT64_MAX - 2 : UINT32_MAX - 2;
-		pair_add(&pair);
-		ck_assert_uint_eq(seal_one(&pair), ESP_OK);
-		seen = drain(pair.out);
+		ends_prepare(&ends, gcm(), esn == 1);
+		ends.config.first = esn == 1 ? UINT64_MAX - 2 : UINT32_MAX - 2;
+		ends_add(&ends);
+		ck_assert_uint_eq(seal_one(&ends), ESP_OK);
+		seen = drain(ends.out);
 		ck_assert(seen.soft == 1 && seen.hard == 0);
-		ck_assert_uint_eq(seal_one(&pair), ESP_OK);
-		ck_assert_uint_eq(seal_one(&pair), ESP_OK);
-		seen = drain(pair.out);
+		ck_assert_uint_eq(seal_one(&ends), ESP_OK);
+		ck_assert_uint_eq(seal_one(&ends), ESP_OK);
+		seen = drain(ends.out);
 		ck_assert(seen.soft == 0 && seen.hard == 1);
 		for (unsigned i = 0; i < 3; i++)
-			ck_assert_uint_eq(seal_one(&pair), ESP_SPENT);
-		seen = drain(pair.out);
+			ck_assert_uint_eq(seal_one(&ends), ESP_SPENT);
+		seen = drain(ends.out);
 		ck_assert(seen.soft == 0 && seen.hard == 0);
-		ck_assert(esp_read_usage(pair.out, ESP_OUT, PAIR_ID, &usage));
+		ck_assert(esp_read_usage(ends.out, ESP_OUT, ENDS_ID, &usage));
 		ck_assert(usage.sequence == (esn == 1 ? UINT64_MAX : UINT32_MAX));
-		ck_assert_uint_eq(esp_read_counters(pair.out)->out[ESP_SPENT], 3);
-		pair_free(&pair);
+		ck_assert_uint_eq(esp_read_counters(ends.out)->out[ESP_SPENT], 3);
+		ends_free(&ends);
 	}
 }
 END_TEST
 
 START_TEST(seal_crosses_32_bits_with_esn)
 {
-	struct pair pair;
+	struct ends ends;
 	uint64_t seed = 1;
 
-	pair_prepare(&pair, gcm(), true);
-	pair.config.first = 0xfffffff0;
-	pair_add(&pair);
+	ends_prepare(&ends, gcm(), true);
+	ends.config.first = 0xfffffff0;
+	ends_add(&ends);
 	for (uint64_t sequence = 0xfffffff0; sequence < 0x100000010; sequence++) {
 		uint8_t buffer[MAX];
 		struct esp_packet p =
 		    packet_new(inner_packet(buffer, ESP_IPV4, 40, &seed),
 			esp_transform_overhead(gcm()));
 
-		pair_seal(&pair, &p);
+		ends_seal(&ends, &p);
 		must(bytes_load32(p.data + 4) == (uint32_t)sequence, "sequence");
 		must(bytes_load64(p.data + 8) == sequence, "IV");
-		esp_open(pair.in, &p, 1);
+		esp_open(ends.in, &p, 1);
 		must(p.verdict == ESP_OK, "verdict %u", p.verdict);
 		packet_free(&p);
 	}
-	pair_free(&pair);
+	ends_free(&ends);
 }
 END_TEST
 
 START_TEST(seal_tells_at_three_quarters)
 {
-	struct pair pair;
+	struct ends ends;
 
-	pair_prepare(&pair, gcm(), false);
-	pair.config.first = 0xbffffffc;
-	pair_add(&pair);
-	ck_assert_uint_eq(seal_one(&pair), ESP_OK);
-	ck_assert_uint_eq(drain(pair.out).soft, 0);
-	ck_assert_uint_eq(seal_one(&pair), ESP_OK);
-	ck_assert_uint_eq(drain(pair.out).soft, 1);
-	ck_assert_uint_eq(seal_one(&pair), ESP_OK);
-	ck_assert_uint_eq(drain(pair.out).soft, 0);
-	pair_free(&pair);
+	ends_prepare(&ends, gcm(), false);
+	ends.config.first = 0xbffffffc;
+	ends_add(&ends);
+	ck_assert_uint_eq(seal_one(&ends), ESP_OK);
+	ck_assert_uint_eq(drain(ends.out).soft, 0);
+	ck_assert_uint_eq(seal_one(&ends), ESP_OK);
+	ck_assert_uint_eq(drain(ends.out).soft, 1);
+	ck_assert_uint_eq(seal_one(&ends), ESP_OK);
+	ck_assert_uint_eq(drain(ends.out).soft, 0);
+	ends_free(&ends);
 }
 END_TEST
 
@@ -448,26 +448,26 @@ START_TEST(limits_by_packets_and_octets)
 	};
 
 	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		struct pair pair;
+		struct ends ends;
 
-		pair_prepare(&pair, gcm(), false);
-		pair.config.soft = rows[i].soft;
-		pair.config.hard = rows[i].hard;
-		pair_add(&pair);
+		ends_prepare(&ends, gcm(), false);
+		ends.config.soft = rows[i].soft;
+		ends.config.hard = rows[i].hard;
+		ends_add(&ends);
 		for (unsigned n = 1; n <= 5; n++) {
 			struct notices seen;
-			uint8_t verdict = seal_one(&pair);
+			uint8_t verdict = seal_one(&ends);
 
 			ck_assert_msg(
 			    verdict == (n <= rows[i].sealed ? ESP_OK : ESP_SPENT),
 			    "row %u, packet %u: %u", i, n, verdict);
-			seen = drain(pair.out);
+			seen = drain(ends.out);
 			ck_assert_msg(
 			    seen.soft == (n == rows[i].soft_at), "row %u, %u", i, n);
 			ck_assert_msg(
 			    seen.hard == (n == rows[i].hard_at), "row %u, %u", i, n);
 		}
-		pair_free(&pair);
+		ends_free(&ends);
 	}
 }
 END_TEST
@@ -476,21 +476,21 @@ END_TEST
 START_TEST(limit_inside_a_batch)
 {
 	enum { N = 200 };
-	struct pair pair;
+	struct ends ends;
 	struct esp_packet v[N];
 	uint8_t buffer[MAX];
 	uint64_t seed = 6;
 
-	pair_prepare(&pair, gcm(), false);
-	pair.config.hard.packets = 150;
-	pair_add(&pair);
+	ends_prepare(&ends, gcm(), false);
+	ends.config.hard.packets = 150;
+	ends_add(&ends);
 	for (unsigned i = 0; i < N; i++)
 		v[i] = packet_new(
 		    inner_packet(buffer, i % 2 ? ESP_IPV4 : ESP_IPV6, 60 + i, &seed),
 		    esp_transform_overhead(gcm()));
 	v[3].verdict = ESP_POLICY;	/* somebody's earlier stage */
-	esp_find(pair.out, v, N);
-	esp_seal(pair.out, v, N);
+	esp_find(ends.out, v, N);
+	esp_seal(ends.out, v, N);
 	for (unsigned i = 0; i < N; i++) {
 		ck_assert_msg(v[i].verdict ==
 			(i == 3          ? ESP_POLICY :
@@ -501,7 +501,7 @@ START_TEST(limit_inside_a_batch)
 			ck_assert_uint_eq(bytes_load32(v[i].data + 4), i < 3 ? i + 1 : i);
 		packet_free(&v[i]);
 	}
-	pair_free(&pair);
+	ends_free(&ends);
 }
 END_TEST
 
