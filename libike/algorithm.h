@@ -1,5 +1,5 @@
-/* The algorithms of an IKE SA: rows in constant tables (decision: no cipher, hash or curve
- * is written in libike).  ike_options may bring other tables, as the simulator does. */
+/* The algorithms of an IKE SA: rows in constant tables (no cipher, hash or curve is
+ * written in libike).  ike_options may bring other tables, as the simulator does. */
 #ifndef IKE_ALGORITHM_H
 #define IKE_ALGORITHM_H
 
@@ -27,20 +27,23 @@ struct ike_prf {
 	const char *keyword;		/* "prfsha256" */
 	uint8_t len;			/* octets of the output and of the preferred key */
 	/* out = prf(key, parts[0] | parts[1] | ...); false when the library failed. */
-	bool (*compute)(struct bytes key, const struct bytes *parts, unsigned n, uint8_t *out);
+	bool (*compute)(struct bytes key, const struct bytes *parts, unsigned n,
+	    uint8_t *out);
 };
 
-/* A key exchange method in the shape of a KEM, RFC 9370.  start makes a private state and
- * the initiator's public value; respond takes that value and yields ours and the secret;
- * finish takes the responder's value.  A peer's value is checked for length and validity
- * (RFC 6989, 7748 6.1: low order, off the curve, 0, 1, p-1) before it is used: false. */
+/* A key exchange method in the shape of a KEM, RFC 9370.  start makes a private state
+ * and the initiator's public value; respond takes that value and yields ours and the
+ * secret; finish takes the responder's value.  A peer's value is checked for length and
+ * validity (RFC 6989, 7748 6.1: low order, off the curve, 0, 1, p-1) before it is used:
+ * false. */
 struct ike_kex {
 	uint16_t id;
 	const char *keyword;		/* "x25519" */
 	uint16_t public_len, response_len, secret_len;
-	void *(*start)(const struct ike_random *, uint8_t *public_value);	/* NULL: failed */
-	bool (*respond)(const struct ike_random *, struct bytes peer, uint8_t *public_value,
-	    uint8_t *secret);
+	/* NULL: no memory, or the library or the random source failed. */
+	void *(*start)(const struct ike_random *, uint8_t *public_value);
+	bool (*respond)(const struct ike_random *, struct bytes peer,
+	    uint8_t *public_value, uint8_t *secret);
 	bool (*finish)(void *state, struct bytes peer, uint8_t *secret);
 	void (*free)(void *state);		/* wipes; NULL is nothing */
 };

@@ -1,7 +1,7 @@
 /* struct ike_connection: one peer relation, RFC 4301's PAD and SPD entries in one.
- * Immutable once built, and shared by reference count.  Built from a plain struct of texts
- * with defaults for all but the peer, the identities and the secret; building checks all of it
- * and names every fault at once. */
+ * Immutable once built, and shared by reference count.  Built from a plain struct of
+ * texts with defaults for all but the peer, the identities and the secret; building
+ * checks all of it and names every fault at once. */
 #ifndef IKE_CONNECTION_H
 #define IKE_CONNECTION_H
 
@@ -17,11 +17,11 @@ struct ike_texts { const char *const *v; unsigned n; };	/* borrowed */
 
 struct ike_child_setup {
 	const char *name;
-	struct ike_texts local, remote;		/* selectors: "10.1.0.0/24", "10.1.0.0/24[tcp/22]" */
+	struct ike_texts local, remote;	/* as esp_range_parse reads them: "10.1.0.0/24" */
 };
 
-/* When to send again, RFC 7296 2.1, 2.4: after `first`, then each time `factor_percent` / 100 later,
- * at most `most` apart, `tries` copies in all. */
+/* When to send again, RFC 7296 2.1, 2.4: after `first`, then each time `factor_percent` /
+ * 100 later, at most `most` apart, `tries` copies in all. */
 struct ike_retransmission {
 	ike_time first, most;
 	uint16_t factor_percent;
@@ -32,11 +32,13 @@ struct ike_setup {		/* texts are borrowed until ike_connection_new returns */
 	const char *name;			/* required */
 	const char *local_address;		/* NULL: any */
 	const char *local_id;			/* required */
-	const char *remote_address;		/* required: address, host name, or "any" (passive only) */
+	/* Required: address, host name, or "any", which needs a passive start. */
+	const char *remote_address;
 	const char *remote_id;			/* required */
 	uint16_t port, natt_port;		/* the peer's; 500 and 4500 */
 	const char *auth;			/* "psk" */
-	const char *secret;			/* required: what PROVE and CHECK find the secret by; not it */
+	/* Required: what PROVE and CHECK find the secret by, not the secret. */
+	const char *secret;
 	struct ike_texts ike, esp;		/* proposals; "default" */
 	enum ike_start start;			/* passive */
 	enum ike_encap encap;			/* force */
@@ -89,10 +91,12 @@ struct ike_connection {			/* read-only outside connection.c */
 	struct ike_retransmission established, setting_up;
 };
 
-/* NULL when there is any fault: `*n` faults were found, the first `max` of them are in `faults`. */
+/* NULL when there is any fault: *n faults were found, and the first `max` of them are in
+ * `faults`.  A setting's fault is not told again as the fault of another. */
 struct ike_connection *ike_connection_new(const struct ike_setup *, struct ike_fault *faults,
     unsigned max, unsigned *n);
 struct ike_connection *ike_connection_hold(struct ike_connection *);
-void ike_connection_free(struct ike_connection *);	/* gives one reference back; NULL is nothing */
+/* Gives one reference back; NULL is nothing. */
+void ike_connection_free(struct ike_connection *);
 
 #endif

@@ -26,7 +26,8 @@ void ike_wipe(void *, size_t);			/* never optimised away */
 bool ike_prf_plus(const struct ike_prf *, struct bytes key, const struct bytes *seed,
     unsigned n, uint8_t *out, size_t len);
 
-/* SKEYSEED = prf(Ni | Nr, secret) and the seven SK_*, 2.14. */
+/* SKEYSEED = prf(Ni | Nr, secret) and the seven SK_*, 2.14.  False: a nonce is longer
+ * than 256 octets, or the library failed. */
 bool ike_derive_keys(const struct ike_suite *, struct bytes ni, struct bytes nr,
     uint64_t spi_i, uint64_t spi_r, struct bytes secret, struct ike_keys *);
 
@@ -35,12 +36,13 @@ bool ike_derive_keys(const struct ike_suite *, struct bytes ni, struct bytes nr,
 bool ike_derive_child(const struct ike_suite *, const struct ike_keys *, struct bytes ni,
     struct bytes nr, struct bytes secret, size_t len, uint8_t *i_to_r, uint8_t *r_to_i);
 
-/* The octets that AUTH signs, 2.15: message | nonce | prf(SK_p, id octets).  `out` has room
- * for message.len + nonce.len + prf->len; returns the length, 0 when the library failed. */
+/* The octets that AUTH signs, 2.15: message | nonce | prf(SK_p, id octets).  `out` has
+ * room for message.len + nonce.len + prf->len; returns the length, 0 when the library
+ * failed. */
 size_t ike_auth_octets(const struct ike_prf *, struct bytes message, struct bytes nonce,
     const uint8_t *sk_p, struct bytes id, uint8_t *out);
 
-/* AUTH by a shared secret, 2.15: prf(prf(secret, "Key Pad for IKEv2"), octets).  For those who
- * answer IKE_ASK_PROVE and IKE_ASK_CHECK: see ike_psk_auth in ike.h. */
+/* AUTH by a shared secret is for those who answer IKE_ASK_PROVE and IKE_ASK_CHECK: see
+ * ike_psk_auth in ike.h. */
 
 #endif

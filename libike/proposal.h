@@ -27,8 +27,9 @@ bool ike_proposals_parse(const char *const *text, unsigned n, uint8_t protocol,
     struct ike_proposals *list, char *buf, size_t len);
 void ike_proposals_free(struct ike_proposals *);
 
-/* Writes the SA payload body.  `spi` is empty, 4 (ESP) or 8 octets (IKE rekey).  Key exchange
- * transforms of ESP proposals are left out unless `with_ke` (only CREATE_CHILD_SA, 1.2). */
+/* Writes the SA payload body.  `spi` is empty, 4 (ESP) or 8 octets (IKE rekey).  Key
+ * exchange transforms of ESP proposals are left out unless `with_ke` (only
+ * CREATE_CHILD_SA, 1.2). */
 void ike_build_sa(struct ike_writer *, const struct ike_proposals *, struct bytes spi,
     bool with_ke);
 /* The answer: exactly what was chosen, under the peer's proposal number. */
@@ -41,28 +42,33 @@ struct ike_choice {
 };
 void ike_build_choice(struct ike_writer *, const struct ike_choice *, struct bytes spi);
 
-/* Responder: the first of OUR proposals (then transforms) that some proposal of the peer's SA
- * payload (checked by ike_check_sa) allows.  A peer's transform type that we do not know, or one
- * that is missing for us, makes that proposal unacceptable.  IKE_OK or IKE_NO_PROPOSAL_CHOSEN. */
+/* Responder: the first of OUR proposals (then transforms) that some proposal of the
+ * peer's SA payload (checked by ike_check_sa) allows.  A peer's transform type that we do
+ * not know, or one that is missing for us, makes that proposal unacceptable; integrity
+ * beside an AEAD cipher may be named NONE.  Without `with_ke` an ESP proposal's groups are
+ * passed over.  IKE_OK or IKE_NO_PROPOSAL_CHOSEN, and then *choice is untouched. */
 enum ike_error ike_choose(const struct ike_proposals *ours, struct bytes sa, bool with_ke,
     struct ike_choice *);
-/* Initiator: the answer must hold one proposal with one transform of each type that we offered,
- * each of which we offered.  IKE_OK or IKE_NO_PROPOSAL_CHOSEN. */
-enum ike_error ike_check_choice(const struct ike_proposals *ours, struct bytes sa, bool with_ke,
-    struct ike_choice *);
+/* Initiator: the answer (checked by ike_check_sa) must hold one proposal, under the number
+ * of ours, with one transform of each type that we offered, each of which we offered.
+ * IKE_OK or IKE_NO_PROPOSAL_CHOSEN. */
+enum ike_error ike_check_choice(const struct ike_proposals *ours, struct bytes sa,
+    bool with_ke, struct ike_choice *);
 /* Would `ours` allow what was chosen (for another connection's proposals)? */
 bool ike_choice_allowed(const struct ike_proposals *ours, const struct ike_choice *);
 
 /* The rows that serve a chosen IKE proposal; false when a row is missing. */
 struct ike_suite;
-bool ike_suite_of(const struct ike_algorithms *, const struct ike_choice *, struct ike_suite *);
+bool ike_suite_of(const struct ike_algorithms *, const struct ike_choice *,
+    struct ike_suite *);
 
 /* First group of the first proposal: what the first KE payload carries. 0: none. */
 uint16_t ike_first_group(const struct ike_proposals *);
 bool ike_offers_group(const struct ike_proposals *, uint16_t group);
 
-/* "aes256gcm16-prfsha384-x25519"; whole lists as "a, b"; also straight from a peer's SA payload
- * (for refusals; unknown ids by number).  Cut to fit; each returns buf. */
+/* "aes256gcm16-prfsha384-x25519"; whole lists as "a, b"; also straight from a peer's SA
+ * payload (for refusals; unknown ids by number).  Cut to fit, with "..." at the end; each
+ * returns buf. */
 const char *ike_choice_print(const struct ike_choice *, char *buf, size_t len);
 const char *ike_proposals_print(const struct ike_proposals *, char *buf, size_t len);
 const char *ike_sa_print(struct bytes sa, char *buf, size_t len);
