@@ -299,22 +299,10 @@ free_policy(struct worker *w, struct policy *p)
 }
 
 static bool
-install(struct worker *w, const struct ipsec_trap *t)
-{
-	struct esp_policy_config config = { .id = t->id, .selectors = t->selectors,
-	    .n_selectors = t->n, .acquire = t->mode == IPSEC_TRAP_ACQUIRE };
-
-	if (esp_policy_put(w->esp, &config) != ESP_SUCCESS)
-		return false;
-	if (w->port->ops->trap == NULL || w->port->ops->trap(w->port, t))
-		return true;
-	esp_policy_remove(w->esp, t->id);
-	return false;
-}
-
-static bool
 trap(struct ipsec_datapath *d, const struct ipsec_trap *t)
 {
+	const struct esp_policy_config config = { .id = t->id, .selectors = t->selectors,
+	    .n_selectors = t->n, .acquire = t->mode == IPSEC_TRAP_ACQUIRE };
 	struct worker *w = of(d);
 	size_t name_len = strlen(t->child);
 	struct policy *p;
@@ -331,7 +319,7 @@ trap(struct ipsec_datapath *d, const struct ipsec_trap *t)
 		free_policy(w, p);
 		return false;
 	}
-	if (install(w, t))
+	if (esp_policy_put(w->esp, &config) == ESP_SUCCESS)
 		return true;
 	HASH_DEL(w->policies, p);
 	free_policy(w, p);
@@ -346,8 +334,6 @@ untrap(struct ipsec_datapath *d, uint64_t id)
 
 	if (p == NULL)
 		return;
-	if (w->port->ops->untrap != NULL)
-		w->port->ops->untrap(w->port, id);
 	esp_policy_remove(w->esp, id);
 	HASH_DEL(w->policies, p);
 	free_policy(w, p);

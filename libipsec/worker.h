@@ -39,11 +39,6 @@ struct ipsec_port_ops {
 	 * 8.2.1 say, with the restraint RFC 1122 3.2.2 and RFC 4443 2.4 demand. */
 	void (*refuse)(struct ipsec_port *, const struct esp_packet *, uint32_t mtu);
 
-	/* A policy was installed, or removed: for routes to its remote addresses.  False:
-	 * it cannot be.  Both may be NULL. */
-	bool (*trap)(struct ipsec_port *, const struct ipsec_trap *);
-	void (*untrap)(struct ipsec_port *, uint64_t id);
-
 	void (*close)(struct ipsec_port *);	/* frees it */
 };
 struct ipsec_port {

@@ -63,23 +63,6 @@ refuse(struct ipsec_port *port, const struct esp_packet *p, uint32_t mtu)
 	append(&of(port)->refused, p->data, p->len, p->verdict, mtu);
 }
 
-static bool
-trap(struct ipsec_port *port, const struct ipsec_trap *t)
-{
-	(void)t;
-	if (of(port)->no_trap)
-		return false;
-	of(port)->traps++;
-	return true;
-}
-
-static void
-untrap(struct ipsec_port *port, uint64_t id)
-{
-	(void)id;
-	of(port)->untraps++;
-}
-
 static void
 close_port(struct ipsec_port *port)
 {
@@ -87,8 +70,8 @@ close_port(struct ipsec_port *port)
 }
 
 static const struct ipsec_port_ops fake_ops = {
-	.read = read_packets, .write = write_packets, .refuse = refuse, .trap = trap,
-	.untrap = untrap, .close = close_port,
+	.read = read_packets, .write = write_packets, .refuse = refuse,
+	.close = close_port,
 };
 
 void

@@ -22,8 +22,6 @@ struct fake_queue {
 struct fake_port {
 	struct ipsec_port port;
 	struct fake_queue in, out, refused;	/* to be read; written; refused */
-	unsigned traps, untraps;
-	bool no_trap;			/* fail the next trap */
 };
 
 /* Zeroed and filled in; the worker that takes it over closes it, which keeps `out` and

@@ -23,7 +23,7 @@ of(struct ipsec_datapath *d)
 	return (struct recorder *)d;
 }
 
-static void
+static void __attribute__((format(printf, 2, 3)))
 say(struct ipsec_datapath *d, const char *format, ...)
 {
 	struct recorder *r = of(d);
