@@ -25,7 +25,7 @@ struct ike_random {
 struct ike_prf {
 	uint16_t id;
 	const char *keyword;		/* "prfsha256" */
-	uint8_t len;			/* octets of the output and of the preferred key */
+	uint8_t len;			/* octets of the output and the preferred key */
 	/* out = prf(key, parts[0] | parts[1] | ...); false when the library failed. */
 	bool (*compute)(struct bytes key, const struct bytes *parts, unsigned n,
 	    uint8_t *out);

@@ -59,7 +59,7 @@ enum ike_fault_code {
 const char *ike_fault_name(enum ike_fault_code);
 struct ike_fault {
 	enum ike_fault_code code;
-	const char *setting;		/* static: "remote.address", "children.local", "ike" */
+	const char *setting;		/* static: "ike", "remote.address", "children.local" */
 	int child;			/* index into children, or -1 */
 	int item;			/* index into the list concerned, or -1 */
 	char text[240];			/* what is wrong; what would be right */
@@ -93,8 +93,8 @@ struct ike_connection {			/* read-only outside connection.c */
 
 /* NULL when there is any fault: *n faults were found, and the first `max` of them are in
  * `faults`.  A setting's fault is not told again as the fault of another. */
-struct ike_connection *ike_connection_new(const struct ike_setup *, struct ike_fault *faults,
-    unsigned max, unsigned *n);
+struct ike_connection *ike_connection_new(const struct ike_setup *,
+    struct ike_fault *faults, unsigned max, unsigned *n);
 struct ike_connection *ike_connection_hold(struct ike_connection *);
 /* Gives one reference back; NULL is nothing. */
 void ike_connection_free(struct ike_connection *);

@@ -22,7 +22,8 @@ struct ike_proposals { struct ike_proposal *v; unsigned n; };	/* owned */
  *
  * An algorithm without a built-in row, an AEAD and a non-AEAD cipher in one proposal, a
  * cipher missing, integrity missing or too much, no PRF or group for IKE, no memory:
- * false, nothing in *list, and in `buf` a sentence "what is wrong; what would be right". */
+ * false, nothing in *list, and a sentence in `buf`: what is wrong; what would be
+ * right. */
 bool ike_proposals_parse(const char *const *text, unsigned n, uint8_t protocol,
     struct ike_proposals *list, char *buf, size_t len);
 void ike_proposals_free(struct ike_proposals *);
@@ -45,13 +46,13 @@ void ike_build_choice(struct ike_writer *, const struct ike_choice *, struct byt
 /* Responder: the first of OUR proposals (then transforms) that some proposal of the
  * peer's SA payload (checked by ike_check_sa) allows.  A peer's transform type that we do
  * not know, or one that is missing for us, makes that proposal unacceptable; integrity
- * beside an AEAD cipher may be named NONE.  Without `with_ke` an ESP proposal's groups are
- * passed over.  IKE_OK or IKE_NO_PROPOSAL_CHOSEN, and then *choice is untouched. */
+ * beside an AEAD cipher may be named NONE.  Without `with_ke` an ESP proposal's groups
+ * are passed over.  IKE_OK or IKE_NO_PROPOSAL_CHOSEN, and then *choice is untouched. */
 enum ike_error ike_choose(const struct ike_proposals *ours, struct bytes sa, bool with_ke,
     struct ike_choice *);
-/* Initiator: the answer (checked by ike_check_sa) must hold one proposal, under the number
- * of ours, with one transform of each type that we offered, each of which we offered.
- * IKE_OK or IKE_NO_PROPOSAL_CHOSEN. */
+/* Initiator: the answer (checked by ike_check_sa) must hold one proposal, under the
+ * number of ours, with one transform of each type that we offered, each of which we
+ * offered.  IKE_OK or IKE_NO_PROPOSAL_CHOSEN. */
 enum ike_error ike_check_choice(const struct ike_proposals *ours, struct bytes sa,
     bool with_ke, struct ike_choice *);
 /* Would `ours` allow what was chosen (for another connection's proposals)? */
