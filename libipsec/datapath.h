@@ -4,7 +4,7 @@
  *
  * Every Child SA comes in four separate steps (in_add, out_add, out_remove, in_remove),
  * so that a rekey can make before it breaks.  A policy (trap) is named by a number that
- * child.c chose for (connection, child, resource), never by its selectors. 
+ * child.c chose for (connection, child, resource), never by its selectors.
  * Descriptions are borrowed for the length of the call.  No function may call the
  * engine or `tell` from within a call, but `process`, which may `tell`. */
 #ifndef IPSEC_DATAPATH_H

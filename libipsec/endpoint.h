@@ -67,7 +67,7 @@ struct ipsec_endpoint *ipsec_endpoint_new(const struct ipsec_options *,
  * path, which removes its SAs and policies.  NULL is nothing. */
 void ipsec_endpoint_free(struct ipsec_endpoint *);
 
-/* Adds a connection: installs its policies, then starts it if it should always be up. 
+/* Adds a connection: installs its policies, then starts it if it should always be up.
  * Takes a reference of its own.  0: no memory, or the data path could not install the
  * policies. */
 ike_id ipsec_endpoint_put(struct ipsec_endpoint *, ike_time now, struct ike_connection *);
@@ -82,7 +82,7 @@ enum ike_error ipsec_endpoint_down(struct ipsec_endpoint *, ike_time now, ike_id
 enum ike_error ipsec_endpoint_admit(struct ipsec_endpoint *, ike_time now,
     ike_id question, enum ike_error);
 
-/* The fds to poll, with their events: writes up to `n` and returns how many there are. 
+/* The fds to poll, with their events: writes up to `n` and returns how many there are.
  * They stay the same for the endpoint's life. */
 unsigned ipsec_endpoint_fds(const struct ipsec_endpoint *, struct pollfd *, unsigned n);
 /* When ipsec_endpoint_process is due at the latest, though no fd be ready.  False: no

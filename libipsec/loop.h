@@ -7,7 +7,7 @@
 struct event_base;
 struct ipsec_loop;
 
-/* Both are borrowed and must outlive the loop object; it is the endpoint's watcher. 
+/* Both are borrowed and must outlive the loop object; it is the endpoint's watcher.
  * The deadline is a timer of CLOCK_BOOTTIME, so that it is kept through suspend.  NULL:
  * no memory, or no fds. */
 struct ipsec_loop *ipsec_attach(struct ipsec_endpoint *, struct event_base *);

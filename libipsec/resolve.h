@@ -21,7 +21,7 @@ typedef void ipsec_resolved(void *arg, ike_id question, const struct ipsec_addre
 struct ipsec_resolver;
 struct ipsec_resolver_ops {
 	/* Looks `host` up and calls `done` once, perhaps before it returns.  `host` is
-	 * borrowed for the call. */
+	 * borrowed until either. */
 	void (*ask)(struct ipsec_resolver *, ike_id question, const char *host,
 	    ipsec_resolved *done, void *arg);
 	/* Forgets all questions of this `arg`: their `done` is not called any more. */

@@ -1,4 +1,4 @@
-/* One socket of an endpoint, and how paths and control messages look to the kernel. 
+/* One socket of an endpoint, and how paths and control messages look to the kernel.
  * Private to udp.c, which has the set of them. */
 #ifndef IPSEC_SOCKET_H
 #define IPSEC_SOCKET_H

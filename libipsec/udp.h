@@ -64,7 +64,7 @@ enum ipsec_kind ipsec_udp_classify(struct ipsec_message *, bool raw);
  * added here. A local address of zeros lets the kernel choose. */
 void ipsec_udp_send(struct ipsec_udp *, struct ipsec_message *, unsigned n);
 
-/* Fills path->addr[0] with the address this host would send to path->addr[1] from. 
+/* Fills path->addr[0] with the address this host would send to path->addr[1] from.
  * False: there is no route, or no socket of that family. */
 bool ipsec_udp_source(const struct ipsec_udp *, struct ike_path *);
 

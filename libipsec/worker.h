@@ -35,8 +35,8 @@ struct ipsec_port_ops {
 	void (*write)(struct ipsec_port *, struct esp_packet *v, unsigned n);
 	/* An IP packet from `read` will not be carried, for its verdict: ESP_TOO_BIG
 	 * (the inner MTU is `mtu`; else 0), ESP_POLICY and ESP_NO_SA (nothing protects
-	 * it), ESP_SPENT, ESP_FAILED.  Answers the sender with ICMP as RFC 4301 6 and
-	 * 8.2.1 say, with the restraint RFC 1122 3.2.2 and RFC 4443 2.4 demand. */
+	 * it), ESP_SPENT.  Answers the sender with ICMP as RFC 4301 6 and 8.2.1 say,
+	 * with the restraint RFC 1122 3.2.2 and RFC 4443 2.4 demand. */
 	void (*refuse)(struct ipsec_port *, const struct esp_packet *, uint32_t mtu);
 
 	void (*close)(struct ipsec_port *);	/* frees it */

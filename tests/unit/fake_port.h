@@ -30,7 +30,7 @@ void fake_port_init(struct fake_port *);
 void fake_port_clear(struct fake_port *);
 void fake_port_push(struct fake_port *, const uint8_t *, uint32_t len);
 
-/* A UDP packet with `len` octets in all (at least 48), `tag` in the last one. 
+/* A UDP packet with `len` octets in all (at least 48), `tag` in the last one.
  * Addresses as text, which give the family. */
 uint32_t fake_packet(uint8_t *buf, const char *from, const char *to, uint32_t len,
     uint8_t tag);
