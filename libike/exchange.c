@@ -72,11 +72,14 @@ ike_first_error(const struct ike_message *m)
 	return IKE_OK;
 }
 
-/* Too few or too many of a payload.  A response that reports an error holds what it likes. */
+/* Too few or too many of a payload.  A response that reports an error, or that asks for a
+ * cookie (2.6), does not hold what a success holds. */
 static enum ike_error
 check_counts(const struct rule *rule, const struct ike_message *m)
 {
-	bool lenient = rule->response && ike_first_error(m) != IKE_OK;
+	struct ike_notify cookie;
+	bool lenient = rule->response && (ike_first_error(m) != IKE_OK ||
+	    ike_find_notify(m, IKE_N_COOKIE, &cookie));
 	const struct count *c;
 	unsigned n;
 
@@ -246,6 +249,19 @@ ike_exchange_cancel(struct ike *e, struct ike_exchange *x)
 		ike_exchange_free(e, x);
 }
 
+/* The exchange is over, well or not. */
+static void
+finish(struct ike *e, struct ike_exchange *x, enum ike_error error)
+{
+	struct ike_sa *sa = x->sa;
+
+	x->running = true;		/* closing the SA must leave it to us */
+	if (error != IKE_OK && error != IKE_WAIT)
+		fail(e, x, error);
+	ike_exchange_free(e, x);
+	ike_next_wanted(e, sa);
+}
+
 void
 ike_exchange_run(struct ike *e, struct ike_exchange *x)
 {
@@ -263,10 +279,7 @@ ike_exchange_run(struct ike *e, struct ike_exchange *x)
 		x->awaits_response = true;
 		return;
 	}
-	if (error != IKE_OK && error != IKE_WAIT)
-		fail(e, x, error);
-	ike_exchange_free(e, x);
-	ike_next_wanted(e, sa);
+	finish(e, x, error);
 }
 
 enum ike_error
@@ -385,13 +398,10 @@ receive(struct ike *e, struct ike_sa *sa, const struct rule *rule, const struct 
 		ike_window_note(x, wire);
 	}
 	ike_trace_received(e, sa, h, m);
-	if (error == IKE_OK) {
+	if (error == IKE_OK)
 		ike_exchange_run(e, x);
-		return;
-	}
-	fail(e, x, error);
-	ike_exchange_free(e, x);
-	ike_next_wanted(e, sa);
+	else
+		finish(e, x, error);
 }
 
 void

@@ -270,6 +270,7 @@ response(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	struct ike_notify n;
 	struct answer a;
 
+	/* The table holds any other response to exactly one SA, KE and Nonce. */
 	if (ike_find_notify(m, IKE_N_COOKIE, &n))
 		return take_cookie(e, sa, x, n.data);
 	if (error == IKE_INVALID_KE_PAYLOAD &&

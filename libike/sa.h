@@ -201,7 +201,7 @@ struct ike {
 	ike_id last_id;
 
 	TAILQ_HEAD(, ike_peer) peers;
-	TAILQ_HEAD(, ike_sa) sas, dead;
+	TAILQ_HEAD(ike_sas, ike_sa) sas, dead;
 	struct ike_peer *peers_by_id;
 	struct ike_sa *sas_by_id, *sas_by_spi, *sas_by_init;
 	struct ike_child_sa *children_by_id, *children_by_spi;

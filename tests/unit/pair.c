@@ -1,98 +1,272 @@
 #include <check.h>
+#include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "libesp/backend.h"
-#include "tests/unit/packets.h"
+#include "libike/protect.h"
 #include "tests/unit/pair.h"
-#include "tests/unit/vectors.h"
 
-const struct esp_transform *
-bulk_transform(unsigned i)
+static const char *const nets[2] = { "10.1.0.0/16", "10.2.0.0/16" };
+static const char *const standard[1] = { "default" };
+
+void
+pair_setups(struct ike_setup setup[2], struct ike_child_setup child[2])
 {
-	return esp_openssl_row(i);
+	static const char *const ids[2] = { "a.example", "b.example" };
+	static const char *const addresses[2] = { "192.0.2.1", "192.0.2.2" };
+
+	for (unsigned i = 0; i < 2; i++) {
+		ike_setup_defaults(&setup[i]);
+		setup[i].name = i == 0 ? "to-b" : "to-a";
+		setup[i].local_id = ids[i];
+		setup[i].remote_id = ids[1 - i];
+		setup[i].remote_address = addresses[1 - i];
+		setup[i].auth = "psk";
+		setup[i].secret = "shared";
+		setup[i].ike = setup[i].esp = (struct ike_texts){ standard, 1 };
+		child[i] = (struct ike_child_setup){ "net", { &nets[i], 1 },
+		    { &nets[1 - i], 1 } };
+		setup[i].children = &child[i];
+		setup[i].n_children = 1;
+	}
+}
+
+static void
+fill(void *arg, uint8_t *p, size_t n)
+{
+	uint64_t *state = arg;
+
+	for (size_t i = 0; i < n; i++) {
+		*state = *state * 6364136223846793005u + 1442695040888963407u;
+		p[i] = (uint8_t)(*state >> 56);
+	}
 }
 
 void
-pair_prepare(struct pair *pair, const struct esp_transform *t, bool esn)
+pair_open(struct pair *p, const struct ike_setup setup[2])
 {
-	uint64_t seed = 42;
+	struct ike_options options = { .random = fill, .native_esp = true };
+	struct ike_fault faults[8];
+	struct ike_connection *c;
+	unsigned n;
 
-	memset(pair, 0, sizeof *pair);
-	pair->out = esp_new(0, 1);
-	pair->in = esp_new(0, 1);
-	ck_assert(pair->out != NULL && pair->in != NULL);
-	fill_random(&seed, pair->keymat, sizeof pair->keymat);
-	fill_random(&seed, pair->iv_key, sizeof pair->iv_key);
-	pair->selectors[0].local = pair->selectors[0].remote = esp_range_any(ESP_IPV4);
-	pair->selectors[1].local = pair->selectors[1].remote = esp_range_any(ESP_IPV6);
-	pair->config = (struct esp_sa_config){
-		.id = PAIR_ID, .policy = PAIR_POLICY, .spi = PAIR_SPI, .esn = esn,
-		.transform = t, .user = pair,
-		.keymat = bytes_of(pair->keymat, esp_transform_keymat(t)),
-		.iv_key = bytes_of(pair->iv_key, t->iv_key_len),
-		.selectors = pair->selectors, .n_selectors = 2
-	};
+	memset(p, 0, sizeof(*p));
+	for (unsigned i = 0; i < 2; i++) {
+		p->chance[i] = 77 + i;
+		p->secret[i] = "correct horse battery staple";
+		options.arg = &p->chance[i];
+		p->e[i] = ike_new(&options);
+		ck_assert_ptr_nonnull(p->e[i]);
+		c = ike_connection_new(&setup[i], faults, 8, &n);
+		ck_assert_msg(c != NULL, "%s", faults[0].text);
+		p->connection[i] = ike_put(p->e[i], 0, 0, c);
+		ck_assert(p->connection[i] != 0);
+		ike_connection_free(c);
+		pair_drain(p, i);
+	}
 }
 
 void
-pair_add(struct pair *pair)
+pair_close(struct pair *p)
 {
-	struct esp_policy_config policy = {
-		.id = PAIR_POLICY, .selectors = pair->selectors, .n_selectors = 2
-	};
+	struct ike_counts c;
 
-	ck_assert_int_eq(esp_policy_put(pair->out, &policy), ESP_SUCCESS);
-	pair->config.direction = ESP_OUT;
-	ck_assert_int_eq(esp_add(pair->out, &pair->config), ESP_SUCCESS);
-	pair->config.direction = ESP_IN;
-	ck_assert_int_eq(esp_add(pair->in, &pair->config), ESP_SUCCESS);
+	for (unsigned i = 0; i < 2; i++) {
+		ike_drop(p->e[i], p->now, p->connection[i]);
+		pair_drain(p, i);
+	}
+	pair_pump(p);
+	for (unsigned k = 0; k < 40; k++) {		/* lingering and unanswered ones end */
+		pair_pass(p, 30 * IKE_SECOND);
+		p->n = 0;
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		ike_read_counts(p->e[i], &c);
+		ck_assert_msg(c.connections + c.sas + c.half_open + c.children + c.questions +
+		    c.timers == 0, "%u: %u SAs, %u half-open, %u children, %u questions, %u "
+		    "timers are left", i, c.sas, c.half_open, c.children, c.questions, c.timers);
+		ck_assert_uint_eq(p->events[i][IKE_IN_ADD], p->events[i][IKE_IN_REMOVE]);
+		ck_assert_uint_eq(p->events[i][IKE_OUT_ADD], p->events[i][IKE_OUT_REMOVE]);
+		ike_free(p->e[i]);
+	}
+}
+
+static void
+answer(struct pair *p, unsigned end, const struct ike_event *event)
+{
+	struct ike_answer a = { .error = IKE_OK };
+	uint8_t value[64];
+
+	if (event->type == IKE_ASK_RESOLVE) {
+		a.path.family = 4;
+		memcpy(a.path.addr[0], end == 0 ? "\300\0\2\1" : "\300\0\2\2", 4);
+		memcpy(a.path.addr[1], end == 0 ? "\300\0\2\2" : "\300\0\2\1", 4);
+	} else if (event->type != IKE_ASK_ADMIT) {
+		a.value = bytes_of(value, ike_psk_auth(NULL, event->u.auth->prf,
+		    bytes_of(p->secret[end], strlen(p->secret[end])), event->u.auth->octets,
+		    value));
+		if (event->type == IKE_ASK_CHECK && !bytes_equal(a.value,
+		    event->u.auth->value))
+			a.error = IKE_AUTHENTICATION_FAILED;
+	}
+	ike_answer_question(p->e[end], p->now, event->question, &a);
 }
 
 void
-pair_free(struct pair *pair)
+pair_answer(struct pair *p, unsigned end, enum ike_error error)
 {
-	esp_free(pair->out);
-	esp_free(pair->in);
+	struct ike_answer a = { .error = error };
+
+	ck_assert_int_eq(ike_answer_question(p->e[end], p->now, p->question[end], &a), IKE_OK);
+	pair_drain(p, end);
 }
 
-struct esp_packet
-packet_new(struct bytes inner, struct esp_room room)
+static void
+hear(struct pair *p, unsigned end, const struct ike_event *event)
 {
-	uint8_t *buffer = malloc(room.head + inner.len + room.tail);
+	const struct ike_refusal *r = event->u.refusal;
 
-	ck_assert_ptr_nonnull(buffer);
-	memset(buffer, 0xee, room.head + inner.len + room.tail);
-	memcpy(buffer + room.head, inner.p, inner.len);
-	return (struct esp_packet){ .data = buffer + room.head,
-		.len = (uint32_t)inner.len,
-		.head = room.head,
-		.tail = room.tail };
+	p->events[end][event->type]++;
+	if (event->type <= IKE_ASK_ADMIT) {
+		if (p->hold_answers[end])
+			p->question[end] = event->question;
+		else
+			answer(p, end, event);
+	} else if (event->type == IKE_DOWN && event->child == 0) {
+		p->down[end] = event->error;
+	} else if (event->type == IKE_REFUSED) {
+		p->refused[end] = r->error;
+		snprintf(p->refusal[end], sizeof(p->refusal[end]), "%s|%s|%s|%s", r->what,
+		    r->ours, r->theirs, r->setting);
+	}
 }
 
 void
-packet_free(struct esp_packet *p)
+pair_drain(struct pair *p, unsigned end)
 {
-	free(p->data - p->head);
+	struct ike_datagram d;
+	struct ike_event event;
+	struct pair_datagram *q;
+
+	while (ike_next_event(p->e[end], &event))
+		hear(p, end, &event);
+	while (ike_next_datagram(p->e[end], &d)) {
+		ck_assert_uint_lt(p->n, PAIR_QUEUE);
+		ck_assert_uint_le(d.data.len, sizeof(q->data));
+		q = &p->queue[p->n++];
+		q->to = 1 - end;
+		q->path = d.path;
+		q->path.port[0] = d.path.port[1];
+		q->path.port[1] = d.path.port[0];
+		memcpy(q->path.addr[0], d.path.addr[1], 16);
+		memcpy(q->path.addr[1], d.path.addr[0], 16);
+		memcpy(q->data, d.data.p, d.data.len);
+		q->len = d.data.len;
+	}
+}
+
+/* In a buffer of exactly its size, so that the sanitizer sees the first octet beyond. */
+void
+pair_inject(struct pair *p, unsigned to, const struct ike_path *path, const void *data,
+    size_t len)
+{
+	uint8_t *exact = malloc(len > 0 ? len : 1);
+
+	ck_assert_ptr_nonnull(exact);
+	memcpy(exact, data, len);
+	ike_receive(p->e[to], p->now, path, exact, len);
+	free(exact);
+	pair_drain(p, to);
 }
 
 void
-pair_seal(struct pair *pair, struct esp_packet *p)
+pair_deliver(struct pair *p, unsigned index)
 {
-	esp_find(pair->out, p, 1);
-	if (p->verdict == ESP_OK)
-		esp_seal(pair->out, p, 1);
-	if (p->verdict != ESP_OK)
-		ck_abort_msg("verdict %u", p->verdict);
+	struct pair_datagram d = p->queue[index];
+
+	ck_assert_uint_lt(index, p->n);
+	p->n--;
+	memmove(&p->queue[index], &p->queue[index + 1],
+	    (p->n - index) * sizeof(p->queue[0]));
+	pair_inject(p, d.to, &d.path, d.data, d.len);
 }
 
-struct bytes
-inner_packet(uint8_t *p, uint8_t family, size_t len, uint64_t *seed)
+void
+pair_pump(struct pair *p)
 {
-	uint8_t payload[65536];
-	size_t header = family == ESP_IPV4 ? 20 : 40;
-	struct bytes body = bytes_of(payload, len - header);
+	while (p->n > 0)
+		pair_deliver(p, 0);
+}
 
-	ck_assert_uint_ge(len, header + 8);
-	fill_random(seed, payload, body.len);
-	return family == ESP_IPV4 ? ipv4(p, 17, 5, 0, body) : ipv6(p, 17, body);
+/* In steps to each deadline, as a loop would. */
+void
+pair_pass(struct pair *p, ike_time span)
+{
+	ike_time end = p->now + span, at, next;
+
+	do {
+		next = end;
+		for (unsigned i = 0; i < 2; i++)
+			if (ike_next_deadline(p->e[i], &at) && at < next)
+				next = at;
+		if (next > p->now)
+			p->now = next;
+		for (unsigned i = 0; i < 2; i++) {
+			ike_tick(p->e[i], p->now);
+			pair_drain(p, i);
+		}
+	} while (next < end);
+}
+
+void
+pair_up(struct pair *p)
+{
+	ck_assert_int_eq(ike_up(p->e[0], p->now, p->connection[0]), IKE_OK);
+	pair_drain(p, 0);
+}
+
+struct ike_sa *
+pair_sa(struct pair *p, unsigned end)
+{
+	return TAILQ_LAST(&p->e[end]->sas, ike_sas);
+}
+
+struct pair_datagram
+pair_seal(struct pair *p, unsigned from, uint8_t exchange, uint8_t flags, uint32_t id,
+    const struct ike_chain *chain)
+{
+	struct ike_sa *sa = pair_sa(p, from), *peer = pair_sa(p, 1 - from);
+	struct pair_datagram d = { .to = 1 - from };
+	struct ike_random random = { fill, &p->chance[from] };
+	struct ike_writer w = ike_writer(d.data, sizeof(d.data));
+	struct ike_header h = { .spi_i = sa->spi_i, .spi_r = sa->spi_r, .version = 0x20,
+	    .exchange = exchange, .flags = flags, .message_id = id };
+
+	if (sa->initiator)
+		h.flags |= IKE_FLAG_INITIATOR;
+	ck_assert_int_eq(ike_seal_message(&sa->suite, &sa->keys, sa->initiator, &h, chain,
+	    0x7000 + id, &random, &w), IKE_OK);
+	d.len = w.len;
+	d.path = peer->path;
+	return d;
+}
+
+uint64_t
+pair_digest(const struct ike_sa *sa)
+{
+	static const uint8_t key[crypto_shorthash_KEYBYTES];
+	struct ike_sa copy = *sa;
+	uint8_t out[2][crypto_shorthash_BYTES];
+
+	/* The timers' places in the heap and the links of tables are not the SA's own. */
+	memset(&copy.by_id, 0, sizeof(copy.by_id));
+	memset(&copy.by_spi, 0, sizeof(copy.by_spi));
+	memset(&copy.by_init, 0, sizeof(copy.by_init));
+	memset(&copy.link, 0, sizeof(copy.link));
+	copy.retransmit.child = copy.retransmit.next = copy.retransmit.prev = NULL;
+	copy.expire.child = copy.expire.next = copy.expire.prev = NULL;
+	crypto_shorthash(out[0], (const uint8_t *)&copy, sizeof(copy), key);
+	crypto_shorthash(out[1], sa->window.response.p, sa->window.response.len, key);
+	return bytes_load64(out[0]) ^ bytes_load64(out[1]);
 }

@@ -1,37 +1,47 @@
-/* Two ends of one SA: what `out` seals `in` opens. */
-#ifndef TESTS_PAIR_H
-#define TESTS_PAIR_H
+/* Two engines and the datagrams between them, which a test may hold, drop, repeat or alter. */
+#ifndef TEST_PAIR_H
+#define TEST_PAIR_H
 
-#include "libesp/esp.h"
+#include "libike/sa.h"
 
-enum { PAIR_SPI = 0x12345678, PAIR_ID = 7, PAIR_POLICY = 3 };
+enum { PAIR_QUEUE = 64, PAIR_EVENTS = 256 };
+
+struct pair_datagram { unsigned to; struct ike_path path; uint8_t data[2048]; size_t len; };
 
 struct pair {
-	struct esp *out, *in;
-	uint8_t keymat[128], iv_key[16];
-	struct esp_selector selectors[2];	/* everything, IPv4 and IPv6 */
-	struct esp_sa_config config;		/* direction, iv_key and owner to be
-						 * set */
+	struct ike *e[2];		/* 0 begins */
+	ike_id connection[2];
+	const char *secret[2];
+	bool hold_answers[2];		/* questions stay open: see `question` */
+	ike_id question[2];
+	uint64_t chance[2];
+	ike_time now;
+	struct pair_datagram queue[PAIR_QUEUE];	/* under way, in order */
+	unsigned n;
+	unsigned events[2][PAIR_EVENTS];	/* how many of each type */
+	enum ike_error down[2];			/* the last IKE_DOWN of an IKE SA */
+	enum ike_error refused[2];
+	char refusal[2][1024];			/* what, ours, theirs, setting */
 };
 
-/* Fills `config` for this transform with keys from a seed; nothing is added yet. */
-void pair_prepare(struct pair *, const struct esp_transform *, bool esn);
-/* Adds the SA at both ends, and a policy for everything at the sending one. */
-void pair_add(struct pair *);
-void pair_free(struct pair *);
+/* Setups as two hosts that fit together; change them before pair_open. */
+void pair_setups(struct ike_setup setup[2], struct ike_child_setup child[2]);
+void pair_open(struct pair *, const struct ike_setup setup[2]);
+void pair_close(struct pair *);			/* fails the test when anything is left */
 
-/* A packet in a buffer of exactly head + inner + tail octets. */
-struct esp_packet packet_new(struct bytes inner, struct esp_room);
-void packet_free(struct esp_packet *);
+void pair_up(struct pair *);			/* ike_up at 0; datagrams are queued */
+void pair_drain(struct pair *, unsigned end);
+void pair_deliver(struct pair *, unsigned index);	/* takes it out of the queue */
+void pair_inject(struct pair *, unsigned to, const struct ike_path *, const void *, size_t);
+void pair_pump(struct pair *);			/* delivers until nothing is under way */
+void pair_pass(struct pair *, ike_time);	/* time passes; what is sent stays queued */
+void pair_answer(struct pair *, unsigned end, enum ike_error);	/* the held question */
 
-/* esp_find and esp_seal of one packet that must succeed. */
-void pair_seal(struct pair *, struct esp_packet *);
-
-/* Whole packets with a UDP header and random payload; `len` octets in all, at least 28
- * or 48. */
-struct bytes inner_packet(uint8_t *p, uint8_t family, size_t len, uint64_t *seed);
-
-/* Row i of the bulk transforms; NULL behind the last. */
-const struct esp_transform *bulk_transform(unsigned i);
+struct ike_sa *pair_sa(struct pair *, unsigned end);	/* the newest one, or NULL */
+/* A protected message of `from` with this chain, as its peer would get it. */
+struct pair_datagram pair_seal(struct pair *, unsigned from, uint8_t exchange, uint8_t flags,
+    uint32_t id, const struct ike_chain *);
+/* What an SA holds, so that "unchanged" can be checked. */
+uint64_t pair_digest(const struct ike_sa *);
 
 #endif
