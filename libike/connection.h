@@ -59,7 +59,7 @@ enum ike_fault_code {
 const char *ike_fault_name(enum ike_fault_code);
 struct ike_fault {
 	enum ike_fault_code code;
-	const char *setting;		/* static: "ike", "remote.address", "children.local" */
+	const char *setting;		/* static: "ike", "remote.address" */
 	int child;			/* index into children, or -1 */
 	int item;			/* index into the list concerned, or -1 */
 	char text[240];			/* what is wrong; what would be right */
