@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "daemon/control.h"
 #include "daemon/notify.h"
@@ -32,6 +33,7 @@ struct life {
 	struct ipsec_endpoint *endpoint;
 	struct ipsec_loop *loop;
 	struct control *control;
+	char *folder;				/* of its socket, if it was made here */
 	struct control_connection *connections;	/* as in the file */
 	struct tell *tell;
 	struct event *signals[3];
@@ -210,32 +212,47 @@ put_connections(struct life *life)
 	return true;
 }
 
-/* The folder is there already under systemd (RuntimeDirectory); by hand it is made. */
+/* The folder of the socket is there already under systemd (RuntimeDirectory); by hand it is
+ * made. */
+static bool
+make_folder(struct life *life)
+{
+	const char *path = life->options->socket, *slash = strrchr(path, '/');
+	char *folder;
+
+	if (slash == NULL || slash == path)
+		return true;
+	folder = strndup(path, (size_t)(slash - path));
+	if (folder == NULL)
+		return fail(life, "no memory");
+	if (mkdir(folder, 0755) == 0)
+		life->folder = folder;
+	else
+		free(folder);	/* what is wrong with it, the socket will show */
+	return true;
+}
+
 static bool
 make_control(struct life *life)
 {
-	const char *user = life->options->configuration->daemon.user;
-	const char *slash = strrchr(life->options->socket, '/');
-	struct control_options options = { .base = life->base, .path = life->options->socket,
-	    .log = life->log, .endpoint = life->endpoint,
-	    .secrets_dir = life->options->configuration->daemon.secrets_dir,
-	    .connections = life->connections,
-	    .n_connections = life->options->configuration->n_connections };
-	char why[WHY] = "no memory", *folder;
-	bool made;
+	const struct configuration *c = life->options->configuration;
+	const struct control_options options = { .base = life->base,
+	    .path = life->options->socket, .log = life->log, .endpoint = life->endpoint,
+	    .secrets_dir = c->daemon.secrets_dir, .connections = life->connections,
+	    .n_connections = c->n_connections };
+	char why[WHY] = "no memory";
 
-	folder = slash == NULL || slash == options.path ? NULL :
-	    strndup(options.path, (size_t)(slash - options.path));
-	made = folder != NULL && mkdir(folder, 0755) == 0;
+	if (!make_folder(life))
+		return false;
 	life->control = control_new(&options, why);
-	if (life->control != NULL && user != NULL) {
-		/* so that it can be removed at the end */
-		if (made)
-			privilege_give(user, folder);
-		privilege_give(user, options.path);
-	}
-	free(folder);
-	return life->control != NULL || fail(life, why);
+	if (life->control == NULL)
+		return fail(life, why);
+	/* so that it can be used, and removed at the end */
+	if (c->daemon.user != NULL)
+		privilege_give(c->daemon.user, options.path);
+	if (c->daemon.user != NULL && life->folder != NULL)
+		privilege_give(c->daemon.user, life->folder);
+	return true;
 }
 
 static bool
@@ -268,6 +285,9 @@ clean_up(struct life *life)
 	unsigned i;
 
 	control_free(life->control);
+	if (life->folder != NULL)
+		(void)rmdir(life->folder);
+	free(life->folder);
 	ipsec_detach(life->loop);
 	ipsec_endpoint_free(life->endpoint);
 	if (life->datapath != NULL && !life->handed_over)
