@@ -221,9 +221,13 @@ mend_proposals(const struct refused *r)
 	char one[256];
 
 	put_origin(r, setting);
-	if (!has_theirs(r))
-		fprintf(r->out, "\nif you know what the peer allows, add it; for instance: %s",
-		    setting_find(SETTINGS_CONNECTION, setting)->example);
+	if (!has_theirs(r) && given == NULL)
+		fprintf(r->out, "\nif the peer cannot allow one of these, add one that it can; for "
+		    "instance: %s", setting_find(SETTINGS_CONNECTION, setting)->example);
+	else if (!has_theirs(r)) {
+		fputs("\nthis would offer what nearly every peer allows, too: ", r->out);
+		put_line(r->out, setting, true, given->texts, given->n, "default");
+	}
 	else if (!find_acceptable(r->refusal->theirs, ike ? IKE_PROTOCOL_IKE : IKE_PROTOCOL_ESP,
 	    one, sizeof(one)))
 		fprintf(r->out, "\nnothing of theirs is known here and safe; the peer's side must "
@@ -253,8 +257,10 @@ mend_secret(const struct refused *r)
 {
 	fprintf(r->out, "\n%s/%s.psk has our secret; the peer must have the same octets",
 	    r->secrets_dir, r->connection->name);
-	if (r->refusal->by_peer)
-		put_origin(r, "local.id");
+	if (!r->refusal->by_peer)
+		return;
+	put_origin(r, "local.id");
+	fputs("\nthe peer must know us by this identity", r->out);
 }
 
 static void

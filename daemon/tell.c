@@ -11,7 +11,8 @@
 
 enum {
 	BURST = 20,		/* failures told at once, */
-	EVERY = 3		/* then one in so many seconds */
+	EVERY = 3,		/* then one in so many seconds */
+	SAME = 60		/* seconds in which the same refusal is told once */
 };
 
 struct up {			/* an IKE SA that was told to be up */
@@ -25,6 +26,9 @@ struct tell {
 	unsigned left;		/* failures that may be told */
 	ike_time refilled;
 	uint64_t untold;
+	char *last;		/* the refusal that was told last, or NULL */
+	ike_time last_at;
+	uint64_t repeated;	/* and came again since */
 };
 
 enum { ENDS = 2 * (INET6_ADDRSTRLEN + 8) + 8 };
@@ -52,6 +56,7 @@ tell_free(struct tell *tell)
 		HASH_DEL(tell->up, up);
 		free(up);
 	}
+	free(tell->last);
 	free(tell);
 }
 
@@ -114,6 +119,7 @@ print_path(const struct ike_path *path, char buf[ENDS])
 	return buf;
 }
 
+/* Of a NAT on the peer's side nothing is told: it may only say so, to have ESP in UDP. */
 static void
 tell_sa_up(struct tell *tell, const struct ike *ike, const struct ike_event *event,
     const char *name)
@@ -128,8 +134,7 @@ tell_sa_up(struct tell *tell, const struct ike *ike, const struct ike_event *eve
 		return;
 	log_info(tell->options.log, "%s: IKE SA is up: %s, %s - %s, %s%s", name,
 	    print_path(&sa.path, path), sa.local_id, sa.remote_id, sa.proposal,
-	    sa.nat_here && sa.nat_there ? ", both behind NAT" :
-	    sa.nat_here ? ", we are behind NAT" : sa.nat_there ? ", the peer is behind NAT" : "");
+	    sa.nat_here ? ", we are behind NAT" : "");
 }
 
 static void
@@ -221,19 +226,37 @@ tell_down(struct tell *tell, const struct ike *ike, const struct ike_event *even
 	free(text);
 }
 
+/* A peer sends its refused request again and again; once told is enough. */
+static bool
+is_repeated(struct tell *tell, const char *text, ike_time now)
+{
+	if (tell->last != NULL && strcmp(tell->last, text) == 0 &&
+	    now - tell->last_at < SAME * IKE_SECOND) {
+		tell->repeated++;
+		return true;
+	}
+	if (tell->repeated > 0)
+		log_notice(tell->options.log, "the last refusal came %llu more time%s",
+		    (unsigned long long)tell->repeated, tell->repeated == 1 ? "" : "s");
+	tell->repeated = 0;
+	return false;
+}
+
 static void
 tell_refused(struct tell *tell, const struct ike *ike, const struct ike_event *event)
 {
 	const char *secrets_dir = tell->options.configuration->daemon.secrets_dir;
-	char *text;
-
-	if (!may_tell(tell, event->at))
-		return;
-	text = explain_refusal(configured_of(tell, ike, event->connection), secrets_dir,
+	char *text = explain_refusal(configured_of(tell, ike, event->connection), secrets_dir,
 	    event->u.refusal);
-	if (text != NULL)
-		log_warning(tell->options.log, "%s", text);
-	free(text);
+
+	if (text == NULL || is_repeated(tell, text, event->at) || !may_tell(tell, event->at)) {
+		free(text);
+		return;
+	}
+	log_warning(tell->options.log, "%s", text);
+	free(tell->last);
+	tell->last = text;
+	tell->last_at = event->at;
 }
 
 static void

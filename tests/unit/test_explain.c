@@ -127,8 +127,8 @@ START_TEST(refusal_by_the_peer)
 	    "ours:   aes256-sha256-modp2048\n"
 	    "theirs: NO_PROPOSAL_CHOSEN\n"
 	    "FILE:6 says: ike = [ \"aes256-sha256-modp2048\" ];\n"
-	    "if you know what the peer allows, add it; for instance: "
-	    "ike = [ \"aes256gcm16-prfsha384-x25519\" ];");
+	    "this would offer what nearly every peer allows, too: "
+	    "ike = [ \"aes256-sha256-modp2048\", \"default\" ];");
 }
 END_TEST
 
@@ -159,7 +159,8 @@ START_TEST(refusal_of_our_secret_by_the_peer)
 	    "paris: not accepted\n"
 	    "theirs: AUTHENTICATION_FAILED\n"
 	    "/etc/s/paris.psk has our secret; the peer must have the same octets\n"
-	    "FILE:3 says: id = \"berlin\";");
+	    "FILE:3 says: id = \"berlin\";\n"
+	    "the peer must know us by this identity");
 }
 END_TEST
 
