@@ -31,7 +31,7 @@ fresh() {
 gateway berlin passive
 SECRET="what only paris knows" swan_gateway
 fresh
-from_berlin "wrong PSK" 'gw\.berlin\.example' 'gw\.paris\.example' 'paris\.psk'
+from_berlin "wrong PSK" 'ours: .*gw\.berlin\.example' 'theirs: .*AUTHENTICATION_FAILED' 'paris\.psk'
 from_paris "wrong PSK" AUTHENTICATION_FAILED
 logged "wrong PSK" 'paris\.psk'
 check "wrong PSK: the log does not hold it" not grep -q 'both know' "$tmp/berlin.log"

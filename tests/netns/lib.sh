@@ -248,17 +248,17 @@ stop() { # NODE [SIGNAL]: returns the daemon's exit status; 99 when it must be k
 	local node=$1 p=${pid[$1]-} rc
 	[ -n "$p" ] || return 0
 	kill -"${2:-TERM}" "$p"
-	if ! wait_for 10 gone "$p"; then
+	if wait_for 10 gone "$p"; then
+		wait "$p"
+		rc=$?
+	else
 		kill -KILL "$p"
-		wait "$p" 2>/dev/null
-		unset "pid[$node]"
-		return 99
+		wait "$p"
+		rc=99
 	fi
-	wait "$p" 2>/dev/null
-	rc=$?
 	unset "pid[$node]"
 	return $rc
-}
+} 2>/dev/null	# the shell would report a process that was killed
 
 gone() { # PID: ended, if still a zombie of ours
 	! kill -0 "$1" 2>/dev/null || grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null

@@ -8,7 +8,8 @@ dual_paris='"10.2.0.0/24", "2001:db8:2::/64"'
 
 again() { # TITLE: both daemons on the configurations as they are now
 	local title=$1
-	start paris berlin
+	start paris
+	start berlin
 	check "$title: up" ctl berlin up paris
 }
 stopped() {
@@ -19,8 +20,8 @@ stopped() {
 # ---- sizes ----
 gateway berlin always
 gateway paris passive
-again "sizes"
 capture
+again "sizes"
 for size in 1300 1372 1400 1472 1500 2000 3000; do
 	check "ping -s $size both ways" both_ways 2 -s $size -M dont
 done

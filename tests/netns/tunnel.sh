@@ -75,7 +75,7 @@ check "status of one shows one" not says second ctl berlin status main
 check "status as JSON: one IKE SA" json '.connections | length == 1 and (.[0].sas | length == 1)' \
 	berlin status main
 check "status as JSON: its ends" json '.connections[0].sas[0] | .state == "established"
-	and .initiator and .local_address == "192.0.2.1" and .remote_address == "203.0.113.7"
+	and .initiator and .local_address == "192.0.2.1:4500" and .remote_address == "203.0.113.7:4500"
 	and .local_id == "gw.berlin.example" and .remote_id == "gw.paris.example"
 	and (.spi_i | test("^[0-9a-f]{16}$")) and .age < 60' berlin status main
 check "status as JSON: its Child" json '.connections[0].sas[0].children | length == 1
