@@ -230,9 +230,12 @@ ike_auth_finish(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	if (refused == IKE_OK) {
 		ike_child_commit(e, x->child);
 		x->child = NULL;
-	} else if (ike_first_error(m) == IKE_OK) {
-		ike_info_delete_spi(e, sa, x->child->spi_in);	/* T48 */
+		return IKE_OK;
 	}
+	if (ike_first_error(m) == IKE_OK)
+		ike_info_delete_spi(e, sa, x->child->spi_in);	/* T48 */
+	if (sa->peer != NULL)
+		ike_peer_lost(e, sa->peer);
 	return IKE_OK;
 }
 

@@ -148,23 +148,6 @@ ike_drop(struct ike *e, ike_time now, ike_id connection)
 	return IKE_OK;
 }
 
-/* An IKE SA that has no Child SA is of no use: it makes room for a new attempt. */
-static bool
-is_up(struct ike *e, struct ike_peer *p)
-{
-	struct ike_sa *sa, *next;
-	bool up = false;
-
-	for (sa = LIST_FIRST(&p->sas); sa != NULL; sa = next) {
-		next = LIST_NEXT(sa, of_peer);
-		if (sa->state == IKE_STATE_ESTABLISHED && sa->n_children == 0)
-			ike_info_delete_sa(e, sa);
-		else if (sa->state != IKE_STATE_CLOSING)
-			up = true;
-	}
-	return up;
-}
-
 enum ike_error
 ike_up(struct ike *e, ike_time now, ike_id connection)
 {
@@ -176,7 +159,7 @@ ike_up(struct ike *e, ike_time now, ike_id connection)
 		return IKE_GONE;
 	p->wanted = p->connection->start == IKE_START_ALWAYS;
 	p->failures = 0;
-	if (!is_up(e, p))
+	if (!ike_peer_busy(e, p))
 		error = ike_peer_start(e, p, NULL, NULL);
 	leave(e);
 	return error;
@@ -301,8 +284,8 @@ acquire(struct ike *e, const struct ike_notice *notice)
 		if (notice->child != NULL &&
 		    strcmp(p->connection->children[i].name, notice->child) == 0)
 			configured = &p->connection->children[i];
-	if (is_up(e, p))
-		return IKE_OK;
+	if (configured == NULL)
+		return IKE_GONE;
 	return ike_peer_acquire(e, p, configured, &notice->packet);
 }
 

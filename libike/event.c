@@ -153,11 +153,12 @@ ike_say_question(struct ike *e, enum ike_event_type type, const struct ike_excha
 	const struct ike_connection *c = x->connection != NULL ? x->connection :
 	    x->sa->connection;
 	struct ike_output *o;
+	const char *local = c->local.kind == IKE_HOST_ANY ? "" : c->local.text;
 	uint8_t *at;
 	size_t len;
 
 	if (a == NULL)
-		len = strlen(c->remote.text) + strlen(c->local.text) + 2;
+		len = strlen(c->remote.text) + strlen(local) + 2;
 	else
 		len = a->local_id.len + a->remote_id.len + a->octets.len + a->value.len +
 		    strlen(a->secret) + 1;
@@ -168,7 +169,7 @@ ike_say_question(struct ike *e, enum ike_event_type type, const struct ike_excha
 	at = o->data;
 	if (a == NULL) {
 		o->event.u.resolve.remote = put_text(&at, c->remote.text);
-		o->event.u.resolve.local = put_text(&at, c->local.text);
+		o->event.u.resolve.local = put_text(&at, local);
 	} else {
 		o->u.auth = *a;
 		o->u.auth.local_id = put(&at, a->local_id);

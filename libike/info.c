@@ -91,6 +91,8 @@ settle_children(struct ike *e, struct ike_sa *sa, bool gone)
 		else
 			c->leaving = false;
 	}
+	if (sa->peer != NULL)
+		ike_peer_lost(e, sa->peer);
 }
 
 static enum ike_error
@@ -124,7 +126,8 @@ request(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	if (wish.n > 0)
 		mark_children(sa, x->message, &answer);
 	error = ike_exchange_send(e, x, &answer);
-	settle_children(e, sa, error == IKE_OK);
+	if (wish.n > 0)
+		settle_children(e, sa, error == IKE_OK);
 	return error;
 }
 

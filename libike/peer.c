@@ -14,8 +14,7 @@ retry(struct ike *e, struct ike_timer *t)
 {
 	struct ike_peer *p = IKE_OWNER(t, struct ike_peer, retry);
 
-	if (p->wanted && !ike_peer_has_sa(p, NULL) &&
-	    ike_peer_start(e, p, NULL, NULL) != IKE_OK)
+	if (p->wanted && !ike_peer_busy(e, p) && ike_peer_start(e, p, NULL, NULL) != IKE_OK)
 		ike_peer_lost(e, p);
 }
 
@@ -90,6 +89,24 @@ ike_peer_has_sa(const struct ike_peer *p, const struct ike_sa *except)
 	return false;
 }
 
+/* An IKE SA without a Child SA carries nothing, and a further Child SA cannot be asked for:
+ * it makes room for a new attempt. */
+bool
+ike_peer_busy(struct ike *e, struct ike_peer *p)
+{
+	struct ike_sa *sa, *next;
+	bool busy = false;
+
+	for (sa = LIST_FIRST(&p->sas); sa != NULL; sa = next) {
+		next = LIST_NEXT(sa, of_peer);
+		if (sa->state == IKE_STATE_ESTABLISHED && sa->n_children == 0)
+			ike_info_delete_sa(e, sa);
+		else if (sa->state != IKE_STATE_CLOSING)
+			busy = true;
+	}
+	return busy;
+}
+
 enum ike_error
 ike_peer_start(struct ike *e, struct ike_peer *p,
     const struct ike_connection_child *configured, const struct esp_selector *packet)
@@ -127,16 +144,35 @@ enum ike_error
 ike_peer_acquire(struct ike *e, struct ike_peer *p,
     const struct ike_connection_child *configured, const struct esp_selector *packet)
 {
+	const struct ike_sa *sa;
+
+	LIST_FOREACH(sa, &p->sas, of_peer)	/* will its outcome answer this packet too? */
+		if (sa->state < IKE_STATE_ESTABLISHED && sa->ours != NULL &&
+		    sa->ours->configured == configured)
+			return IKE_OK;
 	if (e->now < p->quiet_until)
 		return IKE_TEMPORARY_FAILURE;
+	if (ike_peer_busy(e, p))
+		return IKE_NO_ADDITIONAL_SAS;
 	p->quiet_until = e->now + back_off(e, p->failures++);
 	return ike_peer_start(e, p, configured, packet);
+}
+
+static bool
+carries_nothing(const struct ike_peer *p)
+{
+	const struct ike_sa *sa;
+
+	LIST_FOREACH(sa, &p->sas, of_peer)
+		if (sa->n_children > 0 || sa->state < IKE_STATE_ESTABLISHED)
+			return false;
+	return true;
 }
 
 void
 ike_peer_lost(struct ike *e, struct ike_peer *p)
 {
-	if (!p->wanted || ike_peer_has_sa(p, NULL))
+	if (!p->wanted || p->retry.armed || !carries_nothing(p))
 		return;
 	ike_timer_arm(e, &p->retry, e->now + back_off(e, p->failures++));
 }

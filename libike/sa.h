@@ -368,11 +368,17 @@ void ike_peer_leave(struct ike_sa *);
 /* Begins to set up an IKE SA with this child; `packet` may be NULL. */
 enum ike_error ike_peer_start(struct ike *, struct ike_peer *,
     const struct ike_connection_child *, const struct esp_selector *packet);
-/* The same because a packet wants it; IKE_TEMPORARY_FAILURE: too soon after the last time. */
+/* The same because a packet wants it.  IKE_OK: the outcome will be said.  Else nothing will come of
+ * it: IKE_TEMPORARY_FAILURE, too soon after the last time; IKE_NO_ADDITIONAL_SAS, an SA is up
+ * that does not carry such packets. */
 enum ike_error ike_peer_acquire(struct ike *, struct ike_peer *,
     const struct ike_connection_child *, const struct esp_selector *packet);
 void ike_peer_up(struct ike *, struct ike_peer *);	/* a Child SA of it is up */
-void ike_peer_lost(struct ike *, struct ike_peer *);	/* one is no more */
+/* An SA of it is no more, or has lost its Child SA, or got none: begins again in a while when it
+ * carries nothing any more and should. */
+void ike_peer_lost(struct ike *, struct ike_peer *);
+/* Is one up or on the way?  Those without a Child SA are deleted. */
+bool ike_peer_busy(struct ike *, struct ike_peer *);
 /* Does it have an SA, half-open or up, besides this one?  A peer that is NULL has. */
 bool ike_peer_has_sa(const struct ike_peer *, const struct ike_sa *except);
 bool ike_peer_matches(const struct ike_peer *, const struct ike_path *);

@@ -53,11 +53,24 @@ tell_people(struct ipsec_endpoint *e, const struct ike_event *event)
 		e->options.event(e->options.arg, event);
 }
 
-/* What was held for an attempt that has failed is held no longer. */
+static bool
+attempting(const struct ipsec_endpoint *e, ike_id connection)
+{
+	struct ike_sa_info sa;
+
+	for (ike_id id = 0; ike_next_sa_of(e->ike, connection, id, &sa); id = sa.id)
+		if (sa.state < IKE_STATE_ESTABLISHED)
+			return true;
+	return false;
+}
+
+/* What was held for an attempt that has failed is held no longer; an older SA that ends while
+ * another attempt goes on says nothing about that one. */
 static void
 give_up(struct ipsec_endpoint *e, const struct ike_event *event)
 {
-	ipsec_children_release(e->children, event->connection);
+	if (!attempting(e, event->connection))
+		ipsec_children_release(e->children, event->connection);
 	tell_people(e, event);
 }
 

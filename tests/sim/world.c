@@ -301,6 +301,9 @@ check_sas(struct world *w, unsigned from)
 	struct ike_sa_info here, there;
 	bool retrying = w->trouble != FINE && w->trouble != NARROWED;
 
+	if (w->trouble == NO_ESP_PROPOSAL || w->trouble == NO_SELECTORS)
+		return NULL;		/* IKE SAs without a child come and go */
+
 	for (ike_id id = 0; ike_next_sa(a->ike, id, &here); id = here.id) {
 		if (here.state != IKE_STATE_ESTABLISHED) {
 			if (retrying || here.state == IKE_STATE_CLOSED)
