@@ -211,8 +211,7 @@ intersect_ports(const struct esp_range *a, const struct esp_range *b, uint16_t p
 		memcpy(port, ports_subset(a, b) ? a->port : b->port, sizeof a->port);
 		return true;
 	}
-	if (opaque_port(a) || opaque_port(b))
-		return false;
+	/* an OPAQUE one, 65535..0, meets nothing here */
 	port[0] = a->port[0] > b->port[0] ? a->port[0] : b->port[0];
 	port[1] = a->port[1] < b->port[1] ? a->port[1] : b->port[1];
 	return port[0] <= port[1];

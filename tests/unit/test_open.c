@@ -589,6 +589,46 @@ START_TEST(open_joins_ecn)
 }
 END_TEST
 
+/* Every carry of RFC 1624's sum: all identifications whose checksum is next to a
+ * limit. */
+START_TEST(open_keeps_the_checksum_right)
+{
+	struct ends ends;
+	uint64_t seed = 1, sequence = 0;
+	uint8_t buffer[MAX];
+	struct bytes inner = inner_packet(buffer, ESP_IPV4, 60, &seed);
+	unsigned seen = 0;
+
+	ends_prepare(&ends, gcm(), false);
+	ends_add(&ends);
+	for (unsigned id = 0; id <= 0xffff; id++)
+		for (uint8_t ecn = 1; ecn <= 2; ecn++) {
+			uint8_t plain[MAX];
+			struct esp_packet p;
+			uint16_t sum;
+
+			buffer[1] = ecn;
+			bytes_store16(buffer + 4, (uint16_t)id);
+			bytes_store16(buffer + 10, 0);
+			sum = ipv4_checksum(buffer);
+			if (sum >= 6 && sum <= 0xfff9)
+				continue;
+			bytes_store16(buffer + 10, sum);
+			memcpy(plain, inner.p, inner.len);
+			p = craft(&ends, ++sequence,
+			    padded(plain, bytes_of(plain, inner.len), 4));
+			p.tos = 3;
+			esp_open(ends.in, &p, 1);
+			must(p.verdict == ESP_OK && (p.data[1] & 3) == 3 &&
+			    ipv4_checksum(p.data) == 0, "%04x", sum);
+			packet_free(&p);
+			seen++;
+		}
+	ck_assert_uint_ge(seen, 20);
+	ends_free(&ends);
+}
+END_TEST
+
 /* ---- whose it is ---- */
 
 START_TEST(open_unknown_and_reserved_spis)
@@ -608,6 +648,21 @@ START_TEST(open_unknown_and_reserved_spis)
 		packet_free(&p);
 	}
 	ck_assert_uint_eq(esp_read_counters(ends.in)->in[ESP_NO_SA], COUNT(spis));
+	ends_free(&ends);
+
+	/* reserved ones are nobody's, and not handed over either */
+	ends_prepare(&ends, gcm(), false);
+	esp_free(ends.in);
+	ends.in = esp_new(0, 2);
+	for (uint32_t spi = 0; spi <= ESP_SPI_MIN + 1; spi++) {
+		struct esp_packet p = craft_good(&ends, 1, 60);
+
+		bytes_store32(p.data, spi);
+		esp_open(ends.in, &p, 1);
+		must(p.verdict == (spi == ESP_SPI_MIN + 1 ? ESP_NOT_MINE : ESP_NO_SA),
+		    "%u", spi);
+		packet_free(&p);
+	}
 	ends_free(&ends);
 }
 END_TEST
@@ -791,6 +846,7 @@ main(void)
 	tcase_add_test(tcase, open_drops_traffic_flow_padding);
 	tcase_add_test(tcase, open_checks_the_selectors);
 	tcase_add_test(tcase, open_joins_ecn);
+	tcase_add_test(tcase, open_keeps_the_checksum_right);
 	tcase_add_test(tcase, open_unknown_and_reserved_spis);
 	tcase_add_test(tcase, open_hands_over_to_the_owner);
 	tcase_add_test(tcase, open_tells_the_first_packet_once);

@@ -1,6 +1,7 @@
 #include <check.h>
 #include <stdlib.h>
 
+#include "libesp/sadb.h"
 #include "tests/unit/packets.h"
 #include "tests/unit/ends.h"
 #include "tests/unit/run.h"
@@ -521,8 +522,10 @@ START_TEST(policy_without_memory)
 	unsigned refused = 0;
 
 	ends_prepare(&ends, gcm(), false);
-	if (replaces)
-		put_policy(ends.out, 5, "10.1.0.5", "10.2.0.6[udp/53]", true);
+	if (replaces) {	/* two of one rank: the second was put last */
+		put_policy(ends.out, 5, "10.1.0.5", "10.2.0.0/29[udp/53]", false);
+		put_policy(ends.out, 6, "10.1.0.5", "10.2.0.4-10.2.0.10[udp/53]", true);
+	}
 	for (unsigned n = 0; failed; n++) {
 		enum esp_error error;
 
@@ -534,13 +537,15 @@ START_TEST(policy_without_memory)
 		if (!failed)
 			break;
 		refused++;
+		ck_assert(
+		    (esp_policies_named(&ends.out->policies, 5) != NULL) == replaces);
 		ck_assert_uint_eq(find(ends.out, 53).verdict,
 		    replaces ? ESP_ACQUIRE : ESP_NO_SA);
 		ck_assert_uint_eq(find(ends.out, 54).verdict, ESP_NO_SA);
 	}
 	ck_assert_uint_gt(refused, 3);
 	ck_assert_uint_eq(find(ends.out, 54).verdict, ESP_POLICY);
-	ck_assert_uint_eq(find(ends.out, 53).policy, 5);
+	ck_assert_uint_eq(find(ends.out, 53).policy, replaces ? 6 : 5);
 	ends_free(&ends);
 }
 END_TEST

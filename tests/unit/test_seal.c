@@ -282,15 +282,15 @@ START_TEST(seal_sends_the_packet_only)
 	uint64_t seed = 1;
 	uint8_t buffer[MAX] = { 0 };
 	struct bytes inner = inner_packet(buffer, ESP_IPV6, 60, &seed);
+	/* and the room they took serves for the trailer */
 	struct esp_packet p =
-	    packet_new(bytes_of(inner.p, 100), esp_transform_overhead(gcm()));
+	    packet_new(bytes_of(inner.p, 100), (struct esp_room){ 16, 0 });
 
 	ends_prepare(&ends, gcm(), false);
 	ends_add(&ends);
 	ends_seal(&ends, &p);
 	ck_assert_uint_eq(p.len, 16 + 64 + 16);
-	ck_assert_uint_eq(
-	    p.head + p.len + p.tail, 100 + 16 + esp_transform_overhead(gcm()).tail);
+	ck_assert_uint_eq(p.head + p.len + p.tail, 100 + 16);
 	esp_open(ends.in, &p, 1);
 	ck_assert(p.verdict == ESP_OK && p.len == 60);
 	packet_free(&p);
@@ -505,6 +505,55 @@ START_TEST(limit_inside_a_batch)
 }
 END_TEST
 
+/* SAs of several transforms take turns in one batch; each packet is sealed by its own. */
+START_TEST(seal_batch_mixes_sas)
+{
+	enum { SAS = 4, N = 300 };
+	struct ends sas[SAS];
+	struct esp_packet v[N];
+	struct esp_sa *sa[SAS];
+	uint8_t buffer[MAX];
+	uint64_t seed = 8;
+
+	for (unsigned i = 0; i < SAS; i++) {
+		struct esp_packet probe = packet_new(
+		    inner_packet(buffer, ESP_IPV4, 60, &seed), (struct esp_room){ 0, 0 });
+
+		ends_prepare(&sas[i], bulk_transform(3 * i), i % 2 == 1);
+		sas[i].config.id = sas[i].config.policy = i + 1;
+		sas[i].config.spi = 1000 + i;
+		sas[i].config.direction = ESP_IN;
+		ck_assert_int_eq(esp_add(sas[i].in, &sas[i].config), ESP_SUCCESS);
+		sas[i].config.direction = ESP_OUT;
+		ck_assert_int_eq(esp_add(sas[0].out, &sas[i].config), ESP_SUCCESS);
+		ck_assert_int_eq(esp_policy_put(sas[0].out, &(struct esp_policy_config){
+		    .id = i + 1, .selectors = sas[i].selectors, .n_selectors = 2 }),
+		    ESP_SUCCESS);
+		esp_find(sas[0].out, &probe, 1);	/* the newest policy decides */
+		sa[i] = probe.sa;
+		packet_free(&probe);
+	}
+	for (unsigned i = 0; i < N; i++) {
+		v[i] = packet_new(inner_packet(buffer, ESP_IPV4, 60 + i, &seed),
+		    esp_transform_overhead(bulk_transform(3 * (i % 7 % SAS))));
+		v[i].sa = sa[i % 7 % SAS];
+	}
+	esp_seal(sas[0].out, v, N);
+	for (unsigned i = 0; i < N; i++) {
+		unsigned which = i % 7 % SAS;
+
+		must(v[i].verdict == ESP_OK && bytes_load32(v[i].data) == 1000 + which,
+		    "packet %u: %u", i, v[i].verdict);
+		esp_open(sas[which].in, &v[i], 1);
+		must(v[i].verdict == ESP_OK && v[i].len == 60 + i, "packet %u: %u", i,
+		    v[i].verdict);
+		packet_free(&v[i]);
+	}
+	for (unsigned i = 0; i < SAS; i++)
+		ends_free(&sas[i]);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -527,5 +576,6 @@ main(void)
 	tcase_add_test(tcase, seal_tells_at_three_quarters);
 	tcase_add_test(tcase, limits_by_packets_and_octets);
 	tcase_add_test(tcase, limit_inside_a_batch);
+	tcase_add_test(tcase, seal_batch_mixes_sas);
 	return run_tests("seal", tcase);
 }
