@@ -1,5 +1,6 @@
 #include "daemon/explain.h"
 
+#include <arpa/inet.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -315,6 +316,21 @@ mend_selectors(const struct refused *r)
 	fputs(plain ? " };" : "", r->out);
 }
 
+static void
+mend_address(const struct refused *r)
+{
+	put_origin(r, "remote.address");
+	if (r->refusal->error == IKE_UNRESOLVED)
+		fputs("\nis the name right, and does a name server answer?", r->out);
+}
+
+static void
+mend_encap(const struct refused *r)
+{
+	put_origin(r, "encap");
+	fputs("\nthe peer must offer NAT traversal (RFC 3948)", r->out);
+}
+
 static const struct mend {
 	const char *setting;
 	void (*say)(const struct refused *);
@@ -326,7 +342,27 @@ static const struct mend {
 	{ "secret", mend_secret },
 	{ "auth", mend_auth },
 	{ "subnets", mend_selectors },
+	{ "remote.address", mend_address },
+	{ "encap", mend_encap },
 };
+
+/* The connection's name; of a peer that may be anywhere, or anybody, its address too. */
+static void
+put_who(const struct refused *r)
+{
+	const struct ike_path *path = &r->refusal->path;
+	char address[INET6_ADDRSTRLEN];
+	bool anybody = r->connection == NULL ||
+	    r->connection->connection->remote.kind == IKE_HOST_ANY;
+
+	if (path->family == 0 || !anybody || inet_ntop(path->family == ESP_IPV4 ?
+	    AF_INET : AF_INET6, path->addr[1], address, sizeof(address)) == NULL)
+		address[0] = '\0';
+	if (r->connection != NULL && address[0] != '\0')
+		fprintf(r->out, "%s (%s): ", r->connection->name, address);
+	else if (r->connection != NULL || address[0] != '\0')
+		fprintf(r->out, "%s: ", r->connection != NULL ? r->connection->name : address);
+}
 
 static void
 put_refusal(const struct refused *r)
@@ -334,8 +370,7 @@ put_refusal(const struct refused *r)
 	const struct ike_refusal *refusal = r->refusal;
 	size_t i;
 
-	if (r->connection != NULL)
-		fprintf(r->out, "%s: ", r->connection->name);
+	put_who(r);
 	fputs(refusal->what[0] != '\0' ? refusal->what : ike_error_name(refusal->error), r->out);
 	if (refusal->difference[0] != '\0')
 		fprintf(r->out, ": %s", refusal->difference);

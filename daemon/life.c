@@ -135,6 +135,15 @@ fail(struct life *life, const char *why)
 	return false;
 }
 
+/* What libevent has to say goes to stderr as it is; what it only mentions, such as name servers
+ * that do not answer, we tell in words of our own where it matters. */
+static void
+libevent_says(int severity, const char *text)
+{
+	if (severity >= EVENT_LOG_WARN)
+		fprintf(stderr, "libevent: %s\n", text);
+}
+
 static bool
 make_base(struct life *life)
 {
@@ -144,6 +153,7 @@ make_base(struct life *life)
 	unsigned i;
 
 	(void)signal(SIGPIPE, SIG_IGN);
+	event_set_log_callback(libevent_says);
 	life->base = event_base_new();
 	if (life->base == NULL)
 		return fail(life, "no event loop: out of memory or file descriptors");

@@ -191,6 +191,47 @@ START_TEST(refusal_of_a_child_s_selectors)
 }
 END_TEST
 
+START_TEST(refusal_of_a_name)
+{
+	ck_assert_str_eq(explained(plain, REFUSAL(.error = IKE_UNRESOLVED,
+	    .what = "no such name", .ours = "gw.paris.example"), "remote.address"),
+	    "paris: no such name\n"
+	    "ours:   gw.paris.example\n"
+	    "FILE:4 says: address = \"gw.paris.example\";\n"
+	    "is the name right, and does a name server answer?");
+}
+END_TEST
+
+START_TEST(refusal_without_encapsulation)
+{
+	ck_assert_str_eq(explained(plain, REFUSAL(.what = "the SA needs ESP without UDP"), "encap"),
+	    "paris: the SA needs ESP without UDP\n"
+	    "FILE:2 leaves encap as it is by default\n"
+	    "the peer must offer NAT traversal (RFC 3948)");
+}
+END_TEST
+
+/* Who is not known by name is known by address. */
+START_TEST(refusal_of_anybody)
+{
+	static const char anywhere[] =
+	    "connections = { rome = { local = { id = \"a\"; subnets = \"10.1.0.0/24\"; };\n"
+	    "remote = { address = \"any\"; id = \"b\"; subnets = \"10.2.0.0/24\"; }; }; };";
+	struct ike_refusal refusal = REFUSAL(.what = "no connection is configured",
+	    .path = { .family = 4, .addr = { { 192, 0, 2, 1 }, { 203, 0, 113, 9 } } });
+	char *text = explain_refusal(NULL, "/etc/s", &refusal);
+
+	ck_assert_str_eq(text, "203.0.113.9: no connection is configured");
+	free(text);
+	ck_assert_str_eq(explained(anywhere, refusal, ""),
+	    "rome (203.0.113.9): no connection is configured");
+	refusal.path.family = 6;
+	text = explain_refusal(NULL, "/etc/s", &refusal);
+	ck_assert_str_eq(text, "cb00:7109::: no connection is configured");
+	free(text);
+}
+END_TEST
+
 /* Nothing of it is known: still a sentence, and no format of the peer's is obeyed. */
 START_TEST(refusal_of_anything_else)
 {
@@ -295,6 +336,9 @@ main(void)
 	tcase_add_test(t, refusal_of_our_secret_by_the_peer);
 	tcase_add_test(t, refusal_of_selectors);
 	tcase_add_test(t, refusal_of_a_child_s_selectors);
+	tcase_add_test(t, refusal_of_a_name);
+	tcase_add_test(t, refusal_without_encapsulation);
+	tcase_add_test(t, refusal_of_anybody);
 	tcase_add_test(t, refusal_of_anything_else);
 	tcase_add_test(t, refusal_with_odd_values);
 	tcase_add_test(t, down_for_a_reason);

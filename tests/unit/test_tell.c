@@ -1,0 +1,224 @@
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/tell.h"
+#include "tests/unit/files.h"
+#include "tests/unit/run.h"
+
+static const char file[] =
+    "connections = {\n"
+    "  passive = { local = { id = \"a\"; subnets = \"10.1.0.0/24\"; };\n"
+    "    remote = { address = \"192.0.2.7\"; id = \"b\"; subnets = \"10.2.0.0/24\"; }; };\n"
+    "  always = { local = { id = \"a\"; subnets = \"10.1.0.0/24\"; }; start = \"on-demand\";\n"
+    "    remote = { address = \"192.0.2.8\"; id = \"c\"; subnets = \"10.3.0.0/24\"; }; };\n"
+    "};\n";
+
+static int reader, writer;
+static struct faults faults;
+static struct configuration *c;
+static struct log *out;
+static struct ike *ike;
+static struct tell *tell;
+static ike_id passive, always;
+
+static void
+no_random(void *arg, uint8_t *p, size_t n)
+{
+	(void)arg;
+	memset(p, 7, n);
+}
+
+static void
+setup(void)
+{
+	const struct ike_options options = { .random = no_random };
+	struct tell_options with;
+	int ends[2];
+
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+	reader = ends[0];
+	writer = ends[1];
+	c = configuration_load(files_write("ikev.conf", file, strlen(file), 0600), &faults);
+	ck_assert_ptr_nonnull(c);
+	unsetenv("JOURNAL_STREAM");
+	out = log_new(writer, LOG_LEVEL_DEBUG);
+	ike = ike_new(&options);
+	passive = ike_put(ike, 1, 0, c->connections[0].connection);
+	always = ike_put(ike, 1, 0, c->connections[1].connection);
+	with = (struct tell_options){ .log = out, .configuration = c };
+	tell = tell_new(&with);
+	ck_assert_ptr_nonnull(tell);
+}
+
+static void
+teardown(void)
+{
+	tell_free(tell);
+	ike_free(ike);
+	log_free(out);
+	configuration_free(c);
+	close(reader);
+	close(writer);
+	files_remove();
+}
+
+static const char *
+written(void)
+{
+	static char text[1 << 17];
+	ssize_t n = read(reader, text, sizeof(text) - 1);
+
+	text[n > 0 ? n : 0] = '\0';
+	return text;
+}
+
+static unsigned
+count(const char *text, const char *words)
+{
+	unsigned n = 0;
+
+	for (; (text = strstr(text, words)) != NULL; text++)
+		n++;
+	return n;
+}
+
+static void
+refuse(ike_time at, ike_id connection, const char *what)
+{
+	const struct ike_refusal refusal = { .what = what, .ours = "", .theirs = "",
+		.difference = "", .setting = "", .child = "" };
+
+	tell_event(tell, ike, &(struct ike_event){ .type = IKE_REFUSED, .at = at,
+	    .connection = connection, .u.refusal = &refusal });
+}
+
+static void
+go(enum ike_event_type type, ike_time at, ike_id connection, ike_id sa, enum ike_error error)
+{
+	tell_event(tell, ike, &(struct ike_event){ .type = type, .at = at,
+	    .connection = connection, .sa = sa, .error = error });
+}
+
+START_TEST(refusal_again_and_again)
+{
+	const char *text;
+	unsigned i;
+
+	for (i = 0; i < 5; i++)
+		refuse(IKE_SECOND * (i + 1), passive, "no");
+	ck_assert_uint_eq(count(written(), "warning passive: no\n"), 1);
+	refuse(IKE_SECOND * 10, passive, "another");
+	text = written();
+	ck_assert_uint_eq(count(text, "the last refusal came 4 more times"), 1);
+	ck_assert_uint_eq(count(text, "warning passive: another\n"), 1);
+	/* after a while it is news again */
+	refuse(IKE_SECOND * 100, passive, "another");
+	ck_assert_uint_eq(count(written(), "warning passive: another\n"), 1);
+}
+END_TEST
+
+/* Whoever sends datagrams can make refusals; the log does not grow by each. */
+START_TEST(refusals_in_a_flood)
+{
+	const char *text;
+	char what[32];
+	unsigned i;
+
+	for (i = 0; i < 10000; i++) {
+		snprintf(what, sizeof(what), "no %u", i);
+		refuse(IKE_SECOND * 5 + i, 0, what);
+	}
+	text = written();
+	ck_assert_uint_eq(count(text, " warning "), 20);
+	ck_assert_uint_eq(count(text, "(unknown)"), 0);
+	refuse(IKE_SECOND * 9, 0, "later");
+	text = written();
+	ck_assert_uint_eq(count(text, "9980 more failures came too fast"), 1);
+	ck_assert_uint_eq(count(text, "warning later\n"), 1);
+	refuse(IKE_SECOND * 9, 0, "too early");
+	ck_assert_str_eq(written(), "");
+	refuse(IKE_SECOND * 1000, 0, "much later");
+	ck_assert_uint_eq(count(written(), "warning much later\n"), 1);
+}
+END_TEST
+
+/* Half-open attempts of anybody, which end by themselves, are no news; ours are. */
+START_TEST(attempt_that_failed)
+{
+	go(IKE_DOWN, IKE_SECOND, passive, 5, IKE_TIMEOUT);
+	ck_assert_uint_eq(count(written(), " debug "), 3);
+	go(IKE_DOWN, IKE_SECOND, always, 6, IKE_TIMEOUT);
+	ck_assert_uint_eq(count(written(), "warning always: the peer does not answer\n"), 1);
+	go(IKE_DOWN, IKE_SECOND, always, 7, IKE_NO_PROPOSAL_CHOSEN);
+	ck_assert_uint_eq(count(written(), "debug   always: no proposal in common\n"), 1);
+	go(IKE_DOWN, IKE_SECOND, 99, 8, IKE_TIMEOUT);
+	ck_assert_uint_eq(count(written(), " debug "), 1);
+}
+END_TEST
+
+START_TEST(tunnel_that_was_lost)
+{
+	go(IKE_UP, IKE_SECOND, passive, 5, IKE_OK);
+	go(IKE_UP, IKE_SECOND, passive, 6, IKE_OK);
+	written();
+	go(IKE_DOWN, IKE_SECOND, passive, 5, IKE_TIMEOUT);
+	ck_assert_uint_eq(count(written(), "warning passive: the peer does not answer\n"), 1);
+	go(IKE_DOWN, IKE_SECOND, passive, 5, IKE_TIMEOUT);
+	ck_assert_uint_eq(count(written(), " warning "), 0);
+	go(IKE_DOWN, IKE_SECOND, passive, 6, IKE_CLOSED);
+	ck_assert_uint_eq(count(written(), "notice  passive: the peer has closed it\n"), 1);
+	go(IKE_UP, IKE_SECOND, passive, 7, IKE_OK);	/* freed with the rest */
+}
+END_TEST
+
+START_TEST(event_of_a_child)
+{
+	const struct esp_selector selector = {
+		.local = { .family = 4, .port = { 0, 65535 },
+		    .addr = { { 10, 1, 0, 0 }, { 10, 1, 0, 255 } } },
+		.remote = { .family = 4, .port = { 0, 65535 },
+		    .addr = { { 10, 2, 0, 0 }, { 10, 2, 0, 255 } } } };
+	const struct ike_child child = { .name = "lan", .spi_in = 0xa1, .spi_out = 0xb2,
+		.transform = esp_transform_find(IKE_ENCR_AES_CBC, 256,
+		    IKE_INTEG_HMAC_SHA2_256_128), .esn = true, .selectors = &selector,
+		.n_selectors = 1 };
+	struct ike_event event = { .type = IKE_UP, .connection = always, .sa = 5, .child = 6,
+		.u.child = &child };
+
+	tell_event(tell, ike, &event);
+	ck_assert_uint_eq(count(written(), "notice  always: child lan is up: 10.1.0.0/24 - "
+	    "10.2.0.0/24, aes256-sha256-esn, native ESP, SPIs 000000a1 000000b2\n"), 1);
+	event.type = IKE_DOWN;
+	tell_event(tell, ike, &event);
+	ck_assert_uint_eq(count(written(), "notice  always: child lan is down\n"), 1);
+}
+END_TEST
+
+START_TEST(event_for_somebody_else)
+{
+	enum ike_event_type type;
+
+	for (type = IKE_ASK_RESOLVE; type < IKE_UP; type++)
+		go(type, IKE_SECOND, passive, 5, IKE_OK);
+	go((enum ike_event_type)(IKE_TRACE + 1), IKE_SECOND, passive, 5, IKE_OK);
+	ck_assert_str_eq(written(), "");
+}
+END_TEST
+
+int
+main(void)
+{
+	TCase *t = tcase_create("tell");
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, refusal_again_and_again);
+	tcase_add_test(t, refusals_in_a_flood);
+	tcase_add_test(t, attempt_that_failed);
+	tcase_add_test(t, tunnel_that_was_lost);
+	tcase_add_test(t, event_of_a_child);
+	tcase_add_test(t, event_for_somebody_else);
+	return run_tests("tell", t);
+}
