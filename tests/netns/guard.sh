@@ -99,6 +99,7 @@ check "stops all the same" stop berlin
 MINE='"192.0.2.0/24"' THEIRS='"203.0.113.0/24"' gateway berlin on-demand
 start berlin
 throw() { # DESTINATION KIND: one packet from paris
+	# shellcheck disable=SC2016 # they are perl's
 	on paris perl -MSocket -e '
 		my ($src, $dst, $kind) = (map(inet_aton($_), @ARGV[0, 1]), $ARGV[2]);
 		my $ours = sub {	# a packet of berlin, as an ICMP error quotes it
@@ -166,6 +167,7 @@ for try in "198.51.100.9 ikev0" "198.51.100.9 ikev0 from $IN_BERLIN" \
 	"2001:db8:77::1 ikev0" "2001:db8:77::1 ikev0 from $IN_BERLIN6" \
 	"2001:db8:77::1 wan from $BERLIN6" "2001:db8:77::1 wan mark 0x7296" \
 	"2001:db8:1::2 lan"; do
+	# shellcheck disable=SC2086 # words are what it is for
 	set -- $try
 	check "everything: $1 ${*:3} goes to $2" is "$2" "$(leads berlin "$1" "${@:3}")"
 done
@@ -178,8 +180,9 @@ check "stops" stop berlin
 ip -n "$(ns berlin)" route add 203.0.113.0/24 via 192.0.2.254 mtu 1400
 gateway berlin always
 gateway paris passive
+start paris
 capture
-start paris berlin
+start berlin
 check "the tunnel comes up" wait_for 5 is_up berlin paris
 # 1400 - IP 20 - UDP 8 - ESP 8 - IV 8 - ICV 16 = 1340, of which 2 are the trailer
 check "the route has the path's MTU, less what ESP takes" \
