@@ -10,8 +10,8 @@ typedef const struct esp_transform *esp_backend(unsigned i);
 
 esp_backend esp_openssl_row, esp_sodium_row;
 
-/* make_iv of every row whose IV is a counter: the sequence number (RFC 4106 3.1, RFC
- * 7634 2). */
+/* make_iv of every row whose IV is a counter: the sequence number (RFC 4106 3.1,
+ * RFC 7634 2). */
 bool esp_counter_iv(void *key, uint64_t sequence, uint8_t *iv);
 
 #endif

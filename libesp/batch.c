@@ -1,8 +1,8 @@
 #include "libesp/sadb.h"
 
 /* What is authenticated besides the payload: SPI | sequence.  With ESN an AEAD takes
- * the whole number (RFC 4106 5), a MAC gets its high half behind the ciphertext (RFC
- * 4303 2.2.1). */
+ * the whole number (RFC 4106 5), a MAC gets its high half behind the ciphertext
+ * (RFC 4303 2.2.1). */
 static void
 set_aad(struct esp_op *op, const struct esp_sa *sa, uint8_t *start, uint64_t sequence,
     uint8_t aad[ESP_AAD_MAX])

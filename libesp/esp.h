@@ -38,7 +38,7 @@ enum esp_verdict {
 	ESP_MALFORMED,	/* not an IP packet; not an ESP packet; authentic but with a
 			 * bad trailer */
 	ESP_REPLAY,	/* seen before, or older than the window */
-	ESP_INTEGRITY,	/* ICV is wrong; the payload has been wiped */
+	ESP_INTEGRITY,	/* ICV is wrong; the payload is wiped or still encrypted */
 	ESP_POLICY,	/* find: policy without SA and without acquire; open: inner
 			 * packet outside the SA's selectors (RFC 4301 5.2) */
 	ESP_DUMMY,	/* authentic and meant to be thrown away (RFC 4303 2.6) */
@@ -90,8 +90,8 @@ enum esp_error {
 	ESP_NO_MEMORY
 };
 
-struct esp_limits { uint64_t packets, octets; };	/* 0: none; octets of inner
-							 * packets */
+/* 0: none.  Octets are those of inner packets, here and below. */
+struct esp_limits { uint64_t packets, octets; };
 
 struct esp_sa_config {		/* read during the call, all of it copied */
 	uint64_t id;		/* the caller's, not 0, unique within its direction;
@@ -144,14 +144,12 @@ struct esp_notice {
 };
 
 struct esp_usage {		/* of one SA */
-	uint64_t packets, octets;	/* sealed, or delivered; octets of inner
-					 * packets */
+	uint64_t packets, octets;	/* sealed, or delivered */
 	uint64_t replay, integrity, policy, malformed;	/* dropped inbound packets */
 	uint64_t sequence;		/* last one sent, highest one authenticated */
 };
 
-struct esp_counters {		/* packets by verdict; ESP_OK is what was sealed and
-				 * delivered */
+struct esp_counters {	/* packets by verdict; ESP_OK is what was sealed, or delivered */
 	uint64_t in[ESP_VERDICTS], out[ESP_VERDICTS];
 };
 
@@ -166,12 +164,13 @@ void esp_free(struct esp *);	/* wipes every key; NULL is allowed */
  * removed the earlier one is current again.  Inbound SAs are refused (ESP_INVALID) by
  * a worker that does not own their SPI.  On an error nothing has changed. */
 enum esp_error esp_add(struct esp *, const struct esp_sa_config *);
-void esp_remove(struct esp *, enum esp_direction, uint64_t id);	/* unknown ids are
-								 * harmless */
+
+/* Unknown ids are harmless. */
+void esp_remove(struct esp *, enum esp_direction, uint64_t id);
 
 /* Puts a policy, or replaces one of this id while its SAs stay.  Of several policies
  * that contain a packet the most specific selector decides (esp_selector_rank); among
- * equal ranks the one put last. The chosen policy's newest outbound SA that contains
+ * equal ranks the one put last.  The chosen policy's newest outbound SA that contains
  * the packet carries it; a less specific policy is never asked instead.  On an error
  * nothing has changed. */
 enum esp_error esp_policy_put(struct esp *, const struct esp_policy_config *);
@@ -190,7 +189,9 @@ void esp_find(struct esp *, struct esp_packet *v, unsigned n);
 void esp_seal(struct esp *, struct esp_packet *v, unsigned n);
 
 /* ESP packets, data at the SPI -> inner packets: authentic, new, cut to their own
- * length, inside the SA's selectors, ECN combined with the outer field. */
+ * length, inside the SA's selectors, ECN combined with the outer field.  A packet with
+ * another verdict still begins at its SPI, but may be decrypted.  Until its ICV has
+ * proved right a packet changes nothing but a counter. */
 void esp_open(struct esp *, struct esp_packet *v, unsigned n);
 
 /* False when there is none.  Notices are never lost and take no memory: each SA and

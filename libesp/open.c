@@ -89,8 +89,8 @@ may_open(struct esp_packet *p, uint32_t *len, uint64_t *sequence)
 
 /* ---- after decryption ---- */
 
-/* The payload's length without the trailer; false if the padding is not 1, 2, 3 (RFC
- * 4303 2.4). */
+/* The payload's length without the trailer; false if the padding is not 1, 2, 3
+ * (RFC 4303 2.4). */
 static bool
 strip_trailer(const struct esp_op *op, uint32_t *len, uint8_t *next_header)
 {
@@ -137,8 +137,8 @@ deliver(struct esp *esp, struct esp_packet *p, const struct esp_op *op)
 
 /* The ICV is right: from here on the SA may change. */
 static enum esp_verdict
-authentic(
-    struct esp *esp, struct esp_packet *p, const struct esp_op *op, uint64_t sequence)
+authentic(struct esp *esp, struct esp_packet *p, const struct esp_op *op,
+    uint64_t sequence)
 {
 	struct esp_sa *sa = p->sa;
 	bool newest = sequence > sa->replay.top;

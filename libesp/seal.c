@@ -97,8 +97,7 @@ esp_seal(struct esp *esp, struct esp_packet *v, unsigned n)
 				flush(esp);
 			if (!build(esp, p, family, len))
 				verdict = ESP_FAILED;
-			/* now and not when it is sealed, so that limits hold in a batch
-			 */
+			/* before it is sealed, so that limits hold in a batch */
 			esp_sa_count(p->sa, &esp->alerts, len);
 		}
 		p->verdict = (uint8_t)verdict;

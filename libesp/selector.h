@@ -1,6 +1,6 @@
-/* Traffic selectors: ranges of addresses, protocols and ports (RFC 4301 4.4.1.1, RFC
- * 7296 3.13.1), what they contain, and the one precedence that the tun path and XFRM
- * share. */
+/* Traffic selectors: ranges of addresses, protocols and ports (RFC 4301 4.4.1.1,
+ * RFC 7296 3.13.1), what they contain, and the one precedence that the tun path and
+ * XFRM share. */
 #ifndef LIBESP_SELECTOR_H
 #define LIBESP_SELECTOR_H
 

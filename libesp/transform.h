@@ -5,7 +5,9 @@
  *	t = esp_transform_find(encr, key_bits, integ);
  *	key = t->new_key(t, keymat, iv_key);
  *	t->seal(NULL, ops, n);		then each op's `ok`
- *	t->free_key(key); */
+ *	t->free_key(key);
+ *
+ * The program has called sodium_init() before; libcrypto sets itself up. */
 #ifndef LIBESP_TRANSFORM_H
 #define LIBESP_TRANSFORM_H
 
@@ -22,11 +24,13 @@ enum {
 
 /* One message.  All its octets are the caller's.
  *
- * AEAD: the nonce is salt | iv, authenticated are aad and data.  ESP passes SPI |
- * sequence as aad, with ESN SPI | high | low (RFC 4106 5); IKE passes header .. SK
- * generic header (RFC 5282 5.1). Encrypt-then-MAC: the MAC covers aad | iv |
- * ciphertext | trailer.  ESP passes SPI | sequence, and with ESN the high half as
- * trailer (RFC 4303 2.2.1); IKE the whole message up to the ICV. */
+ * AEAD: the nonce is salt | iv, authenticated are aad and data.  ESP passes
+ * SPI | sequence as aad, with ESN SPI | high | low (RFC 4106 5); IKE passes header up to
+ * and with the SK generic header (RFC 5282 5.1).
+ *
+ * Encrypt-then-MAC: the MAC covers aad | iv | ciphertext | trailer.  ESP passes
+ * SPI | sequence, and with ESN the high half as trailer (RFC 4303 2.2.1); IKE the whole
+ * message up to the ICV (RFC 7296 3.14). */
 struct esp_op {
 	void *key;		/* from new_key of the same row */
 	uint8_t *data;		/* plaintext <-> ciphertext in place */

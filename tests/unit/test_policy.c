@@ -194,8 +194,8 @@ random_range(uint64_t *seed, uint8_t family)
 }
 
 static void
-change(
-    struct esp_policies *p, struct esp_alerts *alerts, struct oracle *o, uint64_t *seed)
+change(struct esp_policies *p, struct esp_alerts *alerts, struct oracle *o,
+    uint64_t *seed)
 {
 	unsigned i = (unsigned)(next_random(seed) % POLICIES);
 	struct esp_policy_config config = { .id = i + 1, .selectors = o->v[i].s };

@@ -27,8 +27,8 @@ selector(const char *local, const char *remote)
 }
 
 static void
-put_policy(
-    struct esp *esp, uint64_t id, const char *local, const char *remote, bool acquire)
+put_policy(struct esp *esp, uint64_t id, const char *local, const char *remote,
+    bool acquire)
 {
 	struct esp_selector s = selector(local, remote);
 	struct esp_policy_config config = { .id = id, .selectors = &s, .n_selectors = 1,
