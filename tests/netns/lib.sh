@@ -212,7 +212,7 @@ gateway() { # NODE START [FURTHER KEYS OF THE CONNECTION]
 ctl() { # NODE ARGUMENT...: ikectl, which never may hang
 	local node=$1
 	shift
-	timeout 30 "$IKECTL" -s "$tmp/$node.sock" "$@"
+	timeout 60 "$IKECTL" -s "$tmp/$node.sock" "$@"
 }
 
 launch() { # NODE [OPTION...]: starts ikevd and does not wait
@@ -270,11 +270,14 @@ is_up() { # NODE CONNECTION: it has a Child SA
 
 # ---- packets ----------------------------------------------------------------------------
 
-# The payload is the word "leak" again and again: in a capture it can be found.
+# The payload is the word "leak" again and again: in a capture it can be found.  All COUNT leave
+# in one burst, and the interval of 1 s is how long ping then waits for the last answers; with
+# a shorter one a busy machine looks like a loss.
 probe() { # NODE FROM TO COUNT [OPTION...]: true when every single one is answered
 	local node=$1 from=$2 to=$3 count=$4 out got
 	shift 4
-	out=$(on "$node" ping -n -q -i 0.02 -W 2 -c "$count" -p 6c65616b -I "$from" "$@" "$to" 2>&1)
+	out=$(on "$node" ping -n -q -l "$count" -i 1 -W 2 -c "$count" -p 6c65616b -I "$from" "$@" \
+		"$to" 2>&1)
 	got=$(sed -n 's/.* \([0-9]*\) received.*/\1/p' <<<"$out")
 	if [ "${got:-0}" = "$count" ]; then
 		return 0
