@@ -7,7 +7,7 @@
 struct arena;
 
 struct arena *arena_new(void);			/* NULL: no memory */
-void arena_free(struct arena *);		/* and all that was taken from it; NULL is nothing */
+void arena_free(struct arena *);	/* and all that was taken; NULL is nothing */
 
 /* Zeroed, aligned for anything, alive until arena_free.  NULL: no memory. */
 void *arena_take(struct arena *, size_t n, size_t size);

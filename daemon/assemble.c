@@ -104,7 +104,8 @@ assemble_daemon(struct assembly *a)
 	daemon->datapath = text_of(givens, SETTINGS_FILE, "daemon.datapath");
 	daemon->listen = texts_of(givens, "daemon.listen");
 	daemon->port = (uint16_t)number_of(givens, SETTINGS_FILE, "daemon.port");
-	daemon->natt_port = (uint16_t)number_of(givens, SETTINGS_FILE, "daemon.natt_port");
+	daemon->natt_port =
+	    (uint16_t)number_of(givens, SETTINGS_FILE, "daemon.natt_port");
 	daemon->secrets_dir = text_of(givens, SETTINGS_FILE, "daemon.secrets_dir");
 	daemon->user = text_of(givens, SETTINGS_FILE, "daemon.user");
 	daemon->log = (enum log_level)number_of(givens, SETTINGS_FILE, "daemon.log");
@@ -150,32 +151,37 @@ configured_origin(const struct configured *connection, const char *setting, int 
 	if (child >= 0 && (unsigned)child < connection->n_children)
 		return connection->children[child].origin;
 	if (connection->n_children == 0 && strncmp(setting, "children.", 9) == 0)
-		setting = strrchr(setting, '.') + 1;	/* the short form: within local or remote */
+		setting = strrchr(setting, '.') + 1;	/* within local or remote */
 	snprintf(group, sizeof(group), "%.*s", (int)strcspn(setting, "."), setting);
 	given = given_find(&connection->givens, group);
 	return given != NULL ? given->origin : connection->origin;
 }
 
 static void
-blame_setup(struct assembly *a, const struct configured *connection, const struct ike_fault *fault)
+blame_setup(struct assembly *a, const struct configured *connection,
+    const struct ike_fault *fault)
 {
-	const struct given *given = configured_find(connection, fault->setting, fault->child);
-	struct origin origin = configured_origin(connection, fault->setting, fault->child);
+	const struct given *given =
+	    configured_find(connection, fault->setting, fault->child);
+	struct origin origin =
+	    configured_origin(connection, fault->setting, fault->child);
 	bool short_form = connection->n_children == 0 &&
 	    strncmp(fault->setting, "children", 8) == 0;
 
-	/* its own fault is told already; and so are missing subnets and a bad name, which the
-	 * only child has from the connection */
-	if ((given != NULL && given->bad) || (short_form && (fault->code == IKE_FAULT_MISSING ||
-	    fault->code == IKE_FAULT_NAME)))
+	/* its own fault is told already; and so are missing subnets and a bad name, which
+	 * the only child has from the connection */
+	if (given != NULL && given->bad)
+		return;
+	if (short_form &&
+	    (fault->code == IKE_FAULT_MISSING || fault->code == IKE_FAULT_NAME))
 		return;
 	if (given != NULL && fault->item >= 0 && (unsigned)fault->item < given->n)
 		origin.line = given->lines[fault->item];
 	if (strncmp(fault->text, fault->setting, strlen(fault->setting)) == 0)
 		blame(a, origin, "%s", fault->text);
 	else
-		blame(a, origin, "%s: %s", given != NULL ? given->setting->name : fault->setting,
-		    fault->text);
+		blame(a, origin, "%s: %s",
+		    given != NULL ? given->setting->name : fault->setting, fault->text);
 }
 
 /* `subnets` on both sides, or children, but not both. */
@@ -183,7 +189,8 @@ static void
 check_children(struct assembly *a, const struct configured *connection)
 {
 	static const char *const sides[] = { "local", "remote" };
-	const struct given *children = given_find(&connection->givens, "children"), *subnets;
+	const struct given *children = given_find(&connection->givens, "children");
+	const struct given *subnets;
 	char name[NAME];
 	unsigned i;
 
@@ -191,8 +198,10 @@ check_children(struct assembly *a, const struct configured *connection)
 		snprintf(name, sizeof(name), "%s.subnets", sides[i]);
 		subnets = given_find(&connection->givens, name);
 		if (children != NULL && !children->bad && subnets != NULL)
-			blame(a, subnets->origin, "%s and children exclude each other; "
-			    "move these networks into a child: %s = [ ... ];", name, sides[i]);
+			blame(a, subnets->origin,
+			    "%s and children exclude each other; "
+			    "move these networks into a child: %s = [ ... ];",
+			    name, sides[i]);
 		if (children == NULL && subnets == NULL)
 			blame(a, configured_origin(connection, sides[i], -1),
 			    "%s is missing; for instance: %s = { %s };", name, sides[i],
@@ -252,8 +261,8 @@ assemble_connection(struct assembly *a, struct configured *connection)
 	for (i = 0; i < n && i < FAULTS; i++)
 		blame_setup(a, connection, &faults[i]);
 	if (n > FAULTS)
-		blame(a, connection->origin, "there are %u more faults in this connection",
-		    n - FAULTS);
+		blame(a, connection->origin,
+		    "there are %u more faults in this connection", n - FAULTS);
 }
 
 static int
@@ -270,7 +279,8 @@ static void
 sort_names(struct assembly *a)
 {
 	struct configuration *c = a->c;
-	const struct configured **v = take(a, c->n_connections, sizeof(struct configured *));
+	const struct configured **v =
+	    take(a, c->n_connections, sizeof(struct configured *));
 	unsigned i;
 
 	if (v == NULL)
@@ -279,9 +289,12 @@ sort_names(struct assembly *a)
 		v[i] = &c->connections[i];
 	qsort(v, c->n_connections, sizeof(*v), compare_names);
 	for (i = 1; i < c->n_connections; i++)
-		if (strcmp(v[i - 1]->name, v[i]->name) == 0 && strcmp(v[i]->name, "?") != 0)
-			blame(a, v[i]->origin, "another connection has the name \"%s\", in line %u; "
-			    "a name stands for one connection", v[i]->name, v[i - 1]->origin.line);
+		if (strcmp(v[i - 1]->name, v[i]->name) == 0 &&
+		    strcmp(v[i]->name, "?") != 0)
+			blame(a, v[i]->origin,
+			    "another connection has the name \"%s\", in line %u; "
+			    "a name stands for one connection",
+			    v[i]->name, v[i - 1]->origin.line);
 	c->by_name = v;
 }
 

@@ -1,5 +1,5 @@
-/* From the settings that stand in a file to what they mean: the daemon's settings with their
- * defaults, and connections ready for the engine.  Part of configuration_load. */
+/* From the settings that stand in a file to what they mean: the daemon's settings with
+ * their defaults, and connections ready for the engine.  Part of configuration_load. */
 #ifndef DAEMON_ASSEMBLE_H
 #define DAEMON_ASSEMBLE_H
 

@@ -14,9 +14,12 @@
 static const struct foreign {
 	const char *key, *remedy;
 } foreign[] = {
-	{ "psk", "the secret stands in a file of its own, NAME.psk in daemon.secrets_dir" },
-	{ "secret", "the secret stands in a file of its own, NAME.psk in daemon.secrets_dir" },
-	{ "password", "the secret stands in a file of its own, NAME.psk in daemon.secrets_dir" },
+	{ "psk",
+	    "the secret stands in a file of its own, NAME.psk in daemon.secrets_dir" },
+	{ "secret",
+	    "the secret stands in a file of its own, NAME.psk in daemon.secrets_dir" },
+	{ "password",
+	    "the secret stands in a file of its own, NAME.psk in daemon.secrets_dir" },
 	{ "proposals", "write: ike = [ \"aes256gcm16-prfsha384-x25519\" ];" },
 	{ "esp_proposals", "write: esp = [ \"aes256gcm16\" ];" },
 	{ "local_addrs", "write: local = { address = \"192.0.2.1\"; };" },
@@ -85,18 +88,24 @@ explain_unknown(enum setting_scope scope, const char *name, char *buf, size_t si
 	if (remedy != NULL)
 		snprintf(buf, size, "there is no setting \"%s\"; %s", name, remedy);
 	else if (like != NULL && same_group(like, name))
-		snprintf(buf, size, "there is no setting \"%s\"; did you mean \"%s\"? For instance: %s",
+		snprintf(buf, size,
+		    "there is no setting \"%s\"; did you mean \"%s\"? For instance: %s",
 		    name, setting_key(like), like->example);
 	else if (like != NULL && strchr(like->name, '.') != NULL)
-		snprintf(buf, size, "there is no setting \"%s\"; \"%s\" belongs into a group: "
-		    "%.*s = { %s };", name, key_of(name), (int)strcspn(like->name, "."),
-		    like->name, like->example);
+		snprintf(buf, size,
+		    "there is no setting \"%s\"; \"%s\" belongs into a group: "
+		    "%.*s = { %s };",
+		    name, key_of(name), (int)strcspn(like->name, "."), like->name,
+		    like->example);
 	else if (like != NULL)
-		snprintf(buf, size, "there is no setting \"%s\"; \"%s\" stands one level higher, "
-		    "beside \"%.*s\"", name, like->name, (int)strcspn(name, "."), name);
+		snprintf(buf, size,
+		    "there is no setting \"%s\"; \"%s\" stands one level higher, "
+		    "beside \"%.*s\"",
+		    name, like->name, (int)strcspn(name, "."), name);
 	else {
 		list_keys(scope, name, keys, sizeof(keys));
-		snprintf(buf, size, "there is no setting \"%s\"; there are: %s", name, keys);
+		snprintf(buf, size, "there is no setting \"%s\"; there are: %s", name,
+		    keys);
 	}
 	return buf;
 }
@@ -106,15 +115,16 @@ explain_type(const struct setting *row, const char *found, char *buf, size_t siz
 {
 	static const char *const expected[] = {
 		[SETTING_GROUP] = "a group",
-		[SETTING_NAMED] = "a group of named groups, or a list of groups with a name each",
+		[SETTING_NAMED] =
+		    "a group of named groups, or a list of groups with a name each",
 		[SETTING_TEXT] = "a text in double quotes",
 		[SETTING_TEXTS] = "a list of texts",
 		[SETTING_NUMBER] = "a number without quotes",
 		[SETTING_CHOICE] = "a text in double quotes",
 	};
 
-	snprintf(buf, size, "%s is %s; it must be %s: %s", row->name, found, expected[row->type],
-	    row->example);
+	snprintf(buf, size, "%s is %s; it must be %s: %s", row->name, found,
+	    expected[row->type], row->example);
 	return buf;
 }
 
@@ -127,18 +137,22 @@ explain_word(const struct setting *row, const char *text, char *buf, size_t size
 
 	at = (size_t)snprintf(buf, size, "%s is \"%s\"; ", row->name, text);
 	if (at < size && like != NULL)
-		at += (size_t)snprintf(buf + at, size - at, "did you mean \"%s\"? ", like);
+		at += (size_t)snprintf(buf + at, size - at, "did you mean \"%s\"? ",
+		    like);
+	if (at < size)
+		at += (size_t)snprintf(buf + at, size - at, "%shere are: ",
+		    like != NULL ? "T" : "t");
 	for (i = 0; row->words[i] != NULL && at < size; i++)
 		at += (size_t)snprintf(buf + at, size - at, "%s\"%s\"",
-		    i > 0 ? ", " : like != NULL ? "There are: " : "there are: ", row->words[i]);
+		    i > 0 ? ", " : "", row->words[i]);
 	return buf;
 }
 
 const char *
 explain_number(const struct setting *row, long long number, char *buf, size_t size)
 {
-	snprintf(buf, size, "%s is %lld; it may be %ld to %ld, for instance: %s", row->name,
-	    number, row->least, row->most, row->example);
+	snprintf(buf, size, "%s is %lld; it may be %ld to %ld, for instance: %s",
+	    row->name, number, row->least, row->most, row->example);
 	return buf;
 }
 
@@ -175,12 +189,13 @@ put_origin(const struct refused *r, const char *setting)
 
 	fprintf(r->out, "\n%s:%u ", origin.file, origin.line);
 	if (given == NULL || given->n == 0) {
-		fprintf(r->out, given == NULL ? "leaves %s as it is by default" : "has %s", setting);
+		fprintf(r->out,
+		    given == NULL ? "leaves %s as it is by default" : "has %s", setting);
 		return;
 	}
 	fputs("says: ", r->out);
-	put_line(r->out, setting_key(given->setting), given->setting->type == SETTING_TEXTS,
-	    given->texts, given->n, NULL);
+	put_line(r->out, setting_key(given->setting),
+	    given->setting->type == SETTING_TEXTS, given->texts, given->n, NULL);
 }
 
 /* What the peer itself said about it is an error's name, and no value. */
@@ -204,7 +219,8 @@ find_acceptable(const char *theirs, uint8_t protocol, char *one, size_t size)
 		snprintf(one, size, "%.*s", (int)len, theirs);
 		theirs += len;
 		parsed = (struct ike_proposals){ 0 };
-		if (len >= size || !ike_proposals_parse(&text, 1, protocol, &parsed, why, sizeof(why)))
+		if (len >= size ||
+		    !ike_proposals_parse(&text, 1, protocol, &parsed, why, sizeof(why)))
 			continue;
 		ike_proposals_free(&parsed);
 		return true;
@@ -219,19 +235,21 @@ mend_proposals(const struct refused *r)
 	const char *setting = r->refusal->setting;
 	const struct given *given = configured_find(r->connection, setting, -1);
 	bool ike = strcmp(setting, "ike") == 0;
+	uint8_t protocol = ike ? IKE_PROTOCOL_IKE : IKE_PROTOCOL_ESP;
 	char one[256];
 
 	put_origin(r, setting);
 	if (!has_theirs(r) && given == NULL)
-		fprintf(r->out, "\nif the peer cannot allow one of these, add one that it can; for "
-		    "instance: %s", setting_find(SETTINGS_CONNECTION, setting)->example);
+		fprintf(r->out,
+		    "\nif the peer cannot allow one of these, add one that it can; for "
+		    "instance: %s",
+		    setting_find(SETTINGS_CONNECTION, setting)->example);
 	else if (!has_theirs(r)) {
 		fputs("\nthis would offer what nearly every peer allows, too: ", r->out);
 		put_line(r->out, setting, true, given->texts, given->n, "default");
-	}
-	else if (!find_acceptable(r->refusal->theirs, ike ? IKE_PROTOCOL_IKE : IKE_PROTOCOL_ESP,
-	    one, sizeof(one)))
-		fprintf(r->out, "\nnothing of theirs is known here and safe; the peer's side must "
+	} else if (!find_acceptable(r->refusal->theirs, protocol, one, sizeof(one)))
+		fprintf(r->out,
+		    "\nnothing of theirs is known here and safe; the peer's side must "
 		    "change and allow, for instance, %s",
 		    ike ? "aes256-sha256-modp2048" : "aes256-sha256");
 	else {
@@ -281,7 +299,8 @@ put_selectors(const struct refused *r, const char *key, const char *list, size_t
 	unsigned n = 0;
 
 	for (text = texts == NULL ? NULL : strtok_r(texts, " ", &save);
-	    text != NULL && n < sizeof(v) / sizeof(v[0]); text = strtok_r(NULL, " ", &save))
+	    text != NULL && n < sizeof(v) / sizeof(v[0]);
+	    text = strtok_r(NULL, " ", &save))
 		if (esp_range_parse(text, &range))
 			v[n++] = text;
 	if (n > 0)
@@ -303,11 +322,12 @@ mend_selectors(const struct refused *r)
 		put_origin(r, "children");
 	}
 	if (!has_theirs(r) || remote == NULL) {
-		fputs("\nthe peer must have the same networks, local and remote swapped", r->out);
+		fputs("\nthe peer must have the same networks, local and remote swapped",
+		    r->out);
 		return;
 	}
-	fprintf(r->out, "\nthis would agree with the peer%s: %s", plain ? "" : ", in a child",
-	    plain ? "local = { " : "");
+	fprintf(r->out, "\nthis would agree with the peer%s: %s",
+	    plain ? "" : ", in a child", plain ? "local = { " : "");
 	put_selectors(r, plain ? "subnets" : "local", r->refusal->theirs,
 	    (size_t)(remote - r->refusal->theirs));
 	fputs(plain ? " }; remote = { " : " ", r->out);
@@ -361,7 +381,8 @@ put_who(const struct refused *r)
 	if (r->connection != NULL && address[0] != '\0')
 		fprintf(r->out, "%s (%s): ", r->connection->name, address);
 	else if (r->connection != NULL || address[0] != '\0')
-		fprintf(r->out, "%s: ", r->connection != NULL ? r->connection->name : address);
+		fprintf(r->out, "%s: ",
+		    r->connection != NULL ? r->connection->name : address);
 }
 
 static void
@@ -371,7 +392,8 @@ put_refusal(const struct refused *r)
 	size_t i;
 
 	put_who(r);
-	fputs(refusal->what[0] != '\0' ? refusal->what : ike_error_name(refusal->error), r->out);
+	fputs(refusal->what[0] != '\0' ? refusal->what : ike_error_name(refusal->error),
+	    r->out);
 	if (refusal->difference[0] != '\0')
 		fprintf(r->out, ": %s", refusal->difference);
 	if (refusal->ours[0] != '\0')
@@ -411,7 +433,8 @@ static const struct end {
 	const char *remedy;
 } ends[] = {
 	{ IKE_TIMEOUT, "the peer does not answer", "remote.address",
-	    "is it running there, and does every firewall between let UDP 500 and 4500 pass?" },
+	    "is it running there, and does every firewall between let UDP 500 and 4500 "
+	    "pass?" },
 	{ IKE_UNRESOLVED, "the peer's name has no address", "remote.address",
 	    "is the name right, and does a name server answer?" },
 	{ IKE_NOT_INITIATOR, "there is no address to call", "remote.address",
@@ -446,8 +469,8 @@ explain_down(const struct configured *connection, enum ike_error error)
 	if (end != NULL && end->setting != NULL && connection != NULL) {
 		at = configured_origin(connection, end->setting, -1);
 		host = connection->connection->remote.text;
-		fprintf(out, "\n%s:%u says: address = \"%s\";\n%s", at.file, at.line, host,
-		    end->remedy);
+		fprintf(out, "\n%s:%u says: address = \"%s\";\n%s", at.file, at.line,
+		    host, end->remedy);
 	}
 	if (fclose(out) == 0)
 		return text;

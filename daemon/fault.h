@@ -1,5 +1,5 @@
-/* Faults of the configuration and of secret files, collected so that all are told in one run:
- * "FILE:LINE: what is wrong; what would be right". */
+/* Faults of the configuration and of secret files, collected so that all are told in one
+ * run: "FILE:LINE: what is wrong; what would be right". */
 #ifndef DAEMON_FAULT_H
 #define DAEMON_FAULT_H
 

@@ -79,7 +79,8 @@ read_options(int argc, char **argv, struct options *options, int *status)
 
 /* With -n to people, else to the log. */
 static void
-tell_faults(const struct options *options, struct log *log, struct faults *faults, bool fatal)
+tell_faults(const struct options *options, struct log *log, struct faults *faults,
+    bool fatal)
 {
 	char line[FAULT_LINE];
 	unsigned i;
@@ -110,7 +111,8 @@ read_secrets(const struct configuration *c, struct ipsec_secrets *secrets,
 		const char *name = c->connections[i].name;
 
 		if (secret_read(c->daemon.secrets_dir, name, &secret, faults, weak) &&
-		    !ipsec_secrets_put(secrets, name, bytes_of(secret.octets, secret.len)))
+		    !ipsec_secrets_put(secrets, name,
+		    bytes_of(secret.octets, secret.len)))
 			faults->no_memory = true;
 		secret_free(&secret);
 	}
@@ -126,7 +128,8 @@ tell_valid(const struct options *options, struct log *log, const struct configur
 		log_notice(log, "%s has no connections; there is nothing to do", c->file);
 }
 
-/* A descriptor below 3 that is closed would be taken by a socket, and messages written to it. */
+/* A descriptor below 3 that is closed would be taken by a socket, and messages be written
+ * to that. */
 static bool
 fill_standard_descriptors(void)
 {
@@ -193,7 +196,8 @@ main(int argc, char **argv)
 		return FAILED;
 	}
 	if (!privilege_harden() && !options.check)
-		log_debug(log, "memory is not locked: the limit is too low (LimitMEMLOCK=)");
+		log_debug(log,
+		    "memory is not locked: the limit is too low (LimitMEMLOCK=)");
 	if (sodium_init() < 0) {
 		log_error(log, "libsodium does not start");
 		status = FAILED;

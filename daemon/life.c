@@ -37,7 +37,7 @@ struct life {
 	struct control_connection *connections;	/* as in the file */
 	struct tell *tell;
 	struct event *signals[3];
-	struct event *status;			/* pending while systemd's is out of date */
+	struct event *status;			/* pending: systemd's is out of date */
 	struct event *look;			/* while stopping */
 	ike_time stopping;			/* since when; 0: not */
 };
@@ -51,10 +51,10 @@ tell_status(struct life *life)
 	struct ike_counts counts;
 
 	ike_read_counts(ipsec_endpoint_engine(life->endpoint), &counts);
-	snprintf(state, sizeof(state), "STATUS=%u connection%s, %u IKE SA%s, %u Child SA%s",
-	    counts.connections, counts.connections == 1 ? "" : "s",
-	    counts.sas, counts.sas == 1 ? "" : "s", counts.children,
-	    counts.children == 1 ? "" : "s");
+	snprintf(state, sizeof(state),
+	    "STATUS=%u connection%s, %u IKE SA%s, %u Child SA%s", counts.connections,
+	    counts.connections == 1 ? "" : "s", counts.sas, counts.sas == 1 ? "" : "s",
+	    counts.children, counts.children == 1 ? "" : "s");
 	notify(state);
 }
 
@@ -135,8 +135,8 @@ fail(struct life *life, const char *why)
 	return false;
 }
 
-/* What libevent has to say goes to stderr as it is; what it only mentions, such as name servers
- * that do not answer, we tell in words of our own where it matters. */
+/* What libevent has to say goes to stderr as it is; what it only mentions, such as name
+ * servers that do not answer, we tell in words of our own where it matters. */
 static void
 libevent_says(int severity, const char *text)
 {
@@ -162,8 +162,8 @@ make_base(struct life *life)
 	if (life->status == NULL || life->look == NULL)
 		return fail(life, "no memory");
 	for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
-		life->signals[i] = evsignal_new(life->base, signals[i].number, signals[i].handle,
-		    life);
+		life->signals[i] =
+		    evsignal_new(life->base, signals[i].number, signals[i].handle, life);
 		if (life->signals[i] == NULL || event_add(life->signals[i], NULL) != 0)
 			return fail(life, "cannot handle signals: no memory");
 	}
@@ -222,8 +222,8 @@ put_connections(struct life *life)
 	return true;
 }
 
-/* The folder of the socket is there already under systemd (RuntimeDirectory); by hand it is
- * made. */
+/* The folder of the socket is there already under systemd (RuntimeDirectory); by hand it
+ * is made. */
 static bool
 make_folder(struct life *life)
 {
@@ -324,8 +324,10 @@ life_run(const struct life_options *options)
 
 	if (!start(&life))
 		goto out;
-	log_notice(life.log, "ready: %u connection%s of %s", options->configuration->n_connections,
-	    options->configuration->n_connections == 1 ? "" : "s", options->configuration->file);
+	log_notice(life.log, "ready: %u connection%s of %s",
+	    options->configuration->n_connections,
+	    options->configuration->n_connections == 1 ? "" : "s",
+	    options->configuration->file);
 	notify("READY=1");
 	tell_status(&life);
 	good = event_base_dispatch(life.base) == 0;

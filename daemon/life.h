@@ -1,4 +1,5 @@
-/* The daemon's life: everything that exists between a checked configuration and the exit. */
+/* The daemon's life: everything that exists between a checked configuration and the exit.
+ */
 #ifndef DAEMON_LIFE_H
 #define DAEMON_LIFE_H
 
@@ -14,8 +15,9 @@ struct life_options {		/* everything is borrowed */
 	bool trace;		/* each IKE message, decoded, to the log */
 };
 
-/* Starts, tells systemd, runs until SIGTERM or SIGINT, tells every peer, and takes away all that
- * was made.  False: it could not start, or its loop failed; the log says why and what helps. */
+/* Starts, tells systemd, runs until SIGTERM or SIGINT, tells every peer, and takes away
+ * all that was made.  False: it could not start, or its loop failed; the log says why and
+ * what helps. */
 bool life_run(const struct life_options *);
 
 #endif

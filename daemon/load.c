@@ -78,8 +78,8 @@ blame(struct loader *l, struct origin origin, const char *format, ...)
 
 /* ---- where things stand ---- */
 
-/* The file a setting came from, read once more for itself, so that its lines can be looked at.
- * libconfig gives no name to the file that was handed to it as text. */
+/* The file a setting came from, read once more for itself, so that its lines can be
+ * looked at.  libconfig gives no name to the file that was handed to it as text. */
 static struct file *
 file_of(struct loader *l, const char *name)
 {
@@ -162,7 +162,8 @@ keep_text(struct loader *l, struct given *given, const config_setting_t *s, unsi
 		return false;
 	}
 	if (row->check != NULL && !row->check(text, why, sizeof(why))) {
-		blame(l, (struct origin){ given->origin.file, line }, "%s: %s", row->name, why);
+		blame(l, (struct origin){ given->origin.file, line }, "%s: %s", row->name,
+		    why);
 		return false;
 	}
 	given->texts[given->n] = take_text(l, text);
@@ -216,12 +217,14 @@ read_number(struct loader *l, struct given *given, const config_setting_t *s)
 	char text[SENTENCE];
 	long long number;
 
-	if (config_setting_type(s) != CONFIG_TYPE_INT && config_setting_type(s) != CONFIG_TYPE_INT64)
+	if (config_setting_type(s) != CONFIG_TYPE_INT &&
+	    config_setting_type(s) != CONFIG_TYPE_INT64)
 		return blame_type(l, given, s, given->origin.line);
 	number = config_setting_type(s) == CONFIG_TYPE_INT ?
 	    config_setting_get_int(s) : config_setting_get_int64(s);
 	if (number < row->least || number > row->most) {
-		blame(l, given->origin, "%s", explain_number(row, number, text, sizeof(text)));
+		blame(l, given->origin, "%s",
+		    explain_number(row, number, text, sizeof(text)));
 		return false;
 	}
 	given->number = (long)number;
@@ -288,7 +291,8 @@ read_setting(struct loader *l, const struct target *to, const char *prefix,
 	snprintf(name, sizeof(name), "%s%s", prefix, config_setting_name(s));
 	given.setting = setting_find(to->scope, name);
 	if (given.setting == NULL) {
-		blame(l, given.origin, "%s", explain_unknown(to->scope, name, text, sizeof(text)));
+		blame(l, given.origin, "%s",
+		    explain_unknown(to->scope, name, text, sizeof(text)));
 		given.setting = setting_like(to->scope, name);
 		given.bad = true;
 		if (given.setting == NULL)
@@ -351,29 +355,34 @@ name_of(struct loader *l, const struct given *given, const config_setting_t *all
 	struct origin origin = origin_of(l, one);
 
 	if (config_setting_type(one) != CONFIG_TYPE_GROUP) {
-		blame(l, origin, "%s%s%s is %s; it must be a group: %s", given->setting->name,
-		    name == NULL ? "" : ".", name == NULL ? "" : name, type_name(one),
-		    given->setting->example);
+		blame(l, origin, "%s%s%s is %s; it must be a group: %s",
+		    given->setting->name, name == NULL ? "" : ".",
+		    name == NULL ? "" : name, type_name(one), given->setting->example);
 		return NULL;
 	}
 	member = config_setting_get_member(one, "name");
 	if (!listed && member != NULL)
-		blame(l, origin_of(l, member), "%s has its name already, in front of the group; "
-		    "remove this line", name);
+		blame(l, origin_of(l, member),
+		    "%s has its name already, in front of the group; "
+		    "remove this line",
+		    name);
 	if (!listed)
 		return take_text(l, name);
 	if (member == NULL)
-		blame(l, origin, "this item of %s has no name; for instance: name = \"%s\";",
-		    given->setting->name, given->setting->scope == SETTINGS_FILE ? "paris" : "lan");
+		blame(l, origin,
+		    "this item of %s has no name; for instance: name = \"%s\";",
+		    given->setting->name,
+		    given->setting->scope == SETTINGS_FILE ? "paris" : "lan");
 	if (member == NULL || config_setting_type(member) != CONFIG_TYPE_STRING)
-		return member == NULL ? NULL : take_text(l, "?");	/* told when it is read */
+		return member == NULL ? NULL : take_text(l, "?");	/* told later */
 	return take_text(l, config_setting_get_string(member));
 }
 
 static bool
 is_named(struct loader *l, const struct given *given, const config_setting_t *s)
 {
-	if (config_setting_type(s) == CONFIG_TYPE_GROUP || config_setting_type(s) == CONFIG_TYPE_LIST)
+	if (config_setting_type(s) == CONFIG_TYPE_GROUP ||
+	    config_setting_type(s) == CONFIG_TYPE_LIST)
 		return true;
 	return blame_type(l, given, s, given->origin.line);
 }
@@ -392,7 +401,8 @@ read_children(struct loader *l, struct given *given, struct configured *connecti
 	connection->children = take(l, (size_t)n, sizeof(*connection->children));
 	for (i = 0; i < n && connection->children != NULL; i++) {
 		const config_setting_t *one = config_setting_get_elem(s, (unsigned)i);
-		struct configured_child *child = &connection->children[connection->n_children];
+		struct configured_child *child =
+		    &connection->children[connection->n_children];
 		struct target to = { .scope = SETTINGS_CHILD, .givens = &child->givens };
 
 		child->name = name_of(l, given, s, one);
@@ -416,8 +426,8 @@ read_connections(struct loader *l, struct given *given, const config_setting_t *
 	for (i = 0; i < n && c->connections != NULL; i++) {
 		const config_setting_t *one = config_setting_get_elem(s, (unsigned)i);
 		struct configured *connection = &c->connections[c->n_connections];
-		struct target to = { .scope = SETTINGS_CONNECTION, .givens = &connection->givens,
-		    .connection = connection };
+		struct target to = { .scope = SETTINGS_CONNECTION,
+		    .givens = &connection->givens, .connection = connection };
 
 		connection->name = name_of(l, given, s, one);
 		if (connection->name == NULL)
@@ -449,12 +459,15 @@ blame_libconfig(struct loader *l, const config_t *config)
 		blame(l, origin, "%.*s stands twice in the same group; remove one",
 		    (int)strcspn(line, " \t=:"), line);
 	else if (strstr(text, "include file") != NULL)
-		blame(l, origin, "%s; it must be a file that can be read: %s", text, line);
+		blame(l, origin, "%s; it must be a file that can be read: %s", text,
+		    line);
 	else if (strstr(text, "mismatched element") != NULL)
-		blame(l, origin, "an array holds texts and other things; put each item in double "
+		blame(l, origin,
+		    "an array holds texts and other things; put each item in double "
 		    "quotes");
 	else
-		blame(l, origin, "%s; look at this line and at the end of the one before: %s", text,
+		blame(l, origin,
+		    "%s; look at this line and at the end of the one before: %s", text,
 		    line);
 }
 
@@ -481,7 +494,8 @@ struct configuration *
 configuration_load(const char *file, struct faults *faults)
 {
 	struct loader l = { .arena = arena_new(), .faults = faults };
-	struct configuration *c = l.arena == NULL ? NULL : arena_take(l.arena, 1, sizeof(*c));
+	struct configuration *c =
+	    l.arena == NULL ? NULL : arena_take(l.arena, 1, sizeof(*c));
 	const char *name = c == NULL ? NULL : arena_text(l.arena, file);
 
 	l.files = name == NULL ? NULL : arena_take(l.arena, 1, sizeof(*l.files));

@@ -1,5 +1,5 @@
-/* The configuration file, read and checked as a whole: connections ready for the engine, and for
- * each setting where it stands.  Only load.c knows libconfig. */
+/* The configuration file, read and checked as a whole: connections ready for the engine,
+ * and for each setting where it stands.  Only load.c knows libconfig. */
 #ifndef DAEMON_LOAD_H
 #define DAEMON_LOAD_H
 
@@ -14,11 +14,11 @@
 struct given {
 	const struct setting *setting;
 	struct origin origin;
-	const char **texts;		/* of a text one, of a list all; also of a choice */
-	unsigned *lines;		/* of each text */
+	const char **texts;	/* of a text one, of a list all; also of a choice */
+	unsigned *lines;	/* of each text */
 	unsigned n;
-	long number;			/* of a number; of a choice the index of the word */
-	bool bad;			/* it has a fault of its own; nothing else is known */
+	long number;		/* of a number; of a choice the index of the word */
+	bool bad;		/* it has a fault of its own; nothing else is known */
 };
 struct givens { struct given *v; unsigned n; };
 
@@ -32,8 +32,10 @@ struct configured {			/* one of `connections` */
 	const char *name;
 	struct origin origin;
 	struct givens givens;
-	struct configured_child *children;	/* none: local.subnets and remote.subnets are */
-	unsigned n_children;			/* the one child, named as the connection */
+	/* none: local.subnets and remote.subnets are the one child, which is named as the
+	 * connection */
+	struct configured_child *children;
+	unsigned n_children;
 	struct ike_connection *connection;	/* the configuration holds a reference */
 };
 
@@ -56,21 +58,26 @@ struct configuration {
 	struct arena *arena;		/* what everything above lives in */
 };
 
-/* Reads and checks all of the file.  NULL if there is any fault; all of them are in `faults` then. */
+/* Reads and checks all of the file.  NULL if there is any fault; all of them are in
+ * `faults` then. */
 struct configuration *configuration_load(const char *file, struct faults *faults);
 void configuration_free(struct configuration *);
 
 /* A connection by name, or NULL. */
-const struct configured *configuration_find(const struct configuration *, const char *name);
+const struct configured *configuration_find(const struct configuration *,
+    const char *name);
 
 /* What stands in the file for a setting, or NULL. */
 const struct given *given_find(const struct givens *, const char *setting);
 
 /* The setting of a connection by the name that the engine and ike_connection_new use:
- * "remote.id", "ike", "children.lan.local", or "children.local" with the index of the child (else -1).
- * Of the short form it is "local.subnets" or "remote.subnets".  NULL: not in the file. */
-const struct given *configured_find(const struct configured *, const char *setting, int child);
+ * "remote.id", "ike", "children.lan.local", or "children.local" with the index of the
+ * child (else -1).  Of the short form it is "local.subnets" or "remote.subnets".  NULL:
+ * not in the file. */
+const struct given *configured_find(const struct configured *, const char *setting,
+    int child);
 /* Where a setting stands; or else the group around it; or else the connection. */
-struct origin configured_origin(const struct configured *, const char *setting, int child);
+struct origin configured_origin(const struct configured *, const char *setting,
+    int child);
 
 #endif

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 enum {
-	LINE = 1024,		/* octets of one line; below PIPE_BUF, so lines stay whole */
-	MESSAGE = 32768		/* of a whole message; a decoded exchange is the longest */
+	LINE = 1024,		/* octets of one; below PIPE_BUF, so it stays whole */
+	MESSAGE = 32768		/* octets of a whole message */
 };
 
 struct log {
@@ -95,7 +95,8 @@ log_wants(const struct log *log, enum log_level level)
 	return log != NULL && level <= log->most;
 }
 
-/* Octets of the UTF-8 character at p (RFC 3629 4), 0 if it is none or a control character. */
+/* Octets of the UTF-8 character at p (RFC 3629 4), 0 if it is none or a control
+ * character. */
 static size_t
 printable(const uint8_t *p, size_t left)
 {
@@ -116,7 +117,8 @@ printable(const uint8_t *p, size_t left)
 			return 0;
 		c = c << 6 | (p[i] & 0x3f);
 	}
-	if (c < forms[n].least || c == 0x7f || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
+	if (c < forms[n].least || c == 0x7f || c > 0x10ffff ||
+	    (c >= 0xd800 && c <= 0xdfff))
 		return 0;
 	return n + 1;
 }
@@ -163,12 +165,12 @@ lead(const struct log *log, enum log_level level, bool first, char *out, size_t 
 	clock_gettime(CLOCK_REALTIME, &now);
 	localtime_r(&now.tv_sec, &day);
 	strftime(date, sizeof(date), "%F %T", &day);
-	snprintf(out, size, "%s.%03ld %-7s %s", date, now.tv_nsec / 1000000, levels[level].name,
-	    indent);
+	snprintf(out, size, "%s.%03ld %-7s %s", date, now.tv_nsec / 1000000,
+	    levels[level].name, indent);
 }
 
-/* False: the reader did not take it.  Nothing else can be done with that, so nobody is told
- * but the next reader. */
+/* False: the reader did not take it.  Nothing else can be done with that, so nobody is
+ * told but the next reader. */
 static bool
 put(struct log *log, const char *line, size_t len)
 {
@@ -227,7 +229,7 @@ put_message(struct log *log, enum log_level level, const char *format, va_list a
 	}
 	free(text);
 out:
-	errno = saved;		/* so that a message may stand between a failure and its use */
+	errno = saved;	/* so that a message may stand between a failure and its use */
 }
 
 void

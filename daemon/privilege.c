@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Locking what comes later is only safe without a limit: beyond one, malloc would fail. */
+/* Locking what comes later is safe only without a limit: beyond it malloc would fail. */
 static bool
 lock_memory(void)
 {
@@ -41,7 +41,7 @@ static bool
 keep_capabilities(void)
 {
 	const uint32_t kept = 1u << CAP_NET_ADMIN | 1u << CAP_NET_RAW;
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {
 		{ .effective = kept, .permitted = kept },
 	};
@@ -65,23 +65,28 @@ privilege_drop(const char *user, char *why, size_t size)
 	const struct passwd *entry = getpwnam(user);
 
 	if (entry == NULL) {
-		snprintf(why, size, "there is no user \"%s\"; \"useradd --system %s\" would make one",
+		snprintf(why, size,
+		    "there is no user \"%s\"; \"useradd --system %s\" would make one",
 		    user, user);
 		return false;
 	}
 	if (entry->pw_uid == 0 || entry->pw_uid == geteuid())
 		return true;
 	if (geteuid() != 0) {
-		snprintf(why, size, "only root can become the user \"%s\"; start ikevd as root, or "
-		    "leave daemon.user out", user);
+		snprintf(why, size,
+		    "only root can become the user \"%s\"; start ikevd as root, or "
+		    "leave daemon.user out",
+		    user);
 		return false;
 	}
 	if (!become(entry)) {
-		snprintf(why, size, "cannot become the user \"%s\": %s; ikevd needs CAP_SETUID and "
-		    "CAP_SETGID for that", user, strerror(errno));
+		snprintf(why, size,
+		    "cannot become the user \"%s\": %s; ikevd needs CAP_SETUID and "
+		    "CAP_SETGID for that",
+		    user, strerror(errno));
 		return false;
 	}
-	/* changing the user made the process dumpable again, if the system is set up so */
+	/* a change of user makes the process dumpable again where the system says so */
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	if (setresuid(0, 0, 0) == 0) {
 		snprintf(why, size, "the way back from the user \"%s\" to root is open; "

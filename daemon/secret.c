@@ -14,8 +14,9 @@
 #include <unistd.h>
 
 enum {
-	FILE_MAX = 2 * SECRET_MAX + 64,		/* the longest form is hex, with a prefix and newline */
-	OTHERS = S_IROTH | S_IWOTH, CHANGERS = S_IWGRP	/* bits that must not be there */
+	FILE_MAX = 2 * SECRET_MAX + 64,	/* the longest form: hex, prefix, newline */
+	/* bits that must not be there */
+	OTHERS = S_IROTH | S_IWOTH, CHANGERS = S_IWGRP
 };
 
 struct reader {
@@ -24,7 +25,8 @@ struct reader {
 	struct faults *faults, *weak;
 };
 
-/* A link may lead to another file of the folder, as mounted secrets have it, and nowhere else. */
+/* A link may lead to another file of the folder, as mounted secrets have it, and nowhere
+ * else. */
 static int
 open_beneath(int folder, const char *name)
 {
@@ -59,7 +61,8 @@ blame_open(struct reader *r, const char *what)
 	for (i = 0; i < sizeof(remedies) / sizeof(remedies[0]); i++)
 		if (remedies[i].error == error)
 			remedy = remedies[i].what;
-	fault_add(r->faults, r->origin, "cannot open the %s: %s; %s", what, strerror(error), remedy);
+	fault_add(r->faults, r->origin, "cannot open the %s: %s; %s", what,
+	    strerror(error), remedy);
 }
 
 /* Whoever may write the folder may replace a secret in it. */
@@ -94,11 +97,12 @@ check_file(struct reader *r, int fd)
 		return false;
 	}
 	if ((st.st_mode & (OTHERS | CHANGERS)) != 0) {
-		fault_add(r->faults, r->origin, "%s can %s this secret (mode %04o); run: chmod %s %s",
+		fault_add(r->faults, r->origin,
+		    "%s can %s this secret (mode %04o); run: chmod %s %s",
 		    (st.st_mode & OTHERS) != 0 ? "everybody" : "its group",
 		    (st.st_mode & S_IROTH) != 0 ? "read" : "change",
-		    (unsigned)st.st_mode & 07777, (st.st_mode & CHANGERS) != 0 ? "g-w,o=" : "o=",
-		    r->origin.file);
+		    (unsigned)st.st_mode & 07777,
+		    (st.st_mode & CHANGERS) != 0 ? "g-w,o=" : "o=", r->origin.file);
 		return false;
 	}
 	return true;
@@ -126,7 +130,8 @@ read_all(struct reader *r, int fd, uint8_t *buf)
 static bool
 has_prefix(const uint8_t *p, size_t len, const char *prefix)
 {
-	return len >= strlen(prefix) && strncasecmp((const char *)p, prefix, strlen(prefix)) == 0;
+	return len >= strlen(prefix) &&
+	    strncasecmp((const char *)p, prefix, strlen(prefix)) == 0;
 }
 
 /* The octets that the content stands for; false after a fault. */
@@ -136,11 +141,15 @@ decode(struct reader *r, const uint8_t *p, size_t len, uint8_t *out, size_t *n)
 	const char *text = (const char *)p, *end;
 
 	if (has_prefix(p, len, "0x")) {
-		if (sodium_hex2bin(out, SECRET_MAX, text + 2, len - 2, NULL, n, &end) == 0 &&
+		text += 2;
+		len -= 2;
+		if (sodium_hex2bin(out, SECRET_MAX, text, len, NULL, n, &end) == 0 &&
 		    end == text + len)
 			return true;
-		fault_add(r->faults, r->origin, "this begins with 0x and is not hex, or is longer "
-		    "than %d octets; write pairs of hex digits, or the text as base64:...",
+		fault_add(r->faults, r->origin,
+		    "this begins with 0x and is not hex, or is longer "
+		    "than %d octets; write pairs of hex digits, or the text as "
+		    "base64:...",
 		    SECRET_MAX);
 		return false;
 	}
@@ -152,8 +161,10 @@ decode(struct reader *r, const uint8_t *p, size_t len, uint8_t *out, size_t *n)
 		    (sodium_base642bin(out, SECRET_MAX, text, len, NULL, n, &end,
 		    sodium_base64_VARIANT_ORIGINAL_NO_PADDING) == 0 && end == text + len))
 			return true;
-		fault_add(r->faults, r->origin, "this begins with base64: and is not base64, or is "
-		    "longer than %d octets; \"base64 -w0\" writes it", SECRET_MAX);
+		fault_add(r->faults, r->origin,
+		    "this begins with base64: and is not base64, or is "
+		    "longer than %d octets; \"base64 -w0\" writes it",
+		    SECRET_MAX);
 		return false;
 	}
 	if (len > SECRET_MAX) {
@@ -172,12 +183,15 @@ check_strength(struct reader *r, const uint8_t *p, size_t len, size_t n)
 	if (r->weak == NULL)
 		return;
 	if (n < SECRET_STRONG)
-		fault_add(r->weak, r->origin, "the secret has only %zu octets and can be guessed by "
-		    "whoever pretends to be the peer once; \"openssl rand -base64 32\" makes a good one",
+		fault_add(r->weak, r->origin,
+		    "the secret has only %zu octets and can be guessed by "
+		    "whoever pretends to be the peer once; \"openssl rand -base64 32\" "
+		    "makes a good one",
 		    n);
 	if (len > 0 && !has_prefix(p, len, "0x") && !has_prefix(p, len, "base64:") &&
 	    (isspace(p[0]) || isspace(p[len - 1])))
-		fault_add(r->weak, r->origin, "the secret begins or ends with a blank, which "
+		fault_add(r->weak, r->origin,
+		    "the secret begins or ends with a blank, which "
 		    "counts; remove it unless the peer has it too");
 }
 
@@ -185,7 +199,8 @@ static bool
 read_secret(struct reader *r, int fd, struct secret *secret)
 {
 	/* one more, so that what is too long shows */
-	uint8_t *content = sodium_malloc(FILE_MAX + 1), *octets = sodium_malloc(SECRET_MAX);
+	uint8_t *content = sodium_malloc(FILE_MAX + 1);
+	uint8_t *octets = sodium_malloc(SECRET_MAX);
 	struct secret new = { 0 };
 	ssize_t len;
 	size_t n = 0;
@@ -234,7 +249,8 @@ secret_read(const char *folder, const char *name, struct secret *secret,
 	snprintf(path, sizeof(path), "%s/%s.psk", folder, name);
 	if (snprintf(file, sizeof(file), "%s.psk", name) >= (int)sizeof(file) ||
 	    strchr(name, '/') != NULL) {
-		fault_add(faults, r.origin, "this is no name of a file; rename the connection");
+		fault_add(faults, r.origin,
+		    "this is no name of a file; rename the connection");
 		return false;
 	}
 	at = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);

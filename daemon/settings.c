@@ -12,7 +12,8 @@ check_address(const char *text, char *why, size_t size)
 {
 	uint8_t address[16];
 
-	if (inet_pton(AF_INET, text, address) == 1 || inet_pton(AF_INET6, text, address) == 1)
+	if (inet_pton(AF_INET, text, address) == 1 ||
+	    inet_pton(AF_INET6, text, address) == 1)
 		return true;
 	snprintf(why, size, "\"%s\" is not an IP address; for instance "
 	    "\"192.0.2.1\" or \"2001:db8::1\"", text);
@@ -43,13 +44,16 @@ check_datapath(const char *text, char *why, size_t size)
 {
 	if (strcmp(text, "xfrm") != 0)
 		return true;		/* anything else is the choice's business */
-	snprintf(why, size, "this version has no xfrm data path; the one it has is \"tun\"");
+	snprintf(why, size, "this version has no xfrm data path; "
+	    "the one it has is \"tun\"");
 	return false;
 }
 
 /* In the order of the enums that ike_setup and the log take. */
 static const char *const datapaths[] = { "tun", NULL };
-static const char *const levels[] = { "error", "warning", "notice", "info", "debug", NULL };
+static const char *const levels[] = {
+	"error", "warning", "notice", "info", "debug", NULL
+};
 static const char *const auths[] = { "psk", NULL };
 static const char *const starts[] = { "passive", "on-demand", "always", NULL };
 static const char *const encaps[] = { "auto", "force", "never", NULL };
@@ -74,7 +78,8 @@ static const struct setting settings[] = {
 	    .least = 1, .most = 65535, .effect = SETTING_RESTART,
 	    .example = "natt_port = 4500;",
 	    .doc = "the UDP port for IKE and ESP behind address translation" },
-	{ SETTINGS_FILE, "daemon.secrets_dir", SETTING_TEXT, .standard = "/etc/ikev.secrets.d",
+	{ SETTINGS_FILE, "daemon.secrets_dir", SETTING_TEXT,
+	    .standard = "/etc/ikev.secrets.d",
 	    .check = check_folder, .effect = SETTING_IN_PLACE,
 	    .example = "secrets_dir = \"/etc/ikev.secrets.d\";",
 	    .doc = "the folder of the secrets" },
@@ -88,13 +93,15 @@ static const struct setting settings[] = {
 	    .doc = "how much is told" },
 
 	{ SETTINGS_FILE, "connections", SETTING_NAMED, .effect = SETTING_IN_PLACE,
-	    .example = "connections = { paris = { remote = { address = \"203.0.113.7\"; }; }; };",
+	    .example = "connections = { paris = { "
+	    "remote = { address = \"203.0.113.7\"; }; }; };",
 	    .doc = "the peers" },
 	{ SETTINGS_CONNECTION, "name", SETTING_TEXT, .effect = SETTING_RESTART,
 	    .example = "name = \"paris\";",
 	    .doc = "the name of a connection that stands in a list" },
 	{ SETTINGS_CONNECTION, "local", SETTING_GROUP, .effect = SETTING_IN_PLACE,
-	    .example = "local = { id = \"gw.berlin.example\"; subnets = [ \"10.1.0.0/24\" ]; };",
+	    .example = "local = { id = \"gw.berlin.example\"; "
+	    "subnets = [ \"10.1.0.0/24\" ]; };",
 	    .doc = "our side" },
 	{ SETTINGS_CONNECTION, "local.address", SETTING_TEXT, .effect = SETTING_RESTART,
 	    .example = "address = \"192.0.2.1\";",
@@ -193,7 +200,8 @@ unsigned
 setting_distance(const char *a, const char *b, unsigned most)
 {
 	enum { LONGEST = 64 };
-	unsigned rows[3][LONGEST + 1], *before = rows[0], *last = rows[1], *now = rows[2], *swap;
+	unsigned rows[3][LONGEST + 1];
+	unsigned *before = rows[0], *last = rows[1], *now = rows[2], *swap;
 	size_t m = strlen(a), n = strlen(b), i, j;
 
 	if (m > LONGEST || n > LONGEST)
@@ -206,7 +214,8 @@ setting_distance(const char *a, const char *b, unsigned most)
 			int x = tolower((unsigned char)a[i - 1]);
 			int y = tolower((unsigned char)b[j - 1]);
 
-			now[j] = least(last[j - 1] + (x != y), least(last[j], now[j - 1]) + 1);
+			now[j] = least(least(last[j], now[j - 1]) + 1,
+			    last[j - 1] + (x != y));
 			if (i > 1 && j > 1 && x == tolower((unsigned char)b[j - 2]) &&
 			    y == tolower((unsigned char)a[i - 2]))
 				now[j] = least(now[j], before[j - 2] + 1);
@@ -235,7 +244,7 @@ setting_like(enum setting_scope scope, const char *name)
 	const struct setting *row = NULL, *best = NULL;
 	unsigned most = tolerance(key), d, nearest = UINT32_MAX;
 
-	/* first among the names of the same group, then the right key in the wrong place */
+	/* first the names of the same group, then the right key in the wrong place */
 	while ((row = setting_next(row)) != NULL) {
 		bool same_group = setting_key(row) - row->name == key - name &&
 		    strncmp(row->name, name, (size_t)(key - name)) == 0;

@@ -1,5 +1,6 @@
-/* THE table of settings: one row each.  The loader, its messages and suggestions, and the test of
- * the man page read it; a new setting is a new row, and the line that uses its value. */
+/* THE table of settings: one row each.  The loader, its messages and suggestions, and the
+ * test of the man page read it; a new setting is a new row, and the line that uses its
+ * value. */
 #ifndef DAEMON_SETTINGS_H
 #define DAEMON_SETTINGS_H
 
@@ -14,12 +15,12 @@ enum setting_scope {
 };
 
 enum setting_type {
-	SETTING_GROUP,		/* { ... }: its settings are the rows "name.*" */
-	SETTING_NAMED,		/* { NAME = { ... }; ... } or ( { name = "NAME"; ... }, ... ) */
+	SETTING_GROUP,	/* { ... }: its settings are the rows "name.*" */
+	SETTING_NAMED,	/* { NAME = { ... }; ... } or ( { name = "NAME"; ... }, ... ) */
 	SETTING_TEXT,
-	SETTING_TEXTS,		/* [ "...", "..." ], or one text */
+	SETTING_TEXTS,	/* [ "...", "..." ], or one text */
 	SETTING_NUMBER,
-	SETTING_CHOICE		/* one of `words` */
+	SETTING_CHOICE	/* one of `words` */
 };
 
 /* What a change of the setting asks for, when a running daemon reads the file anew. */
@@ -36,7 +37,8 @@ struct setting {
 	const char *standard;		/* the default as text; NULL: none */
 	const char *const *words;	/* of a choice, ended by NULL */
 	long least, most;		/* of a number */
-	/* Of a text, and of each in a list: false with "what is wrong; what would be right". */
+	/* Of a text, and of each in a list: false with "what is wrong; what would be
+	 * right". */
 	bool (*check)(const char *text, char *why, size_t size);
 	enum setting_effect effect;
 	const char *example;		/* a right line */
@@ -56,8 +58,8 @@ const char *setting_word_like(const struct setting *, const char *text);
 /* The last part of a row's name: "address" of "remote.address". */
 const char *setting_key(const struct setting *);
 
-/* Single insertions, removals, changes and swaps of neighbours that lead from a to b, without
- * regard to case; gives up, with `most` + 1, beyond `most`. */
+/* Single insertions, removals, changes and swaps of neighbours that lead from a to b,
+ * without regard to case; gives up, with `most` + 1, beyond `most`. */
 unsigned setting_distance(const char *a, const char *b, unsigned most);
 
 #endif

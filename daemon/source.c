@@ -197,13 +197,15 @@ blob_kind(const char *p, size_t len)
 	size_t i = 1, dots = 0;
 
 	if (isalpha((unsigned char)p[0]) || p[0] == '*') {
-		while (i < len && (isalnum((unsigned char)p[i]) || strchr("-_*", p[i]) != NULL))
+		while (i < len &&
+		    (isalnum((unsigned char)p[i]) || strchr("-_*", p[i]) != NULL))
 			i++;
 		return i == len ? WORD : BLOB;
 	}
 	for (i = 0; i < len; i++) {
 		dots += p[i] == '.';
-		if (dots > 1 || (!isxdigit((unsigned char)p[i]) && strchr("xX.+-L", p[i]) == NULL))
+		if (dots > 1 ||
+		    (!isxdigit((unsigned char)p[i]) && strchr("xX.+-L", p[i]) == NULL))
 			return BLOB;
 	}
 	return len > 1 || isdigit((unsigned char)p[0]) ? NUMBER : BLOB;
@@ -256,7 +258,7 @@ struct check {
 	bool syntax;
 	bool stop;			/* what follows a misfit would only repeat it */
 	unsigned found;
-	unsigned wraps;			/* the line of the first text over several lines, or 0 */
+	unsigned wraps;			/* line of the first text over several, or 0 */
 	unsigned depth;
 	struct { char mark; unsigned line; } open[DEEPEST];
 };
@@ -279,8 +281,8 @@ fault_at(struct check *c, unsigned line, const char *format, ...)
 	c->found++;
 }
 
-/* Of the syntax.  Behind a quote that was forgotten, all that is text seems to be none and the
- * other way round, so that quote is the better explanation. */
+/* Of the syntax.  Behind a quote that was forgotten, all that is text seems to be none
+ * and the other way round, so that quote is the better explanation. */
 static void
 misfit(struct check *c, unsigned line, const char *format, ...)
 {
@@ -293,7 +295,8 @@ misfit(struct check *c, unsigned line, const char *format, ...)
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	if (c->wraps > 0)
-		fault_at(c, c->wraps, "a text begins here that goes over the end of the line; "
+		fault_at(c, c->wraps,
+		    "a text begins here that goes over the end of the line; "
 		    "close it with a double quote");
 	else
 		fault_at(c, line, "%s", text);
@@ -307,7 +310,8 @@ check_number(struct check *c, const struct token *t)
 	unsigned long long value;
 	char digits[32];
 
-	if (memchr(t->p, 'L', t->len) != NULL || (!hex && memchr(t->p, '.', t->len) != NULL))
+	if (memchr(t->p, 'L', t->len) != NULL ||
+	    (!hex && memchr(t->p, '.', t->len) != NULL))
 		return;
 	snprintf(digits, sizeof(digits), "%.*s", (int)t->len, t->p);
 	value = strtoull(digits + strspn(digits, "+-"), NULL, hex ? 16 : 10);
@@ -342,14 +346,18 @@ check_brackets(struct check *c, const struct token *t)
 	if (!is_any(t, "}])"))
 		return;
 	if (c->depth == 0) {
-		misfit(c, t->line, "this \"%c\" closes nothing; remove it, or add the "
-		    "\"%c\" it belongs to", t->p[0], "{[("[strchr("}])", t->p[0]) - "}])"]);
+		misfit(c, t->line,
+		    "this \"%c\" closes nothing; remove it, or add the "
+		    "\"%c\" it belongs to",
+		    t->p[0], "{[("[strchr("}])", t->p[0]) - "}])"]);
 		return;
 	}
 	c->depth--;
 	if (closing(c->open[c->depth].mark) != t->p[0])
-		misfit(c, t->line, "\"%c\" closes the \"%c\" of line %u; it would have to be "
-		    "\"%c\"", t->p[0], c->open[c->depth].mark, c->open[c->depth].line,
+		misfit(c, t->line,
+		    "\"%c\" closes the \"%c\" of line %u; it would have to be "
+		    "\"%c\"",
+		    t->p[0], c->open[c->depth].mark, c->open[c->depth].line,
 		    closing(c->open[c->depth].mark));
 }
 
@@ -379,47 +387,61 @@ check_pair(struct check *c, const struct token *last, const struct token *t)
 	int len = (int)(t->len < 60 ? t->len : 60);
 
 	if (t->kind == MARK && !is_any(t, "{}[]();,=:"))
-		misfit(c, t->line, "\"%.*s\" means nothing here; texts stand in double quotes",
-		    len, t->p);
+		misfit(c, t->line,
+		    "\"%.*s\" means nothing here; texts stand in double quotes", len,
+		    t->p);
 	else if (is(last, ',') && is_any(t, "])"))
 		misfit(c, last->line, "there is a comma behind the last item; remove it");
 	else if (is_any(last, "[(") && is(t, ','))
 		misfit(c, t->line, "there is nothing in front of the comma; remove it");
 	else if (last->kind == WORD && is(t, '{') && !listed)
-		misfit(c, t->line, "there is no \"=\"; write: %.*s = {", (int)last->len, last->p);
+		misfit(c, t->line, "there is no \"=\"; write: %.*s = {", (int)last->len,
+		    last->p);
 	else if (value && ((t->kind == WORD && !is_boolean(t)) || t->kind == BLOB))
 		misfit_unquoted(c, t);
 	else if (enclosing(c) == '[' && is_any(t, "{[("))
-		misfit(c, t->line, "there is a group or list between \"[\" and \"]\", where only texts "
+		misfit(c, t->line,
+		    "there is a group or list between \"[\" and \"]\", where only texts "
 		    "may be; write \"(\" and \")\" around it");
 	else if (is_any(last, "=:") && (is_any(t, ";},") || t->kind == END))
-		misfit(c, last->line, "there is no value behind the \"%c\"; write one, or remove the "
-		    "setting", last->p[0]);
+		misfit(c, last->line,
+		    "there is no value behind the \"%c\"; write one, or remove the "
+		    "setting",
+		    last->p[0]);
 	else if (!listed && t->kind == BLOB && memchr(t->p, '.', t->len) != NULL)
-		misfit(c, t->line, "a name has no dots; write the part before the dot as a group: "
-		    "%.*s = { ... };", (int)strcspn(t->p, "."), t->p);
+		misfit(c, t->line,
+		    "a name has no dots; write the part before the dot as a group: "
+		    "%.*s = { ... };",
+		    (int)strcspn(t->p, "."), t->p);
 	else if (!listed && !value && (t->kind == BLOB || t->kind == NUMBER))
-		misfit(c, t->line, "\"%.*s\" is not a name; names begin with a letter and have "
-		    "letters, digits, - and _", len, t->p);
+		misfit(c, t->line,
+		    "\"%.*s\" is not a name; names begin with a letter and have "
+		    "letters, digits, - and _",
+		    len, t->p);
 	else if (!listed && is_any(t, "=:") && last->kind == STRING)
 		misfit(c, t->line, "names stand without quotes; write: %.*s =",
 		    (int)last->len - 2, last->p + 1);
-	else if (!listed && is(t, ';') && (last->kind == START || last->kind == INCLUDE || is_any(last, ";,{")))
+	else if (!listed && is(t, ';') &&
+	    (last->kind == START || last->kind == INCLUDE || is_any(last, ";,{")))
 		misfit(c, t->line, "there is a \";\" too many; remove it");
 	else if (listed && is(last, '}') && is(t, '{'))
 		misfit(c, last->line, "there is no comma between two items; write: },");
 	else if (listed && is(t, ';'))
-		misfit(c, t->line, "items of a list are parted by commas; write \",\" for \";\"");
+		misfit(c, t->line,
+		    "items of a list are parted by commas; write \",\" for \";\"");
 }
 
 static void
 check_end(struct check *c, const struct scanner *s)
 {
 	if (s->open_comment > 0)
-		misfit(c, s->open_comment, "this comment never ends; it ends with \"*/\"");
+		misfit(c, s->open_comment,
+		    "this comment never ends; it ends with \"*/\"");
 	else if (c->depth > 0)
-		misfit(c, c->open[c->depth - 1].line, "this \"%c\" is never closed; write \"%c\" "
-		    "behind what belongs to it", enclosing(c), closing(enclosing(c)));
+		misfit(c, c->open[c->depth - 1].line,
+		    "this \"%c\" is never closed; write \"%c\" "
+		    "behind what belongs to it",
+		    enclosing(c), closing(enclosing(c)));
 	else if (c->wraps > 0)
 		misfit(c, c->wraps, "there is a syntax error");
 }
@@ -431,7 +453,8 @@ check_include(struct check *c, const struct token *t)
 	const char *quote = memchr(t->p, '"', t->len);
 
 	if (quote != NULL && quote[1] != '/')
-		fault_at(c, t->line, "a file is included by its whole path; it begins with a \"/\"");
+		fault_at(c, t->line,
+		    "a file is included by its whole path; it begins with a \"/\"");
 }
 
 /* Faults of one token that libconfig does not see. */
@@ -445,9 +468,11 @@ check_token(struct check *c, const struct token *last, const struct token *t)
 	if (t->kind != STRING)
 		return;
 	if (memmem(t->p, t->len, "\\x00", 4) != NULL)
-		fault_at(c, t->line, "\\x00 ends a text, and the rest would be lost; remove it");
+		fault_at(c, t->line,
+		    "\\x00 ends a text, and the rest would be lost; remove it");
 	if (last->kind == STRING && enclosing(c) != '{')
-		fault_at(c, last->line, "there is no comma between two texts; write: %.*s,",
+		fault_at(c, last->line,
+		    "there is no comma between two texts; write: %.*s,",
 		    (int)(last->len < 80 ? last->len : 80), last->p);
 	if (t->wraps && c->wraps == 0)
 		c->wraps = t->line;
@@ -459,7 +484,7 @@ unsigned
 source_check(const struct source *source, bool syntax, struct faults *faults)
 {
 	struct check c = { .source = source, .faults = faults, .syntax = syntax };
-	struct scanner s = { .p = source->text, .end = source->text + source->len, .line = 1 };
+	struct scanner s = { source->text, source->text + source->len, .line = 1 };
 	struct token last = { .kind = START }, t;
 
 	do {
@@ -471,7 +496,8 @@ source_check(const struct source *source, bool syntax, struct faults *faults)
 		last = t;
 	} while (t.kind != END && !c.stop && c.depth <= DEEPEST);
 	if (c.depth > DEEPEST)
-		fault_at(&c, t.line, "brackets are nested more than %d deep; no setting is", DEEPEST);
+		fault_at(&c, t.line,
+		    "brackets are nested more than %d deep; no setting is", DEEPEST);
 	else
 		check_end(&c, &s);
 	return c.found;
@@ -496,7 +522,8 @@ source_line(const struct source *source, unsigned line, char *buf, size_t size)
 	return buf;
 }
 
-/* libconfig notes the line when it has read one token more, to see whether the text goes on. */
+/* libconfig notes the line when it has read one token more, to see whether the text goes
+ * on. */
 unsigned
 source_text_line(const struct source *source, unsigned line)
 {

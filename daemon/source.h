@@ -1,5 +1,6 @@
-/* The text of a configuration file, looked at token by token, for what libconfig does not say:
- * where exactly a comma is missing, which string never ends, what it would silently cut. */
+/* The text of a configuration file, looked at token by token, for what libconfig does not
+ * say: where exactly a comma is missing, which string never ends, what it would silently
+ * cut. */
 #ifndef DAEMON_SOURCE_H
 #define DAEMON_SOURCE_H
 
@@ -16,14 +17,14 @@ struct source {
 	unsigned n_lines;
 };
 
-/* Reads a whole file.  False, and a fault that names the remedy: not readable, longer than
- * 64 MiB, or with a NUL octet.  source_free is allowed in any case. */
+/* Reads a whole file.  False, and a fault that names the remedy: not readable, longer
+ * than 64 MiB, or with a NUL octet.  source_free is allowed in any case. */
 bool source_read(const char *file, struct source *, struct faults *);
 void source_free(struct source *);
 
-/* Faults in what libconfig accepts and misreads: numbers beyond 32 bits, "\x00" in a text, texts
- * in a list with no comma between, relative includes.  With `syntax` also what it refuses, for
- * use when it did: the first such place.  Returns how many. */
+/* Faults in what libconfig accepts and misreads: numbers beyond 32 bits, "\x00" in a
+ * text, texts in a list with no comma between, relative includes.  With `syntax` also
+ * what it refuses, for use when it did: the first such place.  Returns how many. */
 unsigned source_check(const struct source *, bool syntax, struct faults *);
 
 /* The line of a text in a list, which libconfig gives as the line of what follows it. */

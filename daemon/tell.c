@@ -92,7 +92,9 @@ configured_of(const struct tell *tell, const struct ike *ike, ike_id connection)
 {
 	const struct ike_connection *c = ike_connection_of(ike, connection);
 
-	return c == NULL ? NULL : configuration_find(tell->options.configuration, c->name);
+	if (c == NULL)
+		return NULL;
+	return configuration_find(tell->options.configuration, c->name);
 }
 
 static const char *
@@ -109,11 +111,11 @@ print_path(const struct ike_path *path, char buf[ENDS])
 	unsigned i;
 
 	for (i = 0; i < 2; i++) {
-		if (inet_ntop(path->family == 4 ? AF_INET : AF_INET6, path->addr[i], address,
-		    sizeof(address)) == NULL)
+		if (inet_ntop(path->family == 4 ? AF_INET : AF_INET6, path->addr[i],
+		    address, sizeof(address)) == NULL)
 			address[0] = '\0';
-		snprintf(ends[i], sizeof(ends[i]), path->family == 4 ? "%s:%u" : "[%s]:%u", address,
-		    path->port[i]);
+		snprintf(ends[i], sizeof(ends[i]),
+		    path->family == 4 ? "%s:%u" : "[%s]:%u", address, path->port[i]);
 	}
 	snprintf(buf, ENDS, "%s - %s", ends[0], ends[1]);
 	return buf;
@@ -149,11 +151,14 @@ tell_child_up(struct tell *tell, const struct ike_event *event, const char *name
 		esp_range_print(&c->selectors[0].local, local, sizeof(local));
 		esp_range_print(&c->selectors[0].remote, remote, sizeof(remote));
 	}
-	log_notice(tell->options.log, "%s: child %s is up: %s - %s%s, %s%s%s%s, %s, SPIs %08x %08x",
-	    name, c->name, local, remote, c->n_selectors > 1 ? " and more" : "",
-	    ike_transform_name(IKE_ENCR, t->encr, t->key_bits, encr), t->integ != 0 ? "-" : "",
+	log_notice(tell->options.log,
+	    "%s: child %s is up: %s - %s%s, %s%s%s%s, %s, SPIs %08x %08x", name, c->name,
+	    local, remote, c->n_selectors > 1 ? " and more" : "",
+	    ike_transform_name(IKE_ENCR, t->encr, t->key_bits, encr),
+	    t->integ != 0 ? "-" : "",
 	    t->integ != 0 ? ike_transform_name(IKE_INTEG, t->integ, 0, integ) : "",
-	    c->esn ? "-esn" : "", c->encap ? "in UDP" : "native ESP", c->spi_in, c->spi_out);
+	    c->esn ? "-esn" : "", c->encap ? "in UDP" : "native ESP", c->spi_in,
+	    c->spi_out);
 }
 
 static void
@@ -174,7 +179,8 @@ may_tell(struct tell *tell, ike_time now)
 	ike_time more = (now - tell->refilled) / (EVERY * IKE_SECOND);
 
 	if (more > 0) {
-		tell->left = more >= BURST - tell->left ? BURST : tell->left + (unsigned)more;
+		tell->left =
+		    more >= BURST - tell->left ? BURST : tell->left + (unsigned)more;
 		tell->refilled = now;
 	}
 	if (tell->left == 0) {
@@ -183,19 +189,21 @@ may_tell(struct tell *tell, ike_time now)
 	}
 	tell->left--;
 	if (tell->untold > 0)
-		log_warning(tell->options.log, "%llu more failures came too fast to be told",
+		log_warning(tell->options.log,
+		    "%llu more failures came too fast to be told",
 		    (unsigned long long)tell->untold);
 	tell->untold = 0;
 	return true;
 }
 
-/* An attempt has failed.  Of errors that have a notify, the refusal was told; and who waits for
- * calls only learns nothing from callers that give up, who may be anybody. */
+/* An attempt has failed.  Of errors that have a notify, the refusal was told; and who
+ * waits for calls only learns nothing from callers that give up, who may be anybody. */
 static void
 tell_failed(struct tell *tell, const struct configured *c, const struct ike_event *event,
     const char *text)
 {
-	bool dull = event->error >= 0 || c == NULL || c->connection->start == IKE_START_PASSIVE;
+	bool dull =
+	    event->error >= 0 || c == NULL || c->connection->start == IKE_START_PASSIVE;
 
 	if (dull)
 		log_debug(tell->options.log, "%s", text);
@@ -246,10 +254,11 @@ static void
 tell_refused(struct tell *tell, const struct ike *ike, const struct ike_event *event)
 {
 	const char *secrets_dir = tell->options.configuration->daemon.secrets_dir;
-	char *text = explain_refusal(configured_of(tell, ike, event->connection), secrets_dir,
-	    event->u.refusal);
+	char *text = explain_refusal(configured_of(tell, ike, event->connection),
+	    secrets_dir, event->u.refusal);
 
-	if (text == NULL || is_repeated(tell, text, event->at) || !may_tell(tell, event->at)) {
+	if (text == NULL || is_repeated(tell, text, event->at) ||
+	    !may_tell(tell, event->at)) {
 		free(text);
 		return;
 	}
@@ -263,7 +272,8 @@ static void
 tell_trace(struct tell *tell, const struct ike *ike, const struct ike_event *event)
 {
 	(void)ike;
-	log_debug(tell->options.log, "%.*s", (int)event->u.text.len, (const char *)event->u.text.p);
+	log_debug(tell->options.log, "%.*s", (int)event->u.text.len,
+	    (const char *)event->u.text.p);
 }
 
 void
@@ -275,6 +285,7 @@ tell_event(struct tell *tell, const struct ike *ike, const struct ike_event *eve
 		[IKE_TRACE] = tell_trace,
 	};
 
-	if ((size_t)event->type < sizeof(kinds) / sizeof(kinds[0]) && kinds[event->type] != NULL)
+	if ((size_t)event->type < sizeof(kinds) / sizeof(kinds[0]) &&
+	    kinds[event->type] != NULL)
 		kinds[event->type](tell, ike, event);
 }

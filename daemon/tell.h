@@ -16,8 +16,8 @@ struct tell;
 struct tell *tell_new(const struct tell_options *);	/* NULL: no memory */
 void tell_free(struct tell *);
 
-/* An event of the engine.  Failures can be made by whoever sends datagrams, so only so many of
- * them are told in a minute; the number of the others is told afterwards. */
+/* An event of the engine.  Failures can be made by whoever sends datagrams, so only so
+ * many of them are told in a minute; the number of the others is told afterwards. */
 void tell_event(struct tell *, const struct ike *, const struct ike_event *);
 
 #endif

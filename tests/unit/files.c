@@ -18,7 +18,8 @@ files_folder(void)
 	const char *top = getenv("TMPDIR");
 
 	if (folder[0] == '\0') {
-		snprintf(folder, sizeof(folder), "%s/ikev-test-XXXXXX", top == NULL ? "/tmp" : top);
+		snprintf(folder, sizeof(folder), "%s/ikev-test-XXXXXX",
+		    top == NULL ? "/tmp" : top);
 		ck_assert_ptr_nonnull(mkdtemp(folder));
 	}
 	return folder;

@@ -6,8 +6,8 @@
 #include <sys/types.h>
 
 const char *files_folder(void);		/* made at the first call */
-/* Writes a file of that name, with that mode whatever the umask; returns its whole path, which
- * lives until the next call. */
+/* Writes a file of that name, with that mode whatever the umask; returns its whole path,
+ * which lives until the next call. */
 const char *files_write(const char *name, const void *octets, size_t len, mode_t mode);
 void files_remove(void);		/* all in the folder, and the folder */
 

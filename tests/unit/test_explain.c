@@ -38,6 +38,15 @@ static const char with_children[] =
     "  };\n"
     "};\n";
 
+static void
+load(const char *text)
+{
+	const char *path = files_write("ikev.conf", text, strlen(text), 0600);
+
+	c = configuration_load(path, &faults);
+	ck_assert_ptr_nonnull(c);
+}
+
 /* The refusal's text, in which the path of the file has become "FILE". */
 static const char *
 explained(const char *file, struct ike_refusal refusal, const char *setting)
@@ -46,8 +55,7 @@ explained(const char *file, struct ike_refusal refusal, const char *setting)
 	char *text, *p, *rest;
 	size_t len;
 
-	c = configuration_load(files_write("ikev.conf", file, strlen(file), 0600), &faults);
-	ck_assert_ptr_nonnull(c);
+	load(file);
 	refusal.setting = setting;
 	text = explain_refusal(c->connections, "/etc/s", &refusal);
 	ck_assert_ptr_nonnull(text);
@@ -81,7 +89,8 @@ fill(struct ike_refusal refusal)
 START_TEST(refusal_of_proposals)
 {
 	ck_assert_str_eq(explained(plain, REFUSAL(.error = IKE_NO_PROPOSAL_CHOSEN,
-	    .what = "no IKE proposal in common", .ours = "aes256-sha256-prfsha256-modp2048",
+	    .what = "no IKE proposal in common",
+	    .ours = "aes256-sha256-prfsha256-modp2048",
 	    .theirs = "aes128-sha1-modp1024, aes256gcm16-prfsha384-ecp384",
 	    .difference = "no key exchange in common"), "ike"),
 	    "paris: no IKE proposal in common: no key exchange in common\n"
@@ -112,8 +121,8 @@ START_TEST(refusal_of_weak_proposals)
 	    "paris: no IKE proposal in common\n"
 	    "theirs: 3des-sha1-modp1024, encr_99-prf_7\n"
 	    "FILE:6 says: ike = [ \"aes256-sha256-modp2048\" ];\n"
-	    "nothing of theirs is known here and safe; the peer's side must change and allow, "
-	    "for instance, aes256-sha256-modp2048");
+	    "nothing of theirs is known here and safe; the peer's side must change and "
+	    "allow, for instance, aes256-sha256-modp2048");
 }
 END_TEST
 
@@ -121,7 +130,8 @@ END_TEST
 START_TEST(refusal_by_the_peer)
 {
 	ck_assert_str_eq(explained(plain, REFUSAL(.by_peer = true,
-	    .what = "the peer accepts none of our IKE proposals", .ours = "aes256-sha256-modp2048",
+	    .what = "the peer accepts none of our IKE proposals",
+	    .ours = "aes256-sha256-modp2048",
 	    .theirs = "NO_PROPOSAL_CHOSEN"), "ike"),
 	    "paris: the peer accepts none of our IKE proposals\n"
 	    "ours:   aes256-sha256-modp2048\n"
@@ -134,7 +144,8 @@ END_TEST
 
 START_TEST(refusal_of_an_identity)
 {
-	ck_assert_str_eq(explained(plain, REFUSAL(.what = "the peer says it is somebody else",
+	ck_assert_str_eq(explained(plain, REFUSAL(
+	    .what = "the peer says it is somebody else",
 	    .ours = "paris", .theirs = "rome"), "remote.id"),
 	    "paris: the peer says it is somebody else\n"
 	    "ours:   paris\n"
@@ -146,7 +157,8 @@ END_TEST
 
 START_TEST(refusal_of_a_secret)
 {
-	ck_assert_str_eq(explained(plain, REFUSAL(.what = "the secrets differ"), "secret"),
+	ck_assert_str_eq(explained(plain, REFUSAL(.what = "the secrets differ"),
+	    "secret"),
 	    "paris: the secrets differ\n"
 	    "/etc/s/paris.psk has our secret; the peer must have the same octets");
 }
@@ -204,7 +216,8 @@ END_TEST
 
 START_TEST(refusal_without_encapsulation)
 {
-	ck_assert_str_eq(explained(plain, REFUSAL(.what = "the SA needs ESP without UDP"), "encap"),
+	ck_assert_str_eq(explained(plain, REFUSAL(.what = "the SA needs ESP without UDP"),
+	    "encap"),
 	    "paris: the SA needs ESP without UDP\n"
 	    "FILE:2 leaves encap as it is by default\n"
 	    "the peer must offer NAT traversal (RFC 3948)");
@@ -215,8 +228,10 @@ END_TEST
 START_TEST(refusal_of_anybody)
 {
 	static const char anywhere[] =
-	    "connections = { rome = { local = { id = \"a\"; subnets = \"10.1.0.0/24\"; };\n"
-	    "remote = { address = \"any\"; id = \"b\"; subnets = \"10.2.0.0/24\"; }; }; };";
+	    "connections = { rome = {\n"
+	    "local = { id = \"a\"; subnets = \"10.1.0.0/24\"; };\n"
+	    "remote = { address = \"any\"; id = \"b\"; subnets = \"10.2.0.0/24\"; };\n"
+	    "}; };";
 	struct ike_refusal refusal = REFUSAL(.what = "no connection is configured",
 	    .path = { .family = 4, .addr = { { 192, 0, 2, 1 }, { 203, 0, 113, 9 } } });
 	char *text = explain_refusal(NULL, "/etc/s", &refusal);
@@ -249,15 +264,18 @@ END_TEST
 /* Values cut to fit, or never written by an engine, end up in sentences all the same. */
 START_TEST(refusal_with_odd_values)
 {
-	static const char *const settings[] = { "ike", "esp", "local.id", "remote.id", "secret",
-		"auth", "subnets" };
-	static const char *const values[] = { "", ",", ", , ,", " === ", "===", "10.1.0.0/24 ===",
-		" === 10.2.0.0/24", "a", "aes256-sha2", "\"", "10.1.0.0/24 === 10.2.0.0/24 === x" };
+	static const char *const settings[] = {
+		"ike", "esp", "local.id", "remote.id", "secret", "auth", "subnets"
+	};
+	static const char *const values[] = {
+		"", ",", ", , ,", " === ", "===", "10.1.0.0/24 ===", " === 10.2.0.0/24",
+		"a", "aes256-sha2", "\"", "10.1.0.0/24 === 10.2.0.0/24 === x"
+	};
 	struct ike_refusal refusal = REFUSAL(.what = "what");
 	unsigned i, k;
 	char *text;
 
-	c = configuration_load(files_write("ikev.conf", plain, strlen(plain), 0600), &faults);
+	load(plain);
 	for (i = 0; i < 7; i++) {
 		for (k = 0; k < sizeof(values) / sizeof(values[0]); k++) {
 			refusal.setting = settings[i];
@@ -275,10 +293,11 @@ START_TEST(down_for_a_reason)
 {
 	char expected[4096], *text;
 
-	c = configuration_load(files_write("ikev.conf", plain, strlen(plain), 0600), &faults);
+	load(plain);
 	snprintf(expected, sizeof(expected), "paris: the peer does not answer\n"
 	    "%s:4 says: address = \"gw.paris.example\";\n"
-	    "is it running there, and does every firewall between let UDP 500 and 4500 pass?",
+	    "is it running there, and does every firewall between let UDP 500 and 4500 "
+	    "pass?",
 	    c->file);
 	text = explain_down(c->connections, IKE_TIMEOUT);
 	ck_assert_str_eq(text, expected);

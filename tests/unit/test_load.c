@@ -41,10 +41,35 @@ load_octets(const char *text, size_t len)
 	return c != NULL;
 }
 
+/* In the texts of this file ` stands for a double quote.  free() it. */
+static char *
+quoted(const char *text)
+{
+	char *copy = strdup(text), *p;
+
+	for (p = copy; (p = strchr(p, '`')) != NULL; p++)
+		*p = '"';
+	return copy;
+}
+
 static bool
 load(const char *text)
 {
-	return load_octets(text, strlen(text));
+	char *file = quoted(text);
+	bool good = load_octets(file, strlen(file));
+
+	free(file);
+	return good;
+}
+
+static bool
+says(const char *fault, const char *words)
+{
+	char *all = quoted(words);
+	bool found = strstr(fault, all) != NULL;
+
+	free(all);
+	return found;
 }
 
 /* All faults in their order, one a line. */
@@ -70,7 +95,7 @@ one_fault(const char *text, unsigned line, const char *words)
 {
 	ck_assert_msg(!load(text), "loads: %s", text);
 	ck_assert_msg(faults.n == 1, "of %s:\n%s", text, all_faults());
-	ck_assert_msg(faults.v[0].line == line && strstr(faults.v[0].text, words) != NULL,
+	ck_assert_msg(faults.v[0].line == line && says(faults.v[0].text, words),
 	    "of %s: %s", text, all_faults());
 	ck_assert_msg(strpbrk(faults.v[0].text, ";?") != NULL, "what would be right? %s",
 	    faults.v[0].text);
@@ -78,9 +103,9 @@ one_fault(const char *text, unsigned line, const char *words)
 
 /* ---- what is right ---- */
 
-#define PEER(sides) "local = { id = \"berlin\"; " sides " }; " \
-	"remote = { address = \"203.0.113.7\"; id = \"paris\"; " sides " };"
-#define NETS "subnets = [ \"10.1.0.0/24\" ];"
+#define PEER(sides) "local = { id = `berlin`; " sides " }; " \
+	"remote = { address = `203.0.113.7`; id = `paris`; " sides " };"
+#define NETS "subnets = [ `10.1.0.0/24` ];"
 #define PARIS(more) "connections = { paris = { " PEER(NETS) more " }; };"
 
 START_TEST(file_as_in_the_manual)
@@ -89,16 +114,16 @@ START_TEST(file_as_in_the_manual)
 	const struct given *given;
 
 	ck_assert_msg(load(
-	    "daemon = { datapath = \"tun\"; };          # optional\n"
+	    "daemon = { datapath = `tun`; };          # optional\n"
 	    "connections = {\n"
 	    "  paris = {\n"
-	    "    local  = { id = \"gw.berlin.example\"; subnets = [ \"10.1.0.0/24\" ]; };\n"
-	    "    remote = { address = \"203.0.113.7\"; id = \"gw.paris.example\";\n"
-	    "      subnets = [ \"10.2.0.0/24\",\n"
-	    "        \"10.3.0.0/24\"\n"
+	    "    local  = { id = `gw.berlin.example`; subnets = [ `10.1.0.0/24` ]; };\n"
+	    "    remote = { address = `203.0.113.7`; id = `gw.paris.example`;\n"
+	    "      subnets = [ `10.2.0.0/24`,\n"
+	    "        `10.3.0.0/24`\n"
 	    "      ]; };\n"
-	    "    auth   = \"psk\";\n"
-	    "    start  = \"always\";\n"
+	    "    auth   = `psk`;\n"
+	    "    start  = `always`;\n"
 	    "  };\n"
 	    "};\n"), "%s", all_faults());
 	ck_assert_uint_eq(c->n_connections, 1);
@@ -134,8 +159,10 @@ END_TEST
 
 START_TEST(file_without_anything)
 {
-	static const char *const texts[] = { "", "\n", "# nothing\n", "connections = { };",
-		"connections = ( );", "daemon = { };" };
+	static const char *const texts[] = {
+		"", "\n", "# nothing\n", "connections = { };",
+		"connections = ( );", "daemon = { };"
+	};
 
 	ck_assert_msg(load(texts[_i]), "%s", all_faults());
 	ck_assert_uint_eq(c->n_connections, 0);
@@ -151,9 +178,10 @@ END_TEST
 
 START_TEST(daemon_has_it_all)
 {
-	ck_assert_msg(load("daemon = { datapath = \"tun\"; listen = [ \"192.0.2.1\", \"::1\" ];\n"
-	    "port = 1500; natt_port = 0x1194; secrets_dir = \"/run/s\"; user = \"root\";\n"
-	    "log = \"debug\"; };"), "%s", all_faults());
+	ck_assert_msg(load("daemon = { datapath = `tun`;\n"
+	    "listen = [ `192.0.2.1`, `::1` ];\n"
+	    "port = 1500; natt_port = 0x1194; secrets_dir = `/run/s`; user = `root`;\n"
+	    "log = `debug`; };"), "%s", all_faults());
 	ck_assert_uint_eq(c->daemon.listen.n, 2);
 	ck_assert_str_eq(c->daemon.listen.v[1], "::1");
 	ck_assert_uint_eq(c->daemon.port, 1500);
@@ -166,9 +194,10 @@ END_TEST
 
 START_TEST(text_for_a_list_of_texts)
 {
-	ck_assert_msg(load("daemon = { listen = \"192.0.2.1\"; };\n"
-	    "connections = { paris = { " PEER("subnets = \"10.1.0.0/24\";")
-	    " ike = \"aes256-sha256-modp2048\"; esp = ( \"aes256gcm16\", \"aes128gcm16\" ); }; };"),
+	ck_assert_msg(load("daemon = { listen = `192.0.2.1`; };\n"
+	    "connections = { paris = { " PEER("subnets = `10.1.0.0/24`;")
+	    " ike = `aes256-sha256-modp2048`;\n"
+	    "esp = ( `aes256gcm16`, `aes128gcm16` ); }; };"),
 	    "%s", all_faults());
 	ck_assert_uint_eq(c->daemon.listen.n, 1);
 	ck_assert_uint_eq(c->connections[0].connection->ike.n, 1);
@@ -179,8 +208,8 @@ END_TEST
 START_TEST(connections_as_a_list)
 {
 	ck_assert_msg(load("connections = (\n"
-	    "{ name = \"10-paris\"; " PEER(NETS) " },\n"
-	    "{ " PEER(NETS) " name = \"rome.example\"; } );\n"), "%s", all_faults());
+	    "{ name = `10-paris`; " PEER(NETS) " },\n"
+	    "{ " PEER(NETS) " name = `rome.example`; } );\n"), "%s", all_faults());
 	ck_assert_uint_eq(c->n_connections, 2);
 	ck_assert_uint_eq(configuration_find(c, "10-paris")->origin.line, 2);
 	ck_assert_uint_eq(configuration_find(c, "rome.example")->origin.line, 3);
@@ -189,10 +218,10 @@ START_TEST(connections_as_a_list)
 END_TEST
 
 static const char *const families[] = {
-	"children = { lan = { local = \"10.1.0.0/24\"; remote = [ \"10.2.0.0/24\" ]; };\n"
-	"lan6 = { local = \"2001:db8:1::/64\"; remote = \"2001:db8:2::/64\"; }; };",
-	"children = ( { name = \"lan\"; local = \"10.1.0.0/24\"; remote = [ \"10.2.0.0/24\" ]; },\n"
-	"{ local = \"2001:db8:1::/64\"; remote = \"2001:db8:2::/64\"; name = \"lan6\"; } );",
+	"children = { lan = { local = `10.1.0.0/24`; remote = [ `10.2.0.0/24` ]; };\n"
+	"lan6 = { local = `2001:db8:1::/64`; remote = `2001:db8:2::/64`; }; };",
+	"children = ( { name = `lan`; local = `10.1.0.0/24`; remote = `10.2.0.0/24`; },\n"
+	"{ local = `2001:db8:1::/64`; remote = `2001:db8:2::/64`; name = `lan6`; } );",
 };
 
 START_TEST(children_as_groups_and_as_a_list)
@@ -222,71 +251,87 @@ static const struct {
 	const char *words;
 } wrong[] = {
 	/* names */
-	{ "\nconections = { };", 2, "did you mean \"connections\"?" },
+	{ "\nconections = { };", 2, "did you mean `connections`?" },
 	{ "\nparis = { };", 2, "there are: daemon, connections" },
-	{ "daemon = {\n lisen = \"::\"; };", 2, "did you mean \"listen\"?" },
+	{ "daemon = {\n lisen = `::`; };", 2, "did you mean `listen`?" },
 	{ "daemon = {\n x = 5; };", 2, "there are: datapath, listen, port, natt_port" },
-	{ PARIS("\nstrat = \"always\";"), 2, "paris: there is no setting \"strat\"; did you mean" },
-	{ PARIS("\nsubnets = \"::/0\";"), 2, "local = { subnets" },
-	{ PARIS("\npsk = \"sesame\";"), 2, "NAME.psk" },
-	{ PARIS("\nleftsubnet = \"::/0\";"), 2, "local = { subnets" },
-	{ "connections = { paris = { local = { id = \"berlin\";\n start = \"always\"; " NETS " };\n"
-	    "remote = { address = \"192.0.2.1\"; id = \"paris\"; " NETS " }; }; };", 2,
+	{ PARIS("\nstrat = `always`;"),
+	    2, "paris: there is no setting `strat`; did you mean" },
+	{ PARIS("\nsubnets = `::/0`;"), 2, "local = { subnets" },
+	{ PARIS("\npsk = `sesame`;"), 2, "NAME.psk" },
+	{ PARIS("\nleftsubnet = `::/0`;"), 2, "local = { subnets" },
+	{ "connections = { paris = { local = { id = `berlin`;\n"
+	    "start = `always`; " NETS " };\n"
+	    "remote = { address = `192.0.2.1`; id = `paris`; " NETS " }; }; };", 2,
 	    "one level higher" },
 	/* types */
 	{ "daemon = 5;", 1, "daemon is a number; it must be a group" },
-	{ "daemon = [ \"x\" ];", 1, "daemon is an array; it must be a group" },
-	{ "connections = true;", 1, "connections is true or false; it must be a group of named" },
-	{ "connections = [ ];", 1, "connections is an array; it must be a group of named" },
-	{ "connections = {\n paris = \"x\"; };", 2, "connections.paris is a text; it must be a group" },
+	{ "daemon = [ `x` ];", 1, "daemon is an array; it must be a group" },
+	{ "connections = true;",
+	    1, "connections is true or false; it must be a group of named" },
+	{ "connections = [ ];",
+	    1, "connections is an array; it must be a group of named" },
+	{ "connections = {\n paris = `x`; };",
+	    2, "connections.paris is a text; it must be a group" },
 	{ "connections = (\n 5 );", 2, "connections is a number; it must be a group" },
 	{ "connections = (\n { " PEER(NETS) " } );", 2, "has no name" },
-	{ "connections = (\n {\n name = 5;\n" PEER(NETS) " } );", 3, "name is a number; it must be a text" },
-	{ PARIS("\nname = \"paris\";"), 2, "has its name already" },
-	{ "daemon = {\n port = \"500\"; };", 2, "daemon.port is a text; it must be a number without" },
+	{ "connections = (\n {\n name = 5;\n" PEER(NETS) " } );",
+	    3, "name is a number; it must be a text" },
+	{ PARIS("\nname = `paris`;"), 2, "has its name already" },
+	{ "daemon = {\n port = `500`; };",
+	    2, "daemon.port is a text; it must be a number without" },
 	{ "daemon = {\n port = 500.0; };", 2, "daemon.port is a fraction" },
 	{ "daemon = {\n log = 5; };", 2, "daemon.log is a number; it must be a text" },
-	{ "daemon = {\n listen = 5; };", 2, "daemon.listen is a number; it must be a list of texts" },
-	{ "daemon = {\n listen = { }; };", 2, "daemon.listen is a group; it must be a list of texts" },
-	{ "daemon = {\n listen = [ \"::\",\n\"x\"\n ]; };", 3, "\"x\" is not an IP address" },
-	{ "daemon = {\n listen = ( \"::\",\n 5 ); };", 3, "daemon.listen is a number" },
+	{ "daemon = {\n listen = 5; };",
+	    2, "daemon.listen is a number; it must be a list of texts" },
+	{ "daemon = {\n listen = { }; };",
+	    2, "daemon.listen is a group; it must be a list of texts" },
+	{ "daemon = {\n listen = [ `::`,\n`x`\n ]; };", 3, "`x` is not an IP address" },
+	{ "daemon = {\n listen = ( `::`,\n 5 ); };", 3, "daemon.listen is a number" },
 	{ "daemon = {\n listen = [ ]; };", 2, "daemon.listen is an empty list" },
-	{ "daemon = {\n secrets_dir = \"\"; };", 2, "daemon.secrets_dir is empty" },
+	{ "daemon = {\n secrets_dir = ``; };", 2, "daemon.secrets_dir is empty" },
 	{ PARIS("\nchildren = 5;"), 2, "children is a number" },
 	/* values */
 	{ "daemon = {\n port = 0; };", 2, "daemon.port is 0; it may be 1 to 65535" },
 	{ "daemon = {\n port = 65536; };", 2, "daemon.port is 65536; it may be" },
 	{ "daemon = {\n port = -1; };", 2, "daemon.port is -1; it may be" },
-	{ "daemon = {\n port = 5000000000L; };", 2, "daemon.port is 5000000000; it may be" },
+	{ "daemon = {\n port = 5000000000L; };",
+	    2, "daemon.port is 5000000000; it may be" },
 	{ "daemon = {\n port = 4500; };", 2, "port and natt_port are both 4500" },
 	{ "daemon = {\n natt_port = 500; };", 2, "port and natt_port are both 500" },
-	{ "daemon = {\n log = \"verbose\"; };", 2, "\"warning\", \"notice\"" },
-	{ "daemon = {\n datapath = \"xfrm\"; };", 2, "the one it has is \"tun\"" },
-	{ "daemon = {\n datapath = \"tum\"; };", 2, "did you mean \"tun\"?" },
-	{ "daemon = {\n secrets_dir = \"x\"; };", 2, "it begins with a \"/\"" },
-	{ "daemon = {\n user = \"no-such-user-here\"; };", 2, "there is no user" },
-	{ PARIS("\nstart = \"on_demand\";"), 2, "did you mean \"on-demand\"?" },
-	{ PARIS("\nauth = \"pubkey\";"), 2, "auth is \"pubkey\"; there are: \"psk\"" },
+	{ "daemon = {\n log = `verbose`; };", 2, "`warning`, `notice`" },
+	{ "daemon = {\n datapath = `xfrm`; };", 2, "the one it has is `tun`" },
+	{ "daemon = {\n datapath = `tum`; };", 2, "did you mean `tun`?" },
+	{ "daemon = {\n secrets_dir = `x`; };", 2, "it begins with a `/`" },
+	{ "daemon = {\n user = `no-such-user-here`; };", 2, "there is no user" },
+	{ PARIS("\nstart = `on_demand`;"), 2, "did you mean `on-demand`?" },
+	{ PARIS("\nauth = `pubkey`;"), 2, "auth is `pubkey`; there are: `psk`" },
 	/* what the engine says */
-	{ PARIS("\nike = [ \"aes256-sha256-modp2048\",\n\"aes256-md5\" ];"), 3, "paris: ike: " },
-	{ PARIS("\nesp = \"rot13\";"), 2, "paris: esp: " },
-	{ "connections = { paris = { local = { id = \"berlin\"; " NETS " };\n"
-	    "remote = { id = \"paris\"; " NETS " }; }; };", 2, "remote.address is missing" },
-	{ "connections = { paris = { local = { " NETS " };\n remote = { address = \"::1\"; "
-	    "id = \"paris\"; " NETS " }; }; };", 1, "local.id is missing" },
-	{ "connections = { paris = { local = { id = \"berlin\"; subnets = [ \"10.1.0.0/24\",\n"
-	    "\"10.2.0.1/24\"\n] };\n remote = { address = \"192.0.2.1\"; id = \"paris\"; " NETS
-	    " }; }; };", 2, "local.subnets: \"10.2.0.1/24\"" },
-	{ "connections = (\n{ name = \"a/b\"; " PEER(NETS) " } );", 2, "\"a/b\" is not a name" },
+	{ PARIS("\nike = [ `aes256-sha256-modp2048`,\n`aes256-md5` ];"),
+	    3, "paris: ike: " },
+	{ PARIS("\nesp = `rot13`;"), 2, "paris: esp: " },
+	{ "connections = { paris = { local = { id = `berlin`; " NETS " };\n"
+	    "remote = { id = `paris`; " NETS " }; }; };",
+	    2, "remote.address is missing" },
+	{ "connections = { paris = { local = { " NETS " };\n remote = { address = `::1`; "
+	    "id = `paris`; " NETS " }; }; };", 1, "local.id is missing" },
+	{ "connections = { paris = { local = { id = `berlin`;"
+	    "subnets = [ `10.1.0.0/24`,\n"
+	    "`10.2.0.1/24`\n] };\n remote = { address = `192.0.2.1`; id = `paris`; " NETS
+	    " }; }; };", 2, "local.subnets: `10.2.0.1/24`" },
+	{ "connections = (\n{ name = `a/b`; " PEER(NETS) " } );",
+	    2, "`a/b` is not a name" },
 	/* what does not fit together */
-	{ "connections = { paris = {\n local = { id = \"berlin\"; };\n"
-	    "remote = { address = \"192.0.2.1\"; id = \"paris\"; " NETS " }; }; };", 2,
+	{ "connections = { paris = {\n local = { id = `berlin`; };\n"
+	    "remote = { address = `192.0.2.1`; id = `paris`; " NETS " }; }; };", 2,
 	    "local.subnets is missing" },
-	{ "connections = ( { name = \"a\"; " PEER(NETS) " },\n { name = \"b\"; " PEER(NETS) " },\n"
-	    "{ name = \"a\"; " PEER(NETS) " } );", 3, "has the name \"a\", in line 1" },
-	{ "connections = { paris = { " PEER("") "\nchildren = { lan = {\n local = \"10.1.0.0/24\"; "
-	    "}; }; }; };", 2, "children.remote" },
-	{ "connections = { paris = { " PEER("") "\nchildren = { }; }; };", 2, "children is empty" },
+	{ "connections = ( { name = `a`; " PEER(NETS) " },\n"
+	    "{ name = `b`; " PEER(NETS) " },\n"
+	    "{ name = `a`; " PEER(NETS) " } );", 3, "has the name `a`, in line 1" },
+	{ "connections = { paris = { " PEER("") "\nchildren = { lan = {\n"
+	    "local = `10.1.0.0/24`; }; }; }; };", 2, "children.remote" },
+	{ "connections = { paris = { " PEER("") "\nchildren = { }; }; };",
+	    2, "children is empty" },
 };
 
 START_TEST(fault_in_its_line)
@@ -298,10 +343,11 @@ END_TEST
 START_TEST(subnets_and_children)
 {
 	ck_assert(!load("connections = { paris = {\n" PEER(NETS) "\n"
-	    "children = { lan = { local = \"10.1.0.0/24\"; remote = \"10.2.0.0/24\"; }; }; }; };"));
+	    "children = { lan = { local = `10.1.0.0/24`; remote = `10.2.0.0/24`; }; };\n"
+	    "}; };"));
 	ck_assert_uint_eq(faults.n, 2);
-	ck_assert_ptr_nonnull(strstr(faults.v[0].text, "local.subnets and children exclude"));
-	ck_assert_ptr_nonnull(strstr(faults.v[1].text, "remote.subnets and children exclude"));
+	ck_assert(says(faults.v[0].text, "local.subnets and children exclude"));
+	ck_assert(says(faults.v[1].text, "remote.subnets and children exclude"));
 }
 END_TEST
 
@@ -313,30 +359,32 @@ static const struct {
 	const char *words;
 } broken[] = {
 	{ "\ndaemon {\n port = 500; };", 2, "write: daemon = {" },
-	{ "daemon = {\n listen = [ \"::\",\n ]; };", 2, "a comma behind the last item" },
+	{ "daemon = {\n listen = [ `::`,\n ]; };", 2, "a comma behind the last item" },
 	{ "connections = (\n { },\n);", 2, "a comma behind the last item" },
 	{ "connections = ( { }\n { } );", 1, "no comma between two items" },
-	{ "daemon = {\n log = info; };", 2, "write: \"info\"" },
-	{ "daemon = {\n log = 'info'; };", 2, "write: \"info\"" },
-	{ "daemon = {\n listen = [ 10.1.0.0/24 ]; };", 2, "write: \"10.1.0.0/24\"" },
-	{ "daemon = {\n listen = [ (\"::\") ]; };", 2, "between \"[\" and \"]\"" },
-	{ "daemon = {\n listen = [ \"::\"; ]; };", 2, "write \",\" for \";\"" },
-	{ "daemon = {\n log = ; };", 2, "no value behind the \"=\"" },
-	{ "daemon = {\n log = \"info;\n port = 500; };", 2, "goes over the end of the line" },
-	{ "connections = {\n a = \"x;\n b = [ \"10.0.0.0/8\" ]; };", 2, "goes over the end" },
+	{ "daemon = {\n log = info; };", 2, "write: `info`" },
+	{ "daemon = {\n log = 'info'; };", 2, "write: `info`" },
+	{ "daemon = {\n listen = [ 10.1.0.0/24 ]; };", 2, "write: `10.1.0.0/24`" },
+	{ "daemon = {\n listen = [ (`::`) ]; };", 2, "between `[` and `]`" },
+	{ "daemon = {\n listen = [ `::`; ]; };", 2, "write `,` for `;`" },
+	{ "daemon = {\n log = ; };", 2, "no value behind the `=`" },
+	{ "daemon = {\n log = `info;\n port = 500; };",
+	    2, "goes over the end of the line" },
+	{ "connections = {\n a = `x;\n b = [ `10.0.0.0/8` ]; };",
+	    2, "goes over the end" },
 	{ "daemon = {\n /* log = 5;\n };", 2, "comment never ends" },
 	{ "daemon = {\n port = 500;\n", 1, "never closed" },
 	{ "daemon = { port = 500; };\n };", 2, "closes nothing" },
-	{ "daemon = { listen = [ \"::\" };", 1, "closes the \"[\" of line 1" },
+	{ "daemon = { listen = [ `::` };", 1, "closes the `[` of line 1" },
 	{ "daemon = { };\n;", 2, "too many" },
 	{ "daemon.port = 500;", 1, "a name has no dots" },
 	{ "connections = {\n 10-paris = { }; };", 2, "is not a name" },
-	{ "connections = {\n \"paris\" = { }; };", 2, "write: paris =" },
+	{ "connections = {\n `paris` = { }; };", 2, "write: paris =" },
 	{ "daemon = {\n port = 500;\n port = 501; };", 3, "port stands twice" },
 	{ "connections = { paris = { };\n paris = { }; };", 2, "paris stands twice" },
 	{ "connections = { };\nconnections = { };", 2, "connections stands twice" },
-	{ "daemon = {\n listen = [ \"::\", 5 ]; };", 2, "double quotes" },
-	{ "\n@include \"/nowhere\"\n", 2, "include" },
+	{ "daemon = {\n listen = [ `::`, 5 ]; };", 2, "double quotes" },
+	{ "\n@include `/nowhere`\n", 2, "include" },
 };
 
 START_TEST(syntax_explained)
@@ -353,8 +401,9 @@ static const struct {
 } misread[] = {
 	{ "daemon = {\n port = 4294967796; };", 2, "does not fit into 32 bits" },
 	{ "daemon = {\n port = 0x1000001f4; };", 2, "does not fit into 32 bits" },
-	{ "daemon = {\n listen = [ \"192.0.2.\"\n\"1\" ]; };", 2, "no comma between two texts" },
-	{ "daemon = {\n secrets_dir = \"/etc\\x00/ikev\"; };", 2, "\\x00" },
+	{ "daemon = {\n listen = [ `192.0.2.`\n`1` ]; };",
+	    2, "no comma between two texts" },
+	{ "daemon = {\n secrets_dir = `/etc\\x00/ikev`; };", 2, "\\x00" },
 };
 
 START_TEST(misread_by_libconfig)
@@ -380,13 +429,13 @@ static const struct {
 	unsigned line;
 	const char *words;
 } expected[] = {
-	{ 1, "there is no setting \"daemon.prot\"; did you mean \"port\"?" },
+	{ 1, "there is no setting `daemon.prot`; did you mean `port`?" },
 	{ 1, "daemon.log is a number" },
-	{ 2, "daemon.listen: \"x\" is not an IP address" },
+	{ 2, "daemon.listen: `x` is not an IP address" },
 	{ 4, "paris: local.id is empty" },
-	{ 5, "paris: there is no setting \"remote.adress\"; did you mean \"address\"?" },
-	{ 6, "paris: start is \"sometimes\"" },
-	{ 6, "paris: remote.subnets: \"10.2.0.1/24\"" },
+	{ 5, "paris: there is no setting `remote.adress`; did you mean `address`?" },
+	{ 6, "paris: start is `sometimes`" },
+	{ 6, "paris: remote.subnets: `10.2.0.1/24`" },
 	{ 7, "rome: local.subnets is missing" },
 	{ 7, "rome: remote.subnets is missing" },
 	{ 7, "rome: local.id is missing" },
@@ -394,7 +443,7 @@ static const struct {
 	{ 7, "rome: remote.id is missing" },
 	{ 7, "rome: ike: rot13" },
 	{ 8, "connections is a number" },
-	{ 9, "there is no setting \"more\"" },
+	{ 9, "there is no setting `more`" },
 };
 
 START_TEST(faults_all_in_one_run)
@@ -403,18 +452,18 @@ START_TEST(faults_all_in_one_run)
 
 	ck_assert(!load(
 	    "daemon = { prot = 500; log = 5;\n"
-	    "  listen = \"x\"; };\n"
+	    "  listen = `x`; };\n"
 	    "connections = (\n"
-	    "  { name = \"paris\"; local = { id = \"\"; " NETS " };\n"
-	    "    remote = { adress = \"203.0.113.7\"; id = \"paris\"; subnets = [\n"
-	    "       \"10.2.0.1/24\" ]; }; start = \"sometimes\"; },\n"
-	    "  { name = \"rome\"; ike = \"rot13\"; },\n"
+	    "  { name = `paris`; local = { id = ``; " NETS " };\n"
+	    "    remote = { adress = `203.0.113.7`; id = `paris`; subnets = [\n"
+	    "       `10.2.0.1/24` ]; }; start = `sometimes`; },\n"
+	    "  { name = `rome`; ike = `rot13`; },\n"
 	    "  5 );\n"
 	    "more = 1;\n"));
 	for (i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
 		for (k = 0; k < faults.n; k++)
 			if (faults.v[k].line == expected[i].line &&
-			    strstr(faults.v[k].text, expected[i].words) == faults.v[k].text)
+			    says(faults.v[k].text, expected[i].words))
 				break;
 		ck_assert_msg(k < faults.n, "missing: %s", expected[i].words);
 	}
@@ -428,8 +477,9 @@ END_TEST
 
 START_TEST(faults_sorted_and_once)
 {
-	const struct origin at[] = { { "b", 1 }, { "a", 10 }, { "a", 2 }, { "a", 10 }, { "a", 0 },
-		{ "b", 1 } };
+	const struct origin at[] = {
+		{ "b", 1 }, { "a", 10 }, { "a", 2 }, { "a", 10 }, { "a", 0 }, { "b", 1 }
+	};
 	char line[FAULT_LINE], all[1024] = "";
 	unsigned i;
 
@@ -462,18 +512,18 @@ END_TEST
 
 START_TEST(file_included)
 {
+	char *paris = quoted("\nparis = { " PEER(NETS) "\nstrat = `always`; };");
 	char text[512];
 
-	files_write("paris.conf", "\nparis = { " PEER(NETS)
-	    "\nstrat = \"always\"; };", strlen("\nparis = { " PEER(NETS)
-	    "\nstrat = \"always\"; };"), 0600);
-	snprintf(text, sizeof(text), "connections = {\n@include \"%s/paris.conf\"\n};",
+	files_write("paris.conf", paris, strlen(paris), 0600);
+	free(paris);
+	snprintf(text, sizeof(text), "connections = {\n@include `%s/paris.conf`\n};",
 	    files_folder());
 	ck_assert(!load(text));
 	ck_assert_uint_eq(faults.n, 1);
 	ck_assert_uint_eq(faults.v[0].line, 3);
 	ck_assert_ptr_nonnull(strstr(faults.v[0].file, "/paris.conf"));
-	ck_assert(!load("connections = {\n@include \"paris.conf\"\n};"));
+	ck_assert(!load("connections = {\n@include `paris.conf`\n};"));
 	ck_assert_ptr_nonnull(strstr(all_faults(), "ikev.conf:2: "));
 }
 END_TEST
@@ -487,8 +537,8 @@ START_TEST(file_of_many_connections)
 
 	at += (size_t)snprintf(text, size, "connections = (");
 	for (i = 0; i < MANY; i++)
-		at += (size_t)snprintf(text + at, size - at, "%s\n{ name = \"c%u\"; " PEER(NETS) " }",
-		    i > 0 ? "," : "", i);
+		at += (size_t)snprintf(text + at, size - at,
+		    "%s\n{ name = `c%u`; " PEER(NETS) " }", i > 0 ? "," : "", i);
 	snprintf(text + at, size - at, ");");
 	ck_assert_msg(load(text), "%s", all_faults());
 	free(text);
@@ -514,42 +564,45 @@ START_TEST(file_of_many_brackets)
 }
 END_TEST
 
-/* Every beginning of a good file, and many files with some octets changed: each loads or has
- * faults, and neither reads where it should not. */
+/* Every beginning of a good file, and many files with some octets changed: each loads or
+ * has faults, and neither reads where it should not. */
 static const char sample[] =
-    "daemon = { datapath = \"tun\"; listen = [ \"::1\", \"192.0.2.1\" ]; port = 0x1F4; };\n"
+    "daemon = { datapath = `tun`; listen = [ `::1`, `192.0.2.1` ]; port = 0x1F4; };\n"
     "# a comment\n/* another */ // and one more\n"
-    "connections = {\n  paris = { " PEER("") " ike = ( \"default\" );\n"
-    "    children = { lan = { local = \"10.1.0.0/24\"; remote = [ \"10.2.0.0/24\" ]; }; };\n"
+    "connections = {\n  paris = { " PEER("") " ike = ( `default` );\n"
+    "    children = { lan = { local = `10.1.0.0/24`; remote = [ `10.2.0.0/24` ]; }; };\n"
     "  };\n};\n";
 
 START_TEST(file_cut)
 {
+	char *text = quoted(sample);
 	size_t len;
 
 	for (len = 0; len < sizeof(sample); len++) {
-		struct bytes exact = { exact_copy(bytes_of(sample, len)), len };
+		uint8_t *exact = exact_copy(bytes_of(text, len));
 
-		load_octets((const char *)exact.p, len);
-		free((void *)(uintptr_t)exact.p);
+		load_octets((const char *)exact, len);
+		free(exact);
 	}
+	free(text);
 }
 END_TEST
 
 START_TEST(file_changed)
 {
 	static const char marks[] = "{}[]();,=:\"'\\/*#@\n\0 a1.-x\xff";
+	char *text = quoted(sample), changed[sizeof(sample)];
 	uint64_t state = 1;
-	char text[sizeof(sample)];
 	unsigned round, i;
 
 	for (round = 0; round < 3000; round++) {
-		memcpy(text, sample, sizeof(sample));
+		memcpy(changed, text, sizeof(sample));
 		for (i = 0; i < 1 + round % 3; i++)
-			text[next_random(&state) % (sizeof(sample) - 1)] =
+			changed[next_random(&state) % (sizeof(sample) - 1)] =
 			    marks[next_random(&state) % (sizeof(marks) - 1)];
-		load_octets(text, sizeof(sample) - 1);
+		load_octets(changed, sizeof(sample) - 1);
 	}
+	free(text);
 }
 END_TEST
 

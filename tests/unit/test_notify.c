@@ -10,8 +10,8 @@
 #include "tests/unit/files.h"
 #include "tests/unit/run.h"
 
-/* A socket as systemd has it; its name goes to NOTIFY_SOCKET, '@' for the NUL of an abstract
- * one. */
+/* A socket as systemd has it; its name goes to NOTIFY_SOCKET, '@' for the NUL of an
+ * abstract one. */
 static int
 listen_at(const char *name)
 {

@@ -33,7 +33,8 @@ read_back(const char *text, size_t len, mode_t mode, struct secret *secret)
 
 /* ---- what a content stands for ---- */
 
-#define FORM(file, means, warnings) { file, sizeof(file) - 1, means, sizeof(means) - 1, warnings }
+#define FORM(file, means, warnings) { file, sizeof(file) - 1, means, sizeof(means) - 1, \
+	warnings }
 static const struct {
 	const char *file;
 	size_t file_len;
@@ -72,9 +73,9 @@ START_TEST(secret_means)
 END_TEST
 
 static const char *const misfits[] = {
-	"", "\n", "0x", "0x\n", "0xabc", "0xgg", "0xab cd", "0xab\n\n", "0x:ab", "base64:",
-	"base64:\n", "base64:a", "base64:????", "base64:YQ==YQ==", "base64:YQ=", "base64:YQ== ",
-	"base64:-_8=",
+	"", "\n", "0x", "0x\n", "0xabc", "0xgg", "0xab cd", "0xab\n\n", "0x:ab",
+	"base64:", "base64:\n", "base64:a", "base64:????", "base64:YQ==YQ==",
+	"base64:YQ=", "base64:YQ== ", "base64:-_8=",
 };
 
 START_TEST(secret_misfits)
@@ -101,7 +102,8 @@ START_TEST(secret_has_a_longest)
 	for (over = 0; over < 2; over++) {
 		at = (size_t)snprintf(text, sizeof(text), "%s", kinds[_i].prefix);
 		for (i = 0; i < SECRET_MAX / kinds[_i].octets + over; i++)
-			at += (size_t)snprintf(text + at, sizeof(text) - at, "%s", kinds[_i].unit);
+			at += (size_t)snprintf(text + at, sizeof(text) - at, "%s",
+			    kinds[_i].unit);
 		ck_assert_int_eq(read_back(text, at, 0600, &secret), over == 0);
 		if (over == 0)
 			ck_assert_uint_eq(secret.len,
@@ -130,8 +132,8 @@ static const struct {
 	const char *command;		/* NULL: allowed */
 } modes[] = {
 	{ 0600, NULL }, { 0400, NULL }, { 0640, NULL }, { 0440, NULL }, { 0700, NULL },
-	{ 0644, "chmod o= " }, { 0604, "chmod o= " }, { 0602, "chmod o= " }, { 0666, "chmod g-w,o= " },
-	{ 0660, "chmod g-w,o= " }, { 0620, "chmod g-w,o= " },
+	{ 0644, "chmod o= " }, { 0604, "chmod o= " }, { 0602, "chmod o= " },
+	{ 0666, "chmod g-w,o= " }, { 0660, "chmod g-w,o= " }, { 0620, "chmod g-w,o= " },
 };
 
 START_TEST(secret_mode)
@@ -147,7 +149,8 @@ START_TEST(secret_mode)
 		    files_folder());
 		ck_assert_ptr_null(secret.octets);
 		ck_assert_uint_eq(faults.n, 1);
-		ck_assert_msg(strstr(faults.v[0].text, command) != NULL, "%s", faults.v[0].text);
+		ck_assert_msg(strstr(faults.v[0].text, command) != NULL, "%s",
+		    faults.v[0].text);
 	}
 	secret_free(&secret);
 }
@@ -233,7 +236,9 @@ END_TEST
 /* A fault is for everybody's eyes. */
 START_TEST(secret_is_in_no_message)
 {
-	static const char *const texts[] = { "0xsesame", "base64:sesame?", "sesame", "sesame " };
+	static const char *const texts[] = {
+		"0xsesame", "base64:sesame?", "sesame", "sesame "
+	};
 	struct secret secret;
 	unsigned i;
 

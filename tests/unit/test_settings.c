@@ -16,18 +16,24 @@ START_TEST(settings_have_what_their_type_needs)
 
 	while ((row = setting_next(row)) != NULL) {
 		ck_assert_msg(row->doc != NULL && row->doc[0] != '\0', "%s", row->name);
-		ck_assert_msg(strstr(row->example, setting_key(row)) == row->example, "%s", row->name);
-		ck_assert_msg((row->type == SETTING_CHOICE) == (row->words != NULL), "%s", row->name);
+		ck_assert_msg(strstr(row->example, setting_key(row)) == row->example,
+		    "%s", row->name);
+		ck_assert_msg((row->type == SETTING_CHOICE) == (row->words != NULL), "%s",
+		    row->name);
 		if (row->words != NULL)
-			ck_assert_msg(setting_word(row, row->standard) >= 0, "%s", row->name);
+			ck_assert_msg(
+			    setting_word(row, row->standard) >= 0, "%s", row->name);
 		if (row->type == SETTING_NUMBER) {
 			long number = strtol(row->standard, &end, 10);
 
-			ck_assert_msg(*end == '\0' && number >= row->least && number <= row->most,
+			ck_assert_msg(
+			    *end == '\0' && number >= row->least && number <= row->most,
 			    "%s", row->name);
 		}
-		if (row->type == SETTING_TEXT && row->standard != NULL && row->check != NULL)
-			ck_assert_msg(row->check(row->standard, why, sizeof(why)), "%s", row->name);
+		if (row->type == SETTING_TEXT && row->standard != NULL &&
+		    row->check != NULL)
+			ck_assert_msg(
+			    row->check(row->standard, why, sizeof(why)), "%s", row->name);
 		other = setting_find(row->scope, row->name);
 		ck_assert_msg(other == row, "%s stands in the table twice", row->name);
 	}
@@ -47,7 +53,8 @@ START_TEST(settings_have_their_groups)
 			continue;
 		snprintf(name, sizeof(name), "%.*s", (int)(dot - row->name), row->name);
 		group = setting_find(row->scope, name);
-		ck_assert_msg(group != NULL && group->type == SETTING_GROUP, "%s", row->name);
+		ck_assert_msg(
+		    group != NULL && group->type == SETTING_GROUP, "%s", row->name);
 	}
 }
 END_TEST
@@ -76,8 +83,10 @@ START_TEST(words_are_in_the_order_of_enums)
 	ck_assert_int_eq(setting_word(start, start->standard), setup.start);
 	ck_assert_int_eq(setting_word(encap, encap->standard), setup.encap);
 	ck_assert_str_eq(setting_find(SETTINGS_CONNECTION, "auth")->standard, setup.auth);
-	ck_assert_str_eq(setting_find(SETTINGS_CONNECTION, "ike")->standard, setup.ike.v[0]);
-	ck_assert_str_eq(setting_find(SETTINGS_CONNECTION, "esp")->standard, setup.esp.v[0]);
+	ck_assert_str_eq(
+	    setting_find(SETTINGS_CONNECTION, "ike")->standard, setup.ike.v[0]);
+	ck_assert_str_eq(
+	    setting_find(SETTINGS_CONNECTION, "esp")->standard, setup.esp.v[0]);
 }
 END_TEST
 
@@ -96,10 +105,12 @@ START_TEST(settings_are_in_the_manual)
 	page[len] = '\0';
 	while ((row = setting_next(row)) != NULL) {
 		snprintf(entry, sizeof(entry), ".It Ic %s", setting_key(row));
-		ck_assert_msg(strstr(page, entry) != NULL, "the manual lacks %s", row->name);
+		ck_assert_msg(
+		    strstr(page, entry) != NULL, "the manual lacks %s", row->name);
 		if (row->standard != NULL)
 			ck_assert_msg(strstr(page, row->standard) != NULL,
-			    "the manual lacks the default of %s: %s", row->name, row->standard);
+			    "the manual lacks the default of %s: %s", row->name,
+			    row->standard);
 	}
 }
 END_TEST
@@ -156,9 +167,11 @@ static const struct {
 
 START_TEST(distance_of_two_words)
 {
-	ck_assert_uint_eq(setting_distance(distances[_i].a, distances[_i].b, distances[_i].most),
+	ck_assert_uint_eq(
+	    setting_distance(distances[_i].a, distances[_i].b, distances[_i].most),
 	    distances[_i].distance);
-	ck_assert_uint_eq(setting_distance(distances[_i].b, distances[_i].a, distances[_i].most),
+	ck_assert_uint_eq(
+	    setting_distance(distances[_i].b, distances[_i].a, distances[_i].most),
 	    distances[_i].distance);
 }
 END_TEST
@@ -204,8 +217,8 @@ START_TEST(like_an_unknown_name)
 	if (likes[_i].like == NULL)
 		ck_assert_msg(row == NULL, "%s is like %s", likes[_i].name, row->name);
 	else
-		ck_assert_msg(row != NULL && strcmp(row->name, likes[_i].like) == 0, "%s is like %s",
-		    likes[_i].name, row == NULL ? "nothing" : row->name);
+		ck_assert_msg(row != NULL && strcmp(row->name, likes[_i].like) == 0,
+		    "%s is like %s", likes[_i].name, row == NULL ? "nothing" : row->name);
 }
 END_TEST
 
