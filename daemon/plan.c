@@ -139,3 +139,11 @@ plan_clear(struct plan *plan)
 	free(plan->v);
 	*plan = (struct plan){ NULL, 0, false, false };
 }
+
+/* An entry is octets only and was zeroed before it was filled. */
+bool
+plan_equal(const struct plan *a, const struct plan *b)
+{
+	return a->n == b->n &&
+	    (a->n == 0 || memcmp(a->v, b->v, a->n * sizeof(*a->v)) == 0);
+}

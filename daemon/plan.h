@@ -41,6 +41,7 @@ struct plan {
 bool plan_make(struct plan *, const struct esp_selector *, unsigned n,
     const struct addresses *);
 void plan_clear(struct plan *);
+bool plan_equal(const struct plan *, const struct plan *);	/* entries, in order */
 
 bool plan_prefix_contains(const struct esp_prefix *outer, const struct esp_prefix *inner);
 

@@ -229,10 +229,27 @@ find_in(const struct plan *plan, const struct plan_key *key)
 	return NULL;
 }
 
+/* The least MTU counts, and the source of the first policy that has one. */
+static bool
+add_wish(struct entry *e, const struct policy *p)
+{
+	const struct plan_entry *wish = find_in(&p->plan, &e->key);
+
+	if (wish == NULL)
+		return false;
+	if (p->mtu < e->mtu)
+		e->mtu = p->mtu;
+	if (wish->has_source && !e->has_source) {
+		e->has_source = true;
+		memcpy(e->source, wish->source, sizeof(e->source));
+	}
+	return true;
+}
+
 /* Works out anew what an entry's users want of it, and tells the kernel when that
- * differs.  The first policy that has a source decides on it. */
+ * differs.  `changed` is what has changed: mostly it is the only user. */
 static void
-settle_entry(struct route *r, struct entry *e)
+settle_entry(struct route *r, struct entry *e, const struct policy *changed)
 {
 	struct entry old = *e;
 	struct policy *p, *next;
@@ -242,18 +259,9 @@ settle_entry(struct route *r, struct entry *e)
 	e->mtu = UINT32_MAX;
 	e->has_source = false;
 	memset(e->source, 0, sizeof(e->source));
-	HASH_ITER(hh, r->policies, p, next) {
-		const struct plan_entry *wish = find_in(&p->plan, &e->key);
-
-		if (wish == NULL)
-			continue;
-		if (p->mtu < e->mtu)
-			e->mtu = p->mtu;
-		if (wish->has_source && !e->has_source) {
-			e->has_source = true;
-			memcpy(e->source, wish->source, sizeof(e->source));
-		}
-	}
+	if (e->users != 1 || !add_wish(e, changed))
+		HASH_ITER(hh, r->policies, p, next)
+			(void)add_wish(e, p);
 	if (e->mtu < least_mtu(e->key.prefix.family))
 		e->mtu = least_mtu(e->key.prefix.family);
 	if (e->mtu == old.mtu && e->has_source == old.has_source &&
@@ -315,13 +323,19 @@ hold(struct route *r, const struct policy *p, const struct plan_entry *wish)
 	return true;
 }
 
-/* Gives a policy another plan.  What both want is never taken away in between. */
+/* Gives a policy another plan; what is in *plan afterwards is to be cleared.  What both
+ * want is never taken away in between. */
 static bool
 replan(struct route *r, struct policy *p, struct plan *plan)
 {
 	struct plan old = p->plan;
 	struct entry *e;
 
+	if (plan_equal(plan, &old)) {
+		p->plan = *plan;	/* what it says besides may differ */
+		*plan = old;
+		return true;
+	}
 	for (unsigned i = 0; i < plan->n; i++)
 		if (!hold(r, p, &plan->v[i])) {
 			while (i-- > 0)
@@ -335,12 +349,12 @@ replan(struct route *r, struct policy *p, struct plan *plan)
 	for (unsigned i = 0; i < p->plan.n; i++) {
 		e = find_entry(r, &p->plan.v[i].key);
 		if (e != NULL && (e->users > 1 || old.n != 0))
-			settle_entry(r, e);
+			settle_entry(r, e, p);
 	}
 	for (unsigned i = 0; i < old.n; i++) {
 		e = find_entry(r, &old.v[i].key);
 		if (e != NULL)
-			settle_entry(r, e);
+			settle_entry(r, e, p);
 	}
 	plan_clear(&old);
 	return true;
@@ -448,6 +462,7 @@ route_put(struct route *r, const struct ipsec_trap *trap)
 		}
 		return false;
 	}
+	plan_clear(&plan);
 	free(p->selectors);
 	p->selectors = copy;
 	p->n = n;
@@ -464,26 +479,31 @@ route_remove(struct route *r, uint64_t id)
 	if (p == NULL)
 		return;
 	(void)replan(r, p, &none);
+	plan_clear(&none);
 	HASH_DEL(r->policies, p);
+	if (p->mtu >= r->link_mtu)
+		fit_link_mtu(r);
 	free_policy(p);
-	fit_link_mtu(r);
 }
 
 void
 route_set_mtu(struct route *r, uint64_t id, uint32_t mtu)
 {
 	struct policy *p = find_policy(r, id);
+	bool was_greatest;
 
 	if (p == NULL || p->mtu == mtu)
 		return;
+	was_greatest = p->mtu >= r->link_mtu;
 	p->mtu = mtu;
 	for (unsigned i = 0; i < p->plan.n; i++) {
 		struct entry *e = find_entry(r, &p->plan.v[i].key);
 
 		if (e != NULL)
-			settle_entry(r, e);
+			settle_entry(r, e, p);
 	}
-	fit_link_mtu(r);
+	if (was_greatest)
+		fit_link_mtu(r);
 }
 
 void

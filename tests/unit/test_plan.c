@@ -173,6 +173,28 @@ START_TEST(plan_says_what_routes_cannot_do)
 }
 END_TEST
 
+START_TEST(plan_equal_by_entries)
+{
+	struct addresses host = gateway(), nobody = { NULL, 0 };
+	struct esp_selector s = selector("10.1.0.0/24", "10.2.0.0/23");
+	struct esp_selector other = selector("10.1.0.0/24", "10.2.0.0/24");
+	struct plan a, b;
+
+	ck_assert(plan_make(&a, &s, 1, &host) && plan_make(&b, &s, 1, &host));
+	ck_assert(plan_equal(&a, &b));
+	plan_clear(&b);
+	ck_assert(!plan_equal(&a, &b) && plan_equal(&b, &b));
+	ck_assert(plan_make(&b, &s, 1, &nobody));	/* no source */
+	ck_assert(!plan_equal(&a, &b));
+	plan_clear(&b);
+	ck_assert(plan_make(&b, &other, 1, &host));
+	ck_assert(!plan_equal(&a, &b));
+	plan_clear(&b);
+	plan_clear(&a);
+	addresses_clear(&host);
+}
+END_TEST
+
 START_TEST(prefix_contains_by_every_bit)
 {
 	struct esp_prefix outer = { .family = ESP_IPV6 }, inner = { .family = ESP_IPV6 };
@@ -207,6 +229,7 @@ main(void)
 	    tcase, plan_of_one_selector, 0, sizeof(rows) / sizeof(rows[0]));
 	tcase_add_test(tcase, plan_has_each_entry_once);
 	tcase_add_test(tcase, plan_says_what_routes_cannot_do);
+	tcase_add_test(tcase, plan_equal_by_entries);
 	tcase_add_test(tcase, prefix_contains_by_every_bit);
 	return run_tests("plan", tcase);
 }
