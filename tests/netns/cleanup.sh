@@ -38,10 +38,18 @@ if [ $status != 0 ]; then
 	cat "$tmp/demo.out"
 fi
 
-run_demo none 0 IKECTL=/bin/false
-check "no ikectl: the demo fails" test $status != 0
-check "no ikectl: it does not say ok" not grep -q 'demo: ok' "$tmp/demo.out"
-check "no ikectl: nothing is left" nothing_left "$demo"
+# Half-way: both daemons run and a capture does, then ikectl refuses.
+cat >"$tmp/ikectl" <<X
+#!/bin/sh
+case "\$*" in *up*) exit 1 ;; esac
+exec "$IKECTL" "\$@"
+X
+chmod +x "$tmp/ikectl"
+run_demo none 0 IKECTL="$tmp/ikectl"
+check "half-way: the demo fails" test $status != 0
+check "half-way: it says at what" grep -q 'demo: failed at: berlin: ikectl up' "$tmp/demo.out"
+check "half-way: it does not say ok" not grep -q 'demo: ok' "$tmp/demo.out"
+check "half-way: nothing is left" nothing_left "$demo"
 run_demo none 0 IKEVD=/bin/false
 check "no ikevd: the demo fails" test $status != 0
 check "no ikevd: nothing is left" nothing_left "$demo"

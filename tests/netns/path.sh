@@ -38,6 +38,56 @@ check "and gets through with it" probe desk 10.1.0.2 "$IN_PARIS" 3 -s $((mtu - 2
 check "or in fragments" probe desk 10.1.0.2 "$IN_PARIS" 3 -s 3000 -M dont
 captured
 check "sizes: never a fragment outside" sealed
+
+# ---- a stream, and the DS field (RFC 6040) ----
+head -c 4194304 /dev/urandom >"$tmp/sent"
+cat >"$tmp/take.pl" <<'X'
+use IO::Socket::INET;
+my $l = IO::Socket::INET->new(LocalAddr => shift, LocalPort => 7777, Listen => 1) or die;
+print STDERR "listening\n";
+my $s = $l->accept;
+print $b while sysread $s, $b, 65536;
+X
+cat >"$tmp/give.pl" <<'X'
+use IO::Socket::INET;
+my ($from, $to) = splice @ARGV, 0, 2;
+my $s = IO::Socket::INET->new(LocalAddr => $from, PeerAddr => $to, PeerPort => 7777) or die;
+print $s $b while sysread STDIN, $b, 65536;
+X
+stream() { # FROM-NODE FROM TO-NODE TO: 4 MiB over TCP arrive as they were sent
+	local taker
+	on "$3" perl "$tmp/take.pl" "$4" >"$tmp/got" 2>"$tmp/listening" &
+	taker=$!
+	wait_for 5 test -s "$tmp/listening"
+	on "$1" timeout 20 perl "$tmp/give.pl" "$2" "$4" <"$tmp/sent"
+	wait_for 5 gone "$taker" || kill "$taker"
+	cmp "$tmp/sent" "$tmp/got"
+}
+capture
+check "4 MiB over TCP to paris" stream berlin "$IN_BERLIN" paris "$IN_PARIS"
+check "4 MiB over TCP to the host behind berlin" stream paris "$IN_PARIS" desk 10.1.0.2
+captured
+check "4 MiB over TCP: never a fragment outside" no_fragments
+check "4 MiB over TCP: nothing of it in the clear" no_inner_byte
+capture
+check "the DS field goes through" probe berlin "$IN_BERLIN" "$IN_PARIS" 3 -Q 0xb8
+captured
+check "and shows outside" test "$(packets "ip[1] = 0xb8 and ($is_esp)")" = 6
+
+# ---- the path becomes narrower, twice: it is learnt from what does not get through ----
+narrow() { # MTU of the router's link to paris
+	ip -n "$(ns router)" link set paris mtu "$1"
+	ip -n "$(ns paris)" link set wan mtu "$1"
+}
+narrow 1400
+check "the path shrinks to 1400: large packets soon pass" wait_for 10 both_ways 2 -s 1410 -M dont
+narrow 1300
+check "the path shrinks to 1300: large packets soon pass" wait_for 10 both_ways 2 -s 1410 -M dont
+capture
+check "and all of them then" both_ways 5 -s 3000 -M dont
+captured
+check "without a fragment outside" no_fragments
+narrow 1500
 stopped
 
 # ---- protocol 50 ----
