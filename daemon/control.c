@@ -11,11 +11,14 @@
 /* How long `down` waits for the peer's answer. */
 #define DOWN_TIME (5 * IKE_SECOND)
 
+/* Connections in one of many replies of Status: a few milliseconds of work at a time. */
+enum { STATUS_BATCH = 200 };
+
 static const char description[] =
 #include "org.ikev.Ikevd.inc"
     ;
 
-enum wish { NOTHING, UP, DOWN };
+enum wish { UP, DOWN };
 
 /* A call that waits for its connection. */
 struct waiting {
@@ -27,9 +30,12 @@ struct waiting {
 };
 
 struct state {				/* of a connection */
-	char *refusal;			/* why it last did not come up, or NULL */
-	ike_time refused;
-	ike_time ended;			/* when an IKE SA of it last went */
+	char *refusal;			/* why it is not up, or NULL */
+	ike_time refused;		/* when, */
+	ike_id refused_sa;		/* and which IKE SA, or 0 */
+	ike_id up;			/* the IKE SA that came up last */
+	ike_time ended;			/* when an SA of it last went, */
+	enum ike_error error;		/* and why */
 };
 
 struct control {
@@ -76,7 +82,8 @@ no_connection(const struct control *c, struct varlink_call *call, const char *na
 	unsigned best = 3, d;		/* two slips of the finger at most */
 
 	for (unsigned i = 0; i < c->options.n_connections; i++) {
-		d = setting_distance(name, c->options.connections[i].configured->name, best);
+		d = setting_distance(name, c->options.connections[i].configured->name,
+		    best);
 		if (d < best) {
 			best = d;
 			nearest = c->options.connections[i].configured->name;
@@ -105,10 +112,23 @@ named(const struct control *c, struct varlink_call *call)
 /* ---- calls that wait ---- */
 
 static void
-not_up(const struct control *c, struct varlink_call *call, unsigned index, const char *text)
+not_up(const struct control *c, struct varlink_call *call, unsigned index,
+    const char *text)
 {
-	varlink_error(call, "org.ikev.Ikevd.NotUp", json_pack("{ssss}", "name",
-	    c->options.connections[index].configured->name, "explanation", text));
+	varlink_error(call, "org.ikev.Ikevd.NotUp",
+	    json_pack("{ssso}", "name", c->options.connections[index].configured->name,
+		"explanation", report_text(text)));
+}
+
+/* Without a refusal of its own. */
+static void
+not_up_by(const struct control *c, struct varlink_call *call, unsigned index,
+    enum ike_error error)
+{
+	char *text = explain_down(c->options.connections[index].configured, error);
+
+	not_up(c, call, index, text != NULL ? text : ike_error_name(error));
+	free(text);
 }
 
 static void
@@ -126,16 +146,18 @@ settle_up(struct control *c, struct waiting *w)
 	const struct ike *ike = ipsec_endpoint_engine(c->options.endpoint);
 	const struct state *s = &c->states[w->index];
 	enum report_state state = report_state(ike, connection->id);
-	bool failed = state == REPORT_DOWN ? s->ended >= w->since :
-	    state == REPORT_CHILDLESS && s->refused >= w->since;
+	bool ended = s->ended >= w->since, refused = s->refused >= w->since;
 
 	if (state == REPORT_UP)
 		varlink_reply(w->call, json_pack("{sb}", "already", 0));
-	else if (failed)
-		not_up(c, w->call, w->index, s->refusal != NULL ? s->refusal :
-		    "the attempt ended without an explanation; see ikevd's log");
-	else
+	else if (state == REPORT_DOWN ? !ended :
+	    state != REPORT_CHILDLESS || (!ended && !refused))
 		return false;
+	else if (!refused)
+		not_up_by(c, w->call, w->index, s->error);
+	else
+		not_up(c, w->call, w->index, s->refusal != NULL ? s->refusal :
+		    "there was no memory for an explanation");
 	return true;
 }
 
@@ -223,7 +245,6 @@ up(void *arg, struct varlink_call *call)
 	struct control *c = arg;
 	ike_time now = ipsec_now();
 	enum ike_error error;
-	char *text;
 	int i;
 
 	if ((i = named(c, call)) < 0)
@@ -235,13 +256,10 @@ up(void *arg, struct varlink_call *call)
 		return;
 	}
 	error = ipsec_endpoint_up(c->options.endpoint, now, c->options.connections[i].id);
-	if (error == IKE_OK) {
+	if (error == IKE_OK)
 		wait_for(c, call, UP, (unsigned)i, now);
-		return;
-	}
-	text = explain_down(c->options.connections[i].configured, error);
-	not_up(c, call, (unsigned)i, text != NULL ? text : ike_error_name(error));
-	free(text);
+	else
+		not_up_by(c, call, (unsigned)i, error);
 }
 
 static void
@@ -264,22 +282,46 @@ down(void *arg, struct varlink_call *call)
 		wait_for(c, call, DOWN, (unsigned)i, now);
 }
 
+static json_t *
+report(struct control *c, unsigned index)
+{
+	const struct control_connection *connection = &c->options.connections[index];
+
+	return report_connection(c->options.endpoint, connection->id,
+	    connection->configured, c->states[index].refusal);
+}
+
+/* What a call has had already is its context. */
+static void
+next_status(void *arg, struct varlink_call *call)
+{
+	struct control *c = arg;
+	unsigned n = c->options.n_connections, first = (unsigned)(uintptr_t)call->context;
+	unsigned end = call->more && n - first > STATUS_BATCH ? first + STATUS_BATCH : n;
+	json_t *list = json_array();
+
+	for (unsigned i = first; i < end && list != NULL; i++)
+		list = report_append(list, report(c, i));
+	list = json_pack("{so}", "connections", list);
+	call->context = (void *)(uintptr_t)end;
+	if (end < n)
+		varlink_continue(call, list);
+	else
+		varlink_reply(call, list);
+}
+
 static void
 status(void *arg, struct varlink_call *call)
 {
 	struct control *c = arg;
-	json_t *name = json_object_get(call->parameters, "name"), *list;
-	int only = -1;
+	json_t *name = json_object_get(call->parameters, "name");
+	int i;
 
-	if (name != NULL && !json_is_null(name) && (only = named(c, call)) < 0)
-		return;
-	list = json_array();
-	for (unsigned i = 0; i < c->options.n_connections; i++)
-		if (only < 0 || (unsigned)only == i)
-			json_array_append_new(list, report_connection(c->options.endpoint,
-			    c->options.connections[i].id,
-			    c->options.connections[i].configured, c->states[i].refusal));
-	varlink_reply(call, json_pack("{so}", "connections", list));
+	if (name == NULL || json_is_null(name))
+		next_status(c, call);
+	else if ((i = named(c, call)) >= 0)
+		varlink_reply(call,
+		    json_pack("{s[o]}", "connections", report(c, (unsigned)i)));
 }
 
 static void
@@ -288,8 +330,8 @@ list(void *arg, struct varlink_call *call)
 	struct control *c = arg;
 	json_t *names = json_array();
 
-	for (unsigned i = 0; i < c->options.n_connections; i++)
-		json_array_append_new(names,
+	for (unsigned i = 0; i < c->options.n_connections && names != NULL; i++)
+		names = report_append(names,
 		    json_string(c->options.connections[i].configured->name));
 	varlink_reply(call, json_pack("{so}", "names", names));
 }
@@ -302,22 +344,52 @@ version(void *arg, struct varlink_call *call)
 }
 
 static const struct varlink_method methods[] = {
-	{ "Up", up }, { "Down", down }, { "Status", status }, { "List", list },
-	{ "Version", version }, { NULL, NULL }
+	{ "Up", up, { "name" } },
+	{ "Down", down, { "name" } },
+	{ "Status", status, { "name" } },
+	{ "List", list, { NULL } },
+	{ "Version", version, { NULL } },
+	{ NULL, NULL, { NULL } }
 };
 
 /* ---- events ---- */
 
+/* Without memory for `text` the one before would be a wrong one. */
 static void
-keep_refusal(struct control *c, unsigned index, char *text, ike_time at)
+keep_refusal(struct state *s, char *text, const struct ike_event *event)
 {
-	struct state *s = &c->states[index];
-
-	s->refused = at;
-	if (text == NULL)
-		return;
 	free(s->refusal);
 	s->refusal = text;
+	s->refused = event->at;
+	s->refused_sa = event->sa;
+}
+
+static void
+came_up(struct state *s, const struct ike_event *event)
+{
+	s->up = event->sa;
+	if (event->child == 0)
+		return;
+	free(s->refusal);
+	s->refusal = NULL;
+	s->refused = s->refused_sa = 0;
+}
+
+/* A refusal says more than the end that follows it.  What was ended from here needs no
+ * reason, and who waits for calls only learns none from callers that give up. */
+static void
+went_down(struct state *s, const struct configured *configured,
+    const struct ike_event *event)
+{
+	bool ours = event->sa == s->up ||
+	    configured->connection->start != IKE_START_PASSIVE;
+
+	s->ended = event->at;
+	s->error = event->error;
+	if (event->child != 0 || event->error == IKE_CANCELLED || !ours)
+		return;
+	if (event->sa != s->refused_sa || event->error == IKE_TIMEOUT)
+		keep_refusal(s, explain_down(configured, event->error), event);
 }
 
 void
@@ -329,19 +401,14 @@ control_event(struct control *c, const struct ike_event *event)
 	if (i < 0)
 		return;
 	configured = c->options.connections[i].configured;
-	if (event->type == IKE_REFUSED) {
-		keep_refusal(c, (unsigned)i, explain_refusal(configured,
-		    c->options.secrets_dir, event->u.refusal), event->at);
-	} else if (event->type == IKE_DOWN && event->child == 0) {
-		c->states[i].ended = event->at;
-		if (c->states[i].refused == 0 || event->error == IKE_TIMEOUT)
-			keep_refusal(c, (unsigned)i, explain_down(configured, event->error),
-			    event->at);
-	} else if (event->type == IKE_UP && event->child != 0) {
-		free(c->states[i].refusal);
-		c->states[i].refusal = NULL;
-		c->states[i].refused = 0;
-	}
+	if (event->type == IKE_REFUSED)
+		keep_refusal(&c->states[i],
+		    explain_refusal(configured, c->options.secrets_dir, event->u.refusal),
+		    event);
+	else if (event->type == IKE_DOWN)
+		went_down(&c->states[i], configured, event);
+	else if (event->type == IKE_UP)
+		came_up(&c->states[i], event);
 	settle_soon(c);
 }
 
@@ -358,11 +425,13 @@ control_new(const struct control_options *options, char why[VARLINK_WHY_LEN])
 	c->options = *options;
 	LIST_INIT(&c->waiting);
 	c->interface = (struct varlink_interface){ .name = "org.ikev.Ikevd",
-	    .description = description, .methods = methods, .cancel = cancel, .arg = c };
+	    .description = description, .methods = methods, .cancel = cancel,
+	    .resume = next_status, .arg = c };
 	c->states = calloc(options->n_connections + 1u, sizeof(*c->states));
 	c->settle = event_new(options->base, -1, 0, settle, c);
 	if (c->states != NULL && c->settle != NULL)
-		c->varlink = varlink_new(options->base, options->path, &c->interface, why);
+		c->varlink =
+		    varlink_new(options->base, options->path, &c->interface, why);
 	if (c->varlink == NULL) {
 		control_free(c);
 		return NULL;

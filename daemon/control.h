@@ -1,4 +1,5 @@
-/* What ikectl and varlinkctl can ask of the daemon: org.ikev.Ikevd (see the .varlink file). */
+/* What ikectl and varlinkctl can ask of the daemon: org.ikev.Ikevd (see the .varlink
+ * file). */
 #ifndef DAEMON_CONTROL_H
 #define DAEMON_CONTROL_H
 
@@ -13,7 +14,7 @@ struct control_connection {
 	ike_id id;			/* in the engine */
 };
 
-struct control_options {		/* everything is borrowed and outlives the control */
+struct control_options { /* everything is borrowed and outlives the control */
 	struct event_base *base;
 	const char *path;		/* of the socket */
 	struct log *log;
@@ -27,8 +28,8 @@ struct control_options {		/* everything is borrowed and outlives the control */
 struct control *control_new(const struct control_options *, char why[VARLINK_WHY_LEN]);
 void control_free(struct control *);	/* open calls are ended, the socket is removed */
 
-/* Every IKE_UP, IKE_DOWN and IKE_REFUSED of the endpoint goes through here: calls that wait
- * end by them, and the last refusal of a connection is kept for status. */
+/* Every IKE_UP, IKE_DOWN and IKE_REFUSED of the endpoint goes through here: calls that
+ * wait end by them, and the last refusal of a connection is kept for status. */
 void control_event(struct control *, const struct ike_event *);
 
 #endif

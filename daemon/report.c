@@ -1,6 +1,7 @@
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/report.h"
@@ -41,6 +42,29 @@ report_state(const struct ike *ike, ike_id connection)
 	return best;
 }
 
+json_t *
+report_text(const char *text)
+{
+	json_t *string = json_string(text);
+	size_t len = strlen(text), size = 4 * len + 1;
+	char *escaped;
+
+	if (string != NULL || (escaped = malloc(size)) == NULL)
+		return string;
+	string = json_string(log_escape(text, len, escaped, size));
+	free(escaped);
+	return string;
+}
+
+json_t *
+report_append(json_t *list, json_t *item)
+{
+	if (item != NULL && json_array_append_new(list, item) == 0)
+		return list;
+	json_decref(list);
+	return NULL;
+}
+
 static json_t *
 address(const struct ike_path *path, unsigned end)
 {
@@ -68,20 +92,18 @@ hexadecimal(uint64_t number, int digits)
 static json_t *
 ranges(const struct esp_selector *v, unsigned n, bool local)
 {
-	json_t *list = json_array();
+	json_t *list = json_array(), *known = json_object();
 	char text[ESP_RANGE_TEXT];
-	size_t i;
-	json_t *old;
 
-	for (unsigned k = 0; k < n; k++) {
-		bool known = false;
-
-		esp_range_print(local ? &v[k].local : &v[k].remote, text, sizeof(text));
-		json_array_foreach(list, i, old)
-			known = known || strcmp(json_string_value(old), text) == 0;
-		if (!known)
-			json_array_append_new(list, json_string(text));
+	for (unsigned i = 0; i < n && list != NULL; i++) {
+		esp_range_print(local ? &v[i].local : &v[i].remote, text, sizeof(text));
+		if (json_object_get(known, text) == NULL)
+			list = report_append(list,
+			    json_object_set_new(known, text, json_true()) == 0 ?
+				json_string(text) :
+				NULL);
 	}
+	json_decref(known);
 	return list;
 }
 
@@ -112,24 +134,24 @@ report_child(struct ipsec_endpoint *e, const struct ike_child_info *info)
 	struct ipsec_usage u = { 0 };
 
 	ipsec_endpoint_usage(e, info->id, &u);
-	return json_pack("{ss so so so sb so so sI sI sI sI sI sI sI sI}",
-	    "name", c->name, "spi_in", hexadecimal(c->spi_in, 8), "spi_out",
+	return json_pack("{ss so so so sb so so sI sI sI sI sI sI sI sI}", "name",
+	    c->name, "spi_in", hexadecimal(c->spi_in, 8), "spi_out",
 	    hexadecimal(c->spi_out, 8), "proposal", proposal(c), "encapsulated", c->encap,
 	    "local", ranges(c->selectors, c->n_selectors, true), "remote",
-	    ranges(c->selectors, c->n_selectors, false),
-	    "bytes_in", (json_int_t)u.octets[0], "bytes_out", (json_int_t)u.octets[1],
-	    "packets_in", (json_int_t)u.packets[0], "packets_out", (json_int_t)u.packets[1],
-	    "dropped_replay", (json_int_t)u.replay,
-	    "dropped_integrity", (json_int_t)u.integrity,
-	    "dropped_selectors", (json_int_t)u.selectors,
-	    "age", seconds_since(info->since));
+	    ranges(c->selectors, c->n_selectors, false), "bytes_in",
+	    (json_int_t)u.octets[0], "bytes_out", (json_int_t)u.octets[1], "packets_in",
+	    (json_int_t)u.packets[0], "packets_out", (json_int_t)u.packets[1],
+	    "dropped_replay", (json_int_t)u.replay, "dropped_integrity",
+	    (json_int_t)u.integrity, "dropped_selectors", (json_int_t)u.selectors, "age",
+	    seconds_since(info->since));
 }
 
 static const char *
 nat(const struct ike_sa_info *sa)
 {
-	return sa->nat_here ? sa->nat_there ? "both" : "local" : sa->nat_there ? "remote" :
-	    "none";
+	return sa->nat_here ? sa->nat_there ? "both" : "local" :
+	    sa->nat_there   ? "remote" :
+			      "none";
 }
 
 static json_t *
@@ -140,7 +162,7 @@ report_sa(struct ipsec_endpoint *e, const struct ike_sa_info *sa)
 	struct ike_child_info child;
 
 	for (unsigned i = 0; ike_child_at(ike, sa->id, i, &child); i++)
-		json_array_append_new(children, report_child(e, &child));
+		children = report_append(children, report_child(e, &child));
 	return json_pack("{sI ss sb so so ss ss ss so so ss sI so}",
 	    "id", (json_int_t)sa->id, "state", sa_states[sa->state],
 	    "initiator", sa->initiator, "local_address", address(&sa->path, 0),
@@ -162,13 +184,15 @@ report_connection(struct ipsec_endpoint *e, ike_id connection, const struct conf
 
 	for (ike_id id = 0; ike_next_sa_of(ike, connection, id, &sa); id = sa.id)
 		if (sa.state != IKE_STATE_CLOSED)
-			json_array_append_new(sas, report_sa(e, &sa));
-	return json_pack("{ss ss ss ss ss ss so so}", "name", c->name,
-	    "state", state_names[report_state(ike, connection)],
-	    "start", start_names[settings->start],
-	    "local_id", ike_id_print(settings->local_id.type, settings->local_id.data, local,
-	    sizeof(local)),
-	    "remote_id", ike_id_print(settings->remote_id.type, settings->remote_id.data,
-	    remote, sizeof(remote)), "remote_address", settings->remote.text,
-	    "refusal", refusal != NULL ? json_string(refusal) : json_null(), "sas", sas);
+			sas = report_append(sas, report_sa(e, &sa));
+	return json_pack("{ss ss ss ss ss ss so so}", "name", c->name, "state",
+	    state_names[report_state(ike, connection)], "start",
+	    start_names[settings->start], "local_id",
+	    ike_id_print(settings->local_id.type, settings->local_id.data, local,
+		sizeof(local)),
+	    "remote_id",
+	    ike_id_print(settings->remote_id.type, settings->remote_id.data, remote,
+		sizeof(remote)),
+	    "remote_address", settings->remote.text, "refusal",
+	    refusal != NULL ? report_text(refusal) : json_null(), "sas", sas);
 }
