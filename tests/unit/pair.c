@@ -92,6 +92,26 @@ pair_close(struct pair *p)
 	}
 }
 
+void
+pair_start(struct pair *p)
+{
+	struct ike_setup setup[2];
+	struct ike_child_setup child[2];
+
+	pair_setups(setup, child);
+	pair_open(p, setup);
+}
+
+void
+pair_establish(struct pair *p)
+{
+	pair_start(p);
+	pair_up(p);
+	pair_pump(p);
+	for (unsigned i = 0; i < 2; i++)
+		ck_assert_int_eq(pair_state(p, i), IKE_STATE_ESTABLISHED);
+}
+
 static void
 answer(struct pair *p, unsigned end, const struct ike_event *event)
 {
@@ -189,7 +209,13 @@ pair_deliver(struct pair *p, unsigned index)
 	p->n--;
 	memmove(&p->queue[index], &p->queue[index + 1],
 	    (p->n - index) * sizeof(p->queue[0]));
-	pair_inject(p, d.to, &d.path, d.data, d.len);
+	pair_send(p, &d);
+}
+
+void
+pair_send(struct pair *p, const struct pair_datagram *d)
+{
+	pair_inject(p, d->to, &d->path, d->data, d->len);
 }
 
 void
@@ -230,6 +256,20 @@ struct ike_sa *
 pair_sa(struct pair *p, unsigned end)
 {
 	return TAILQ_LAST(&p->e[end]->sas, ike_sas);
+}
+
+enum ike_state
+pair_state(struct pair *p, unsigned end)
+{
+	return pair_sa(p, end)->state;
+}
+
+struct ike_chain
+pair_chain(void)
+{
+	static uint8_t buf[4096];
+
+	return ike_chain(buf, sizeof(buf));
 }
 
 struct pair_datagram

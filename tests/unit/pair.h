@@ -28,16 +28,21 @@ struct pair {
 void pair_setups(struct ike_setup setup[2], struct ike_child_setup child[2]);
 void pair_open(struct pair *, const struct ike_setup setup[2]);
 void pair_close(struct pair *);			/* fails the test when anything is left */
+void pair_start(struct pair *);			/* two such hosts, opened */
+void pair_establish(struct pair *);		/* and their SA set up */
 
 void pair_up(struct pair *);			/* ike_up at 0; datagrams are queued */
 void pair_drain(struct pair *, unsigned end);
 void pair_deliver(struct pair *, unsigned index);	/* takes it out of the queue */
 void pair_inject(struct pair *, unsigned to, const struct ike_path *, const void *, size_t);
+void pair_send(struct pair *, const struct pair_datagram *);	/* one of a test's own */
 void pair_pump(struct pair *);			/* delivers until nothing is under way */
 void pair_pass(struct pair *, ike_time);	/* time passes; what is sent stays queued */
 void pair_answer(struct pair *, unsigned end, enum ike_error);	/* the held question */
 
 struct ike_sa *pair_sa(struct pair *, unsigned end);	/* the newest one, or NULL */
+enum ike_state pair_state(struct pair *, unsigned end);	/* of that one */
+struct ike_chain pair_chain(void);		/* an empty one; the buffer is shared */
 /* A protected message of `from` with this chain, as its peer would get it. */
 struct pair_datagram pair_seal(struct pair *, unsigned from, uint8_t exchange, uint8_t flags,
     uint32_t id, const struct ike_chain *);

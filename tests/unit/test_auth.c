@@ -1,0 +1,237 @@
+/* IKE_AUTH and the first Child SA, in both roles (ids: RFC 7296 cases). */
+#include <string.h>
+
+#include "tests/unit/pair.h"
+#include "tests/unit/run.h"
+
+static struct ike_setup setup[2];
+static struct ike_child_setup child[2];
+static struct pair p;
+
+START_TEST(setup_installs_one_child_on_both)
+{
+	pair_establish(&p);
+	for (unsigned i = 0; i < 2; i++) {
+		ck_assert_uint_eq(p.events[i][IKE_UP], 2);	/* IKE SA, Child SA */
+		ck_assert_uint_eq(p.events[i][IKE_IN_ADD], 1);
+		ck_assert_uint_eq(p.events[i][IKE_OUT_ADD], 1);
+		ck_assert_uint_eq(p.events[i][IKE_REFUSED], 0);
+	}
+	ck_assert_uint_eq(p.events[1][IKE_ASK_ADMIT], 1);
+	ck_assert(pair_sa(&p, 0)->encap && pair_sa(&p, 1)->encap);
+	pair_close(&p);
+}
+END_TEST
+
+/* Every octet of IKE_AUTH altered in turn: dropped, and the real one succeeds (T45). */
+START_TEST(forged_auth_changes_nothing)
+{
+	struct pair_datagram auth;
+	uint64_t before;
+
+	pair_start(&p);
+	pair_up(&p);
+	pair_deliver(&p, 0);
+	pair_deliver(&p, 0);
+	auth = p.queue[0];
+	before = pair_digest(pair_sa(&p, 1));
+	for (size_t i = 0; i < auth.len; i++) {
+		struct pair_datagram forged = auth;
+
+		forged.data[i] ^= 0x40;
+		pair_send(&p, &forged);
+		ck_assert_uint_eq(p.n, 1);
+		ck_assert(pair_digest(pair_sa(&p, 1)) == before);
+	}
+	for (size_t len = 0; len < auth.len; len++)
+		pair_inject(&p, 1, &auth.path, auth.data, len);
+	ck_assert(pair_digest(pair_sa(&p, 1)) == before);
+	pair_pump(&p);
+	ck_assert_int_eq(pair_state(&p, 1), IKE_STATE_ESTABLISHED);
+	pair_close(&p);
+}
+END_TEST
+
+START_TEST(auth_must_come_before_anything_else)		/* T44 */
+{
+	struct ike_chain empty;
+	struct pair_datagram d;
+	uint64_t before;
+
+	pair_start(&p);
+	pair_up(&p);
+	pair_deliver(&p, 0);
+	pair_deliver(&p, 0);		/* the initiator has its keys; IKE_AUTH is held */
+	before = pair_digest(pair_sa(&p, 1));
+	empty = pair_chain();
+	d = pair_seal(&p, 0, INFORMATIONAL, 0, 1, &empty);
+	pair_send(&p, &d);
+	d = pair_seal(&p, 0, CREATE_CHILD_SA, 0, 1, &empty);
+	pair_send(&p, &d);
+	ck_assert_uint_eq(p.n, 1);
+	ck_assert(pair_digest(pair_sa(&p, 1)) == before);
+	pair_pump(&p);
+	ck_assert_int_eq(pair_state(&p, 1), IKE_STATE_ESTABLISHED);
+	pair_close(&p);
+}
+END_TEST
+
+START_TEST(wrong_secret_leaves_nothing)			/* T39 */
+{
+	pair_start(&p);
+	p.secret[1] = "something else";
+	pair_up(&p);
+	pair_pump(&p);
+	for (unsigned i = 0; i < 2; i++) {
+		ck_assert_int_eq(p.down[i], IKE_AUTHENTICATION_FAILED);
+		ck_assert_int_eq(p.refused[i], IKE_AUTHENTICATION_FAILED);
+		ck_assert_uint_eq(p.events[i][IKE_REFUSED], 1);
+		ck_assert_uint_eq(p.events[i][IKE_IN_ADD], 0);
+	}
+	pair_close(&p);
+}
+END_TEST
+
+START_TEST(auth_failed_response_is_repeated)		/* T39: the answer may be lost */
+{
+	struct pair_datagram auth;
+
+	pair_start(&p);
+	p.secret[1] = "something else";
+	pair_up(&p);
+	pair_deliver(&p, 0);
+	pair_deliver(&p, 0);
+	auth = p.queue[0];
+	pair_deliver(&p, 0);
+	p.n = 0;			/* lost */
+	pair_pass(&p, IKE_SECOND / 4);
+	pair_send(&p, &auth);
+	pair_pump(&p);
+	ck_assert_int_eq(p.down[0], IKE_AUTHENTICATION_FAILED);
+	pair_close(&p);
+}
+END_TEST
+
+START_TEST(initiator_that_refuses_tells)		/* T40 */
+{
+	pair_start(&p);
+	pair_up(&p);
+	pair_deliver(&p, 0);
+	pair_deliver(&p, 0);
+	p.secret[0] = "I do not believe you";	/* from here: its CHECK fails */
+	pair_deliver(&p, 0);
+	ck_assert_int_eq(pair_state(&p, 1), IKE_STATE_ESTABLISHED);
+	pair_pump(&p);
+	ck_assert_int_eq(p.down[0], IKE_AUTHENTICATION_FAILED);
+	ck_assert_int_eq(p.down[1], IKE_CLOSED);
+	ck_assert_uint_eq(p.events[0][IKE_IN_ADD], 0);
+	ck_assert_uint_eq(p.events[1][IKE_IN_REMOVE], 1);
+	pair_close(&p);
+}
+END_TEST
+
+START_TEST(child_refused_leaves_the_ike_sa)		/* T41 */
+{
+	static const char *const other[1] = { "aes256-sha256" };
+	static const char *const mine[1] = { "chacha20poly1305" };
+
+	pair_setups(setup, child);
+	setup[0].esp = (struct ike_texts){ mine, 1 };
+	setup[1].esp = (struct ike_texts){ other, 1 };
+	pair_open(&p, setup);
+	pair_up(&p);
+	pair_pump(&p);
+	for (unsigned i = 0; i < 2; i++) {
+		ck_assert_int_eq(pair_state(&p, i), IKE_STATE_ESTABLISHED);
+		ck_assert_int_eq(p.refused[i], IKE_NO_PROPOSAL_CHOSEN);
+		ck_assert_uint_eq(pair_sa(&p, i)->n_children, 0);
+	}
+	ck_assert_ptr_nonnull(strstr(p.refusal[1], "aes256-sha256"));
+	ck_assert_ptr_nonnull(strstr(p.refusal[1], "chacha20poly1305"));
+	pair_close(&p);
+}
+END_TEST
+
+START_TEST(selectors_are_narrowed)			/* T47 */
+{
+	static const char *const part[1] = { "10.1.7.0/24" };
+	struct ike_child_info info;
+	char text[ESP_RANGE_TEXT];
+
+	pair_setups(setup, child);
+	child[1].remote = (struct ike_texts){ part, 1 };
+	pair_open(&p, setup);
+	pair_up(&p);
+	pair_pump(&p);
+	for (unsigned i = 0; i < 2; i++) {
+		ck_assert(ike_child_at(p.e[i], pair_sa(&p, i)->id, 0, &info));
+		ck_assert_uint_eq(info.child.n_selectors, 1);
+		esp_range_print(i == 0 ? &info.child.selectors[0].local :
+		    &info.child.selectors[0].remote, text, sizeof(text));
+		ck_assert_str_eq(text, "10.1.7.0/24");
+	}
+	pair_close(&p);
+}
+END_TEST
+
+START_TEST(unknown_identity_is_explained)
+{
+	pair_setups(setup, child);
+	setup[1].remote_id = "somebody.example";
+	pair_open(&p, setup);
+	pair_up(&p);
+	pair_pump(&p);
+	ck_assert_int_eq(p.down[0], IKE_AUTHENTICATION_FAILED);
+	ck_assert_str_eq(p.refusal[1],
+	    "no connection knows this peer|somebody.example|a.example|remote.id");
+	pair_close(&p);
+}
+END_TEST
+
+START_TEST(initial_contact_removes_older_sas)		/* T43 */
+{
+	struct ike_options options;
+	struct ike_fault faults[4];
+	struct ike_connection *c;
+	ike_id old;
+	unsigned n;
+
+	pair_setups(setup, child);
+	pair_open(&p, setup);
+	pair_up(&p);
+	pair_pump(&p);
+	old = pair_sa(&p, 1)->id;
+	options = p.e[0]->options;		/* the peer restarts and has forgotten all */
+	ike_free(p.e[0]);
+	memset(p.events[0], 0, sizeof(p.events[0]));
+	p.e[0] = ike_new(&options);
+	c = ike_connection_new(&setup[0], faults, 4, &n);
+	p.connection[0] = ike_put(p.e[0], p.now, 0, c);
+	ike_connection_free(c);
+	pair_pass(&p, IKE_SECOND);
+	pair_up(&p);
+	pair_pump(&p);
+	ck_assert(pair_sa(&p, 1)->id != old);
+	ck_assert_ptr_null(ike_table_sa(p.e[1], old));
+	ck_assert_int_eq(p.down[1], IKE_CLOSED);
+	ck_assert_uint_eq(pair_sa(&p, 1)->n_children, 1);
+	pair_close(&p);
+}
+END_TEST
+
+int
+main(void)
+{
+	const TTest *const tests[] = {
+		setup_installs_one_child_on_both, forged_auth_changes_nothing,
+		auth_must_come_before_anything_else, wrong_secret_leaves_nothing,
+		auth_failed_response_is_repeated, initiator_that_refuses_tells,
+		child_refused_leaves_the_ike_sa, selectors_are_narrowed,
+		unknown_identity_is_explained, initial_contact_removes_older_sas,
+	};
+	TCase *c = tcase_create("auth");
+
+	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
+		tcase_add_test(c, tests[i]);
+	return run_tests("auth", c);
+}

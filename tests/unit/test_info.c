@@ -1,0 +1,255 @@
+/* INFORMATIONAL and CREATE_CHILD_SA on an established SA (ids: RFC 7296 cases). */
+#include <string.h>
+
+#include "tests/unit/pair.h"
+#include "tests/unit/run.h"
+
+static struct pair p;
+
+START_TEST(liveness_is_answered)
+{
+	struct ike_chain empty;
+	struct pair_datagram d;
+
+	pair_establish(&p);
+	empty = pair_chain();
+	d = pair_seal(&p, 1, INFORMATIONAL, 0, 0, &empty);
+	pair_send(&p, &d);
+	ck_assert_uint_eq(p.n, 1);
+	ck_assert_uint_eq(p.queue[0].data[19], IKE_FLAG_RESPONSE | IKE_FLAG_INITIATOR);
+	p.n = 0;
+	pair_close(&p);
+}
+END_TEST
+
+START_TEST(delete_of_the_sa_ends_both)
+{
+	pair_establish(&p);
+	ike_down(p.e[1], p.now, p.connection[1]);
+	pair_drain(&p, 1);
+	pair_pump(&p);
+	ck_assert_int_eq(p.down[1], IKE_CANCELLED);
+	ck_assert_int_eq(p.down[0], IKE_CLOSED);
+	for (unsigned i = 0; i < 2; i++) {
+		ck_assert_uint_eq(p.events[i][IKE_OUT_REMOVE], 1);
+		ck_assert_uint_eq(p.events[i][IKE_IN_REMOVE], 1);
+	}
+	pair_close(&p);
+}
+END_TEST
+
+START_TEST(delete_of_the_sa_crosses)			/* T73 */
+{
+	pair_establish(&p);
+	for (unsigned i = 0; i < 2; i++) {
+		ike_down(p.e[i], p.now, p.connection[i]);
+		pair_drain(&p, i);
+	}
+	pair_pump(&p);
+	for (unsigned i = 0; i < 2; i++)
+		ck_assert_int_eq(p.down[i], IKE_CANCELLED);
+	pair_close(&p);
+}
+END_TEST
+
+START_TEST(delete_of_a_child_keeps_the_sa)
+{
+	struct ike_child_info info;
+
+	pair_establish(&p);
+	ck_assert(ike_child_at(p.e[0], pair_sa(&p, 0)->id, 0, &info));
+	ck_assert_int_eq(ike_down(p.e[0], p.now, info.id), IKE_OK);
+	pair_drain(&p, 0);
+	pair_pump(&p);
+	for (unsigned i = 0; i < 2; i++) {
+		ck_assert_int_eq(pair_state(&p, i), IKE_STATE_ESTABLISHED);
+		ck_assert_uint_eq(pair_sa(&p, i)->n_children, 0);
+		ck_assert_uint_eq(p.events[i][IKE_IN_REMOVE], 1);
+	}
+	pair_close(&p);
+}
+END_TEST
+
+START_TEST(delete_of_a_child_crosses)			/* T69 */
+{
+	struct ike_child_info info;
+
+	pair_establish(&p);
+	for (unsigned i = 0; i < 2; i++) {
+		ck_assert(ike_child_at(p.e[i], pair_sa(&p, i)->id, 0, &info));
+		ike_down(p.e[i], p.now, info.id);
+		pair_drain(&p, i);
+	}
+	pair_pump(&p);
+	for (unsigned i = 0; i < 2; i++) {
+		ck_assert_uint_eq(pair_sa(&p, i)->n_children, 0);
+		ck_assert_uint_eq(p.events[i][IKE_IN_REMOVE], 1);
+		ck_assert_uint_eq(p.events[i][IKE_OUT_REMOVE], 1);
+	}
+	pair_close(&p);
+}
+END_TEST
+
+/* How many Delete payloads the answer to a DELETE of these SPIs holds. */
+static size_t
+answer_len(const uint32_t *spis, uint16_t n, uint32_t id)
+{
+	struct ike_chain c = pair_chain();
+	struct pair_datagram d;
+	size_t len;
+
+	ike_chain_open(&c, IKE_PAYLOAD_DELETE);
+	ike_build_delete(&c.w, IKE_PROTOCOL_ESP, spis, n);
+	ike_chain_close(&c);
+	d = pair_seal(&p, 0, INFORMATIONAL, 0, id, &c);
+	pair_send(&p, &d);
+	ck_assert_uint_eq(p.n, 1);
+	len = p.queue[0].len;
+	p.n = 0;
+	return len;
+}
+
+START_TEST(delete_of_unknown_spis)			/* T75 */
+{
+	struct ike_child_info info;
+	uint32_t spis[3];
+	size_t empty;
+
+	pair_establish(&p);
+	ck_assert(ike_child_at(p.e[0], pair_sa(&p, 0)->id, 0, &info));
+	spis[0] = info.child.spi_in + 1;
+	empty = answer_len(spis, 1, 2);
+	ck_assert_uint_eq(pair_sa(&p, 1)->n_children, 1);
+	spis[1] = spis[2] = info.child.spi_in;		/* one of them, named twice */
+	ck_assert_uint_eq(answer_len(spis, 3, 3), empty + 4 + 8);
+	ck_assert_uint_eq(pair_sa(&p, 1)->n_children, 0);
+	pair_close(&p);
+}
+END_TEST
+
+START_TEST(delete_response_without_spi_is_enough)	/* T76 */
+{
+	struct ike_child_info info;
+	struct ike_chain empty;
+	struct pair_datagram d;
+
+	pair_establish(&p);
+	ck_assert(ike_child_at(p.e[0], pair_sa(&p, 0)->id, 0, &info));
+	ike_down(p.e[0], p.now, info.id);
+	pair_drain(&p, 0);
+	p.n = 0;
+	empty = pair_chain();
+	d = pair_seal(&p, 1, INFORMATIONAL, IKE_FLAG_RESPONSE, 2, &empty);
+	pair_send(&p, &d);
+	ck_assert_uint_eq(pair_sa(&p, 0)->n_children, 0);
+	ck_assert_uint_eq(p.events[0][IKE_IN_REMOVE], 1);
+	pair_close(&p);
+}
+END_TEST
+
+START_TEST(delete_of_the_sa_ends_the_message)		/* T77 */
+{
+	struct ike_child_info info;
+	struct ike_chain c = pair_chain();
+	struct pair_datagram d;
+
+	pair_establish(&p);
+	ck_assert(ike_child_at(p.e[0], pair_sa(&p, 0)->id, 0, &info));
+	c = pair_chain();
+	ike_chain_open(&c, IKE_PAYLOAD_DELETE);
+	ike_build_delete(&c.w, IKE_PROTOCOL_IKE, NULL, 0);
+	ike_chain_close(&c);
+	ike_chain_open(&c, IKE_PAYLOAD_DELETE);
+	ike_build_delete(&c.w, IKE_PROTOCOL_ESP, &info.child.spi_in, 1);
+	ike_chain_close(&c);
+	d = pair_seal(&p, 0, INFORMATIONAL, 0, 2, &c);
+	pair_send(&p, &d);
+	ck_assert_uint_eq(p.n, 1);
+	ck_assert_int_eq(p.down[1], IKE_CLOSED);
+	p.n = 0;
+	pair_close(&p);
+}
+END_TEST
+
+START_TEST(malformed_request_is_fatal)			/* T91 */
+{
+	struct ike_chain c;
+	struct pair_datagram d;
+
+	pair_establish(&p);
+	c = pair_chain();
+	ike_chain_open(&c, IKE_PAYLOAD_DELETE);
+	ike_write8(&c.w, IKE_PROTOCOL_ESP);
+	ike_write8(&c.w, 4);
+	ike_write16(&c.w, 65535);			/* with no SPI behind it */
+	ike_chain_close(&c);
+	d = pair_seal(&p, 0, INFORMATIONAL, 0, 2, &c);
+	pair_send(&p, &d);
+	ck_assert_uint_eq(p.n, 1);
+	ck_assert_int_eq(p.down[1], IKE_INVALID_SYNTAX);
+	ck_assert_uint_eq(p.events[1][IKE_IN_REMOVE], 1);
+	pair_pass(&p, IKE_SECOND);
+	p.n = 0;
+	pair_send(&p, &d);					/* the response was cached */
+	ck_assert_uint_eq(p.n, 1);
+	p.n = 0;
+	pair_close(&p);
+}
+END_TEST
+
+START_TEST(create_child_is_refused_for_now)
+{
+	struct ike_chain c;
+	struct pair_datagram d;
+
+	pair_establish(&p);
+	c = pair_chain();
+	ike_chain_open(&c, IKE_PAYLOAD_SA);
+	ike_build_sa(&c.w, &pair_sa(&p, 0)->connection->esp, bytes_of("\1\2\3\4", 4), true);
+	ike_chain_close(&c);
+	ike_chain_open(&c, IKE_PAYLOAD_NONCE);
+	ike_write_zero(&c.w, 32);
+	ike_chain_close(&c);
+	d = pair_seal(&p, 0, CREATE_CHILD_SA, 0, 2, &c);
+	pair_send(&p, &d);
+	ck_assert_uint_eq(p.n, 1);
+	ck_assert_int_eq(pair_state(&p, 1), IKE_STATE_ESTABLISHED);
+	p.n = 0;
+	pair_close(&p);
+}
+END_TEST
+
+START_TEST(not_installed_child_is_deleted)
+{
+	struct ike_child_info info;
+	struct ike_notice notice = { .type = IKE_NOT_INSTALLED };
+
+	pair_establish(&p);
+	ck_assert(ike_child_at(p.e[0], pair_sa(&p, 0)->id, 0, &info));
+	notice.id = info.id;
+	ck_assert_int_eq(ike_tell(p.e[0], p.now, &notice), IKE_OK);
+	pair_drain(&p, 0);
+	pair_pump(&p);
+	for (unsigned i = 0; i < 2; i++)
+		ck_assert_uint_eq(pair_sa(&p, i)->n_children, 0);
+	pair_close(&p);
+}
+END_TEST
+
+int
+main(void)
+{
+	const TTest *const tests[] = {
+		liveness_is_answered, delete_of_the_sa_ends_both,
+		delete_of_the_sa_crosses, delete_of_a_child_keeps_the_sa,
+		delete_of_a_child_crosses, delete_of_unknown_spis,
+		delete_response_without_spi_is_enough, delete_of_the_sa_ends_the_message,
+		malformed_request_is_fatal, create_child_is_refused_for_now,
+		not_installed_child_is_deleted,
+	};
+	TCase *c = tcase_create("info");
+
+	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
+		tcase_add_test(c, tests[i]);
+	return run_tests("info", c);
+}
