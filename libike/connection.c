@@ -579,6 +579,8 @@ take_all(struct build *b)
 
 	c->start = s->start;
 	c->encap = s->encap;
+	c->unique = s->unique;
+	c->on_dead = s->on_dead;
 	c->name = take_name(b, at("name"), s->name);
 	take_local(b);
 	take_identity(b, at("local.id"), s->local_id, &c->local_id);

@@ -12,6 +12,15 @@
 
 enum ike_start { IKE_START_PASSIVE, IKE_START_ON_DEMAND, IKE_START_ALWAYS };
 enum ike_encap { IKE_ENCAP_AUTO, IKE_ENCAP_FORCE, IKE_ENCAP_NEVER };
+/* A peer that has an SA brings another one: the new one stays, the old one stays and the
+ * new one is refused, or both stay. */
+enum ike_unique { IKE_UNIQUE_REPLACE, IKE_UNIQUE_KEEP, IKE_UNIQUE_NEVER };
+/* An established SA died of silence or of a malformed message: begin again; let it be; or wait
+ * for a packet.  BY_START: restart, drop or on-demand, as `start` is always, passive or
+ * on-demand. */
+enum ike_on_dead {
+	IKE_ON_DEAD_BY_START, IKE_ON_DEAD_RESTART, IKE_ON_DEAD_DROP, IKE_ON_DEAD_ON_DEMAND
+};
 
 struct ike_texts { const char *const *v; unsigned n; };	/* borrowed */
 
@@ -42,6 +51,8 @@ struct ike_setup {		/* texts are borrowed until ike_connection_new returns */
 	struct ike_texts ike, esp;		/* proposals; "default" */
 	enum ike_start start;			/* passive */
 	enum ike_encap encap;			/* force */
+	enum ike_unique unique;			/* replace */
+	enum ike_on_dead on_dead;		/* by start */
 	const struct ike_child_setup *children;	/* required: at least one */
 	unsigned n_children;
 	struct ike_retransmission established, setting_up;	/* as in the defaults */
@@ -86,6 +97,8 @@ struct ike_connection {			/* read-only outside connection.c */
 	struct ike_proposals ike, esp;
 	enum ike_start start;
 	enum ike_encap encap;
+	enum ike_unique unique;
+	enum ike_on_dead on_dead;
 	struct ike_connection_child *children;
 	unsigned n_children;
 	struct ike_retransmission established, setting_up;
