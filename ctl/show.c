@@ -1,17 +1,23 @@
-#include <inttypes.h>
 #include <string.h>
 
 #include "ctl/show.h"
 
+/* What is missing, or is no text, is an empty one. */
 static const char *
-text(const json_t *object, const char *key)
+text_of(const json_t *value)
 {
-	const char *s = json_string_value(json_object_get(object, key));
+	const char *s = json_string_value(value);
 
 	return s != NULL ? s : "";
 }
 
-static json_int_t
+static const char *
+text(const json_t *object, const char *key)
+{
+	return text_of(json_object_get(object, key));
+}
+
+static long long
 number(const json_t *object, const char *key)
 {
 	return json_integer_value(json_object_get(object, key));
@@ -19,31 +25,29 @@ number(const json_t *object, const char *key)
 
 /* "47 s", "3 min", "5 h 12 min", "9 d 4 h" */
 static const char *
-age(json_int_t seconds, char *buf, size_t len)
+age(long long seconds, char *buf, size_t len)
 {
 	if (seconds < 60)
-		snprintf(buf, len, "%" JSON_INTEGER_FORMAT " s", seconds);
+		snprintf(buf, len, "%lld s", seconds);
 	else if (seconds < 3600)
-		snprintf(buf, len, "%" JSON_INTEGER_FORMAT " min", seconds / 60);
+		snprintf(buf, len, "%lld min", seconds / 60);
 	else if (seconds < 86400)
-		snprintf(buf, len, "%" JSON_INTEGER_FORMAT " h %" JSON_INTEGER_FORMAT " min",
-		    seconds / 3600, seconds / 60 % 60);
+		snprintf(buf, len, "%lld h %lld min", seconds / 3600, seconds / 60 % 60);
 	else
-		snprintf(buf, len, "%" JSON_INTEGER_FORMAT " d %" JSON_INTEGER_FORMAT " h",
-		    seconds / 86400, seconds / 3600 % 24);
+		snprintf(buf, len, "%lld d %lld h", seconds / 86400, seconds / 3600 % 24);
 	return buf;
 }
 
 /* "812 B", "1.4 KiB", "3.0 GiB" */
 static const char *
-octets(json_int_t n, char *buf, size_t len)
+octets(long long n, char *buf, size_t len)
 {
 	static const char *const units[] = { "KiB", "MiB", "GiB", "TiB", "PiB" };
 	double value = (double)n / 1024;
 	size_t unit = 0;
 
 	if (n < 1024) {
-		snprintf(buf, len, "%" JSON_INTEGER_FORMAT " B", n);
+		snprintf(buf, len, "%lld B", n);
 		return buf;
 	}
 	while (value >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0])) {
@@ -60,34 +64,33 @@ show_ranges(FILE *out, const json_t *list)
 	const json_t *range;
 	size_t i;
 
-	json_array_foreach((json_t *)(uintptr_t)list, i, range)
-		fprintf(out, "%s%s", i > 0 ? " " : "", json_string_value(range));
+	json_array_foreach(list, i, range)
+		fprintf(out, "%s%s", i > 0 ? " " : "", text_of(range));
 }
 
 static void
 show_child(FILE *out, const json_t *c)
 {
 	char a[32], b[32], since[32];
-	json_int_t dropped = number(c, "dropped_replay") + number(c, "dropped_integrity") +
-	    number(c, "dropped_selectors");
+	long long replay = number(c, "dropped_replay");
+	long long integrity = number(c, "dropped_integrity");
+	long long selectors = number(c, "dropped_selectors");
 
-	fprintf(out, "    child %-12s %s, %s, %s old\n", text(c, "name"), text(c, "proposal"),
-	    json_is_true(json_object_get(c, "encapsulated")) ? "ESP in UDP" : "ESP",
+	fprintf(out, "    child %-12s %s, %s, %s old\n", text(c, "name"),
+	    text(c, "proposal"), json_is_true(json_object_get(c, "encapsulated")) ? "ESP in UDP" : "ESP",
 	    age(number(c, "age"), since, sizeof(since)));
 	fputs("      selectors  ", out);
 	show_ranges(out, json_object_get(c, "local"));
 	fputs(" === ", out);
 	show_ranges(out, json_object_get(c, "remote"));
-	fprintf(out, "\n      traffic    in %s, %" JSON_INTEGER_FORMAT " packets; out %s, %"
-	    JSON_INTEGER_FORMAT " packets\n", octets(number(c, "bytes_in"), a, sizeof(a)),
-	    number(c, "packets_in"), octets(number(c, "bytes_out"), b, sizeof(b)),
-	    number(c, "packets_out"));
-	if (dropped > 0)
-		fprintf(out, "      dropped    %" JSON_INTEGER_FORMAT " replayed, %"
-		    JSON_INTEGER_FORMAT " with a wrong ICV, %" JSON_INTEGER_FORMAT
-		    " outside the selectors\n", number(c, "dropped_replay"),
-		    number(c, "dropped_integrity"), number(c, "dropped_selectors"));
-	fprintf(out, "      SPIs       in %s, out %s\n", text(c, "spi_in"), text(c, "spi_out"));
+	fprintf(out, "\n      traffic    in %s, %lld packets; out %s, %lld packets\n",
+	    octets(number(c, "bytes_in"), a, sizeof(a)), number(c, "packets_in"),
+	    octets(number(c, "bytes_out"), b, sizeof(b)), number(c, "packets_out"));
+	if (replay + integrity + selectors > 0)
+		fprintf(out, "      dropped    %lld replayed, %lld with a wrong ICV, %lld "
+		    "outside the selectors\n", replay, integrity, selectors);
+	fprintf(out, "      SPIs       in %s, out %s\n", text(c, "spi_in"),
+	    text(c, "spi_out"));
 }
 
 static void
@@ -106,7 +109,7 @@ show_sa(FILE *out, const json_t *sa)
 	    text(sa, "local_id"), text(sa, "remote_address"), text(sa, "remote_id"),
 	    strcmp(text(sa, "nat"), "none") != 0 ? ", NAT: " : "",
 	    strcmp(text(sa, "nat"), "none") != 0 ? text(sa, "nat") : "");
-	json_array_foreach((json_t *)(uintptr_t)children, i, child)
+	json_array_foreach(children, i, child)
 		show_child(out, child);
 }
 
@@ -125,7 +128,7 @@ longest_name(const json_t *connections)
 	const json_t *c;
 	size_t i, longest = 10;
 
-	json_array_foreach((json_t *)(uintptr_t)connections, i, c)
+	json_array_foreach(connections, i, c)
 		if (strlen(text(c, "name")) > longest)
 			longest = strlen(text(c, "name"));
 	return (int)longest;
@@ -138,13 +141,14 @@ show_status(FILE *out, const json_t *parameters)
 	int width = longest_name(list);
 	size_t i, k;
 
-	fprintf(out, "%-*s  %-19s  %-9s  %s\n", width, "CONNECTION", "STATE", "START", "PEER");
-	json_array_foreach((json_t *)(uintptr_t)list, i, c) {
+	fprintf(out, "%-*s  %-19s  %-9s  %s\n", width, "CONNECTION", "STATE", "START",
+	    "PEER");
+	json_array_foreach(list, i, c) {
 		fprintf(out, "%-*s  %-19s  %-9s  %s [%s]\n", width, text(c, "name"),
 		    text(c, "state"), text(c, "start"), text(c, "remote_address"),
 		    text(c, "remote_id"));
 		sas = json_object_get(c, "sas");
-		json_array_foreach((json_t *)(uintptr_t)sas, k, sa)
+		json_array_foreach(sas, k, sa)
 			show_sa(out, sa);
 		if (json_is_string(json_object_get(c, "refusal"))) {
 			fputs("  last refusal:\n", out);
@@ -159,8 +163,8 @@ show_list(FILE *out, const json_t *parameters)
 	const json_t *list = json_object_get(parameters, "names"), *name;
 	size_t i;
 
-	json_array_foreach((json_t *)(uintptr_t)list, i, name)
-		fprintf(out, "%s\n", json_string_value(name));
+	json_array_foreach(list, i, name)
+		fprintf(out, "%s\n", text_of(name));
 }
 
 void
