@@ -100,6 +100,16 @@ not_authentic(struct ike *e, const struct ike_exchange *x, const char *what)
 	return IKE_AUTHENTICATION_FAILED;
 }
 
+/* The answer to CHECK: nothing else proves the peer, and without it nothing is established. */
+static enum ike_error
+take_check(struct ike *e, struct ike_exchange *x)
+{
+	if (x->asked != IKE_ASK_CHECK || x->answer_error != IKE_OK)
+		return not_authentic(e, x, "the peer's proof does not fit our secret");
+	x->proven = true;
+	return IKE_OK;
+}
+
 static void
 add_auth(struct ike_chain *chain, const struct ike_exchange *x)
 {
@@ -118,7 +128,7 @@ add_octets(struct ike_chain *chain, uint8_t type, struct bytes body)
 	ike_chain_close(chain);
 }
 
-/* The one place where an SA becomes established. */
+/* The one place where an SA becomes established, by an exchange that proved the peer. */
 static void
 establish(struct ike *e, struct ike_sa *sa)
 {
@@ -192,7 +202,8 @@ ike_auth_response(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 
 	if (idr == NULL || ike_find_payload(m, IKE_PAYLOAD_AUTH, 0) == NULL) {
 		ike_refused_by_peer(e, sa, error, x->configured);
-		return error;		/* the table lets only an error come without them */
+		/* The table lets only an error come without them. */
+		return error != IKE_OK ? error : IKE_INVALID_SYNTAX;
 	}
 	if ((error = ike_parse_id(idr->body, &id)) != IKE_OK)
 		return error;
@@ -213,8 +224,8 @@ ike_auth_finish(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	enum ike_error refused = ike_first_error(m), error;
 	struct ike_id_view id;
 
-	if (x->answer_error != IKE_OK)
-		return not_authentic(e, x, "the peer's proof does not fit our secret");
+	if ((error = take_check(e, x)) != IKE_OK)
+		return error;
 	if (refused != IKE_OK) {
 		ike_refused_by_peer(e, sa, refused, x->configured);
 	} else if ((refused = ike_child_take(e, x)) == IKE_OK) {
@@ -328,9 +339,10 @@ admit(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	    .secret = c->secret,
 	    .local_id_type = c->local_id.type, .local_id = c->local_id.data,
 	    .remote_id_type = c->remote_id.type, .remote_id = c->remote_id.data };
+	enum ike_error error = take_check(e, x);
 
-	if (x->answer_error != IKE_OK)
-		return not_authentic(e, x, "the peer's proof does not fit our secret");
+	if (error != IKE_OK)
+		return error;
 	return ike_ask(e, x, IKE_ASK_ADMIT, &r);
 }
 
@@ -391,7 +403,7 @@ respond(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	struct ike_notify n;
 	enum ike_error refused, error;
 
-	if (x->answer_error != IKE_OK)
+	if (x->answer_error != IKE_OK || !x->proven)
 		return not_authentic(e, x, "our own identity could not be proven");
 	error = ike_parse_id(ike_find_payload(x->message, IKE_PAYLOAD_IDI, 0)->body, &view);
 	if (error != IKE_OK)

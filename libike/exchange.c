@@ -72,14 +72,22 @@ ike_first_error(const struct ike_message *m)
 	return IKE_OK;
 }
 
-/* Too few or too many of a payload.  A response that reports an error, or that asks for a
- * cookie (2.6), does not hold what a success holds. */
+/* Does a response say something else than a success, whose payloads it then need not hold: an
+ * error, or in IKE_SA_INIT the wish for a cookie (2.6)? */
+static bool
+is_refusal(const struct rule *rule, const struct ike_message *m)
+{
+	struct ike_notify cookie;
+
+	return rule->response && (ike_first_error(m) != IKE_OK ||
+	    (rule->type == IKE_SA_INIT && ike_find_notify(m, IKE_N_COOKIE, &cookie)));
+}
+
+/* Too few or too many of a payload. */
 static enum ike_error
 check_counts(const struct rule *rule, const struct ike_message *m)
 {
-	struct ike_notify cookie;
-	bool lenient = rule->response && (ike_first_error(m) != IKE_OK ||
-	    ike_find_notify(m, IKE_N_COOKIE, &cookie));
+	bool lenient = is_refusal(rule, m);
 	const struct count *c;
 	unsigned n;
 
@@ -197,13 +205,15 @@ ike_exchange_send(struct ike *e, struct ike_exchange *x, const struct ike_chain 
 	return IKE_WAIT;
 }
 
-/* Did the peer come to believe that the SA is up, which we refuse? */
+/* Did the peer come to believe that the SA is up, which we refuse?  Every answer to our
+ * IKE_AUTH but a bare refusal means so. */
 static bool
 peer_is_up(const struct ike_exchange *x)
 {
-	return x->ours && x->sa->state == IKE_STATE_AUTH_SENT && !x->awaits_response &&
-	    x->type == IKE_AUTH && x->message != NULL &&
-	    ike_find_payload(x->message, IKE_PAYLOAD_AUTH, 0) != NULL;
+	return x->sa->state == IKE_STATE_AUTH_SENT && x->message != NULL &&
+	    x->message->header.exchange == IKE_AUTH &&
+	    (ike_find_payload(x->message, IKE_PAYLOAD_AUTH, 0) != NULL ||
+	    ike_first_error(x->message) == IKE_OK);
 }
 
 /* Answers with the notify alone. */
@@ -286,6 +296,7 @@ enum ike_error
 ike_ask(struct ike *e, struct ike_exchange *x, enum ike_event_type type,
     const struct ike_auth_request *auth)
 {
+	x->asked = type;
 	x->question.id = ike_new_id(e);
 	if (!ike_table_add_question(e, x)) {
 		x->question.id = 0;

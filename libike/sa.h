@@ -92,12 +92,14 @@ struct ike_exchange {
 		UT_hash_handle hh;
 		struct ike_timer timer;
 	} question;
-	enum ike_error answer_error;		/* the last answer, copied */
+	enum ike_event_type asked;		/* the last question, */
+	enum ike_error answer_error;		/* and its answer, copied */
 	struct ike_buffer answer_value;
 	struct ike_path answer_path;
 	char *answer_reason;			/* or NULL */
 
 	/* What steps hand on to later steps. */
+	bool proven;				/* CHECK said that the peer is who it should be */
 	struct ike_connection *connection;	/* held: chosen at IDi */
 	struct ike_child_sa *child;		/* being made; owned until committed */
 	const struct ike_connection_child *configured;	/* the child that is wanted */

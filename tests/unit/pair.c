@@ -292,6 +292,16 @@ pair_seal(struct pair *p, unsigned from, uint8_t exchange, uint8_t flags, uint32
 	return d;
 }
 
+void
+pair_unseal(struct pair *p, struct pair_datagram *d, struct ike_message *m)
+{
+	struct ike_sa *sa = pair_sa(p, d->to);
+
+	ck_assert_int_eq(ike_parse_message(bytes_of(d->data, d->len), m), IKE_OK);
+	ck_assert_int_eq(ike_open_message(&sa->suite, &sa->keys, !sa->initiator, d->data, m),
+	    IKE_OK);
+}
+
 uint64_t
 pair_digest(const struct ike_sa *sa)
 {

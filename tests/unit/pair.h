@@ -46,6 +46,8 @@ struct ike_chain pair_chain(void);		/* an empty one; the buffer is shared */
 /* A protected message of `from` with this chain, as its peer would get it. */
 struct pair_datagram pair_seal(struct pair *, unsigned from, uint8_t exchange, uint8_t flags,
     uint32_t id, const struct ike_chain *);
+/* The payloads of such a message; views into d's data, which is decrypted. */
+void pair_unseal(struct pair *, struct pair_datagram *d, struct ike_message *);
 /* What an SA holds, so that "unchanged" can be checked. */
 uint64_t pair_digest(const struct ike_sa *);
 

@@ -130,6 +130,58 @@ START_TEST(initiator_that_refuses_tells)		/* T40 */
 }
 END_TEST
 
+/* The responder's answer with this type left out and this notify added (0: none), to the
+ * initiator whose IKE_AUTH it answers. */
+static void
+answer_without(uint8_t type, uint16_t notify)
+{
+	struct ike_chain c = pair_chain();
+	struct pair_datagram d;
+	struct ike_message m;
+
+	pair_start(&p);
+	pair_up(&p);
+	for (unsigned i = 0; i < 3; i++)
+		pair_deliver(&p, 0);
+	ck_assert_uint_eq(p.n, 1);
+	d = p.queue[0];
+	p.n = 0;
+	pair_unseal(&p, &d, &m);
+	for (unsigned i = 0; i < m.n; i++) {
+		if (m.v[i].type == type)
+			continue;
+		ike_chain_open(&c, m.v[i].type);
+		ike_write_bytes(&c.w, m.v[i].body);
+		ike_chain_close(&c);
+	}
+	if (notify != 0)
+		ike_add_notify(&c, notify, bytes_of("12345678", 8));
+	d = pair_seal(&p, 1, IKE_AUTH, IKE_FLAG_RESPONSE, 1, &c);
+	pair_send(&p, &d);
+}
+
+/* Whoever has the keys of IKE_SA_INIT may be anybody: only AUTH shows who, and nothing in the
+ * message may stand for it. */
+START_TEST(answer_without_a_payload_establishes_nothing)	/* 2.15 */
+{
+	static const uint8_t types[] = { IKE_PAYLOAD_AUTH, IKE_PAYLOAD_IDR };
+	static const uint16_t notifies[] = { 0, IKE_N_COOKIE, IKE_TS_UNACCEPTABLE,
+	    IKE_N_INITIAL_CONTACT };
+
+	for (size_t t = 0; t < sizeof(types); t++)
+		for (size_t n = 0; n < sizeof(notifies) / sizeof(notifies[0]); n++) {
+			answer_without(types[t], notifies[n]);
+			ck_assert_msg(p.events[0][IKE_UP] == 0 &&
+			    p.events[0][IKE_IN_ADD] == 0, "type %u, notify %u", types[t],
+			    notifies[n]);
+			pair_pump(&p);
+			ck_assert_uint_eq(p.events[0][IKE_DOWN], 1);
+			ck_assert_ptr_null(pair_sa(&p, 0));
+			pair_close(&p);
+		}
+}
+END_TEST
+
 START_TEST(child_refused_leaves_the_ike_sa)		/* T41 */
 {
 	static const char *const other[1] = { "aes256-sha256" };
@@ -225,7 +277,8 @@ main(void)
 	const TTest *const tests[] = {
 		setup_installs_one_child_on_both, forged_auth_changes_nothing,
 		auth_must_come_before_anything_else, wrong_secret_leaves_nothing,
-		auth_failed_response_is_repeated, initiator_that_refuses_tells,
+		auth_failed_response_is_repeated, answer_without_a_payload_establishes_nothing,
+		initiator_that_refuses_tells,
 		child_refused_leaves_the_ike_sa, selectors_are_narrowed,
 		unknown_identity_is_explained, initial_contact_removes_older_sas,
 	};
