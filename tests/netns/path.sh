@@ -56,6 +56,7 @@ print $s $b while sysread STDIN, $b, 65536;
 X
 stream() { # FROM-NODE FROM TO-NODE TO: 4 MiB over TCP arrive as they were sent
 	local taker
+	rm -f "$tmp/listening"
 	on "$3" perl "$tmp/take.pl" "$4" >"$tmp/got" 2>"$tmp/listening" &
 	taker=$!
 	wait_for 5 test -s "$tmp/listening"
