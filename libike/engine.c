@@ -107,12 +107,13 @@ ike_put(struct ike *e, ike_time now, ike_id replace, struct ike_connection *c)
 	return p->id;
 }
 
-/* A half-open SA goes silently, but one whose peer may already hold it for up is deleted when
- * that is known; an established one says DELETE. */
+/* A half-open SA goes silently, but one whose peer may hold it for up, as our IKE_AUTH is on
+ * its way, is deleted when that is known; an established one says DELETE. */
 static void
 take_down(struct ike *e, struct ike_sa *sa)
 {
-	if (sa->state == IKE_STATE_INIT_SENT || sa->state == IKE_STATE_INIT_DONE)
+	if (sa->state < IKE_STATE_AUTH_SENT ||
+	    (sa->state == IKE_STATE_AUTH_SENT && sa->window.next_request == 1))
 		ike_sa_close(e, sa, IKE_CANCELLED, 0);
 	else
 		ike_info_delete_sa(e, sa);

@@ -205,11 +205,13 @@ ike_exchange_send(struct ike *e, struct ike_exchange *x, const struct ike_chain 
 	return IKE_WAIT;
 }
 
-/* Did the peer come to believe that the SA is up, which we refuse?  Every answer to our
- * IKE_AUTH but a bare refusal means so. */
+/* Does the peer hold the SA for up, which is to end?  Every answer to our IKE_AUTH but a
+ * bare refusal means so. */
 static bool
 peer_is_up(const struct ike_exchange *x)
 {
+	if (x->sa->state == IKE_STATE_ESTABLISHED)
+		return true;
 	return x->sa->state == IKE_STATE_AUTH_SENT && x->message != NULL &&
 	    x->message->header.exchange == IKE_AUTH &&
 	    (ike_find_payload(x->message, IKE_PAYLOAD_AUTH, 0) != NULL ||
@@ -241,7 +243,7 @@ fail(struct ike *e, struct ike_exchange *x, enum ike_error error)
 			sa->hint = error;
 			sa->close_after = true;
 		} else {
-			ike_sa_close(e, sa, error, 0);
+			ike_sa_close(e, sa, sa->hint != IKE_OK ? sa->hint : error, 0);
 		}
 		return;
 	}
@@ -451,38 +453,19 @@ ike_exchange_begin(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	ike_exchange_run(e, x);
 }
 
-/* The window is free: what was asked for meanwhile is done, in order. */
 void
 ike_next_wanted(struct ike *e, struct ike_sa *sa)
 {
 	struct ike_wanted *w;
 
-	if (sa->close_after && sa->state == IKE_STATE_AUTH_SENT && sa->ours == NULL) {
-		sa->close_after = false;
+	if (sa->close_after && sa->ours == NULL) {
 		ike_info_delete_sa(e, sa);
 		return;
 	}
 	while (sa->ours == NULL && sa->state == IKE_STATE_ESTABLISHED &&
 	    (w = STAILQ_FIRST(&sa->wanted)) != NULL) {
 		STAILQ_REMOVE_HEAD(&sa->wanted, link);
-		if (w->wish == IKE_WISH_DELETE_SA)
-			ike_info_delete_sa(e, sa);
-		else
-			ike_info_delete_spi(e, sa, w->spi);
+		ike_info_delete_spi(e, sa, w->spi);
 		free(w);
 	}
-}
-
-/* Queues what the window has no room for; false: no memory. */
-bool
-ike_want(struct ike_sa *sa, enum ike_wish wish, uint32_t spi)
-{
-	struct ike_wanted *w;
-
-	if ((w = malloc(sizeof(*w))) == NULL)
-		return false;
-	w->wish = wish;
-	w->spi = spi;
-	STAILQ_INSERT_TAIL(&sa->wanted, w, link);
-	return true;
 }

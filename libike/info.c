@@ -95,6 +95,13 @@ settle_children(struct ike *e, struct ike_sa *sa, bool gone)
 		ike_peer_lost(e, sa->peer);
 }
 
+/* Why we delete an SA. */
+static enum ike_error
+reason(const struct ike_sa *sa)
+{
+	return sa->hint != IKE_OK ? sa->hint : IKE_CANCELLED;
+}
+
 static enum ike_error
 end_sa(struct ike *e, struct ike_sa *sa, struct ike_exchange *x, enum ike_error why)
 {
@@ -106,7 +113,7 @@ end_sa(struct ike *e, struct ike_sa *sa, struct ike_exchange *x, enum ike_error 
 	if (why != IKE_CLOSED)
 		ike_refused_by_peer(e, sa, why, NULL);
 	if (sa->state == IKE_STATE_CLOSING)
-		why = sa->hint != IKE_OK ? sa->hint : IKE_CANCELLED;	/* crossed (T73) */
+		why = reason(sa);	/* crossed (T73) */
 	ike_sa_close(e, sa, why, IKE_LINGER);
 	return IKE_OK;
 }
@@ -153,7 +160,7 @@ static enum ike_error
 sa_deleted(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 {
 	(void)x;
-	ike_sa_close(e, sa, sa->hint != IKE_OK ? sa->hint : IKE_CANCELLED, 0);
+	ike_sa_close(e, sa, reason(sa), 0);
 	return IKE_OK;
 }
 
@@ -166,14 +173,12 @@ ike_info_delete_sa(struct ike *e, struct ike_sa *sa)
 
 	if (sa->state == IKE_STATE_CLOSING || sa->state == IKE_STATE_CLOSED)
 		return;
-	if (sa->ours != NULL) {
-		if (!ike_want(sa, IKE_WISH_DELETE_SA, 0))
-			ike_sa_close(e, sa, IKE_CANCELLED, 0);
+	sa->close_after = sa->ours != NULL;
+	if (sa->close_after)
 		return;
-	}
 	x = ike_exchange_new(sa, true, INFORMATIONAL, delete_sa_steps);
 	if (x == NULL) {
-		ike_sa_close(e, sa, IKE_CANCELLED, 0);
+		ike_sa_close(e, sa, reason(sa), 0);
 		return;
 	}
 	ike_sa_state(e, sa, IKE_STATE_CLOSING);
@@ -220,15 +225,43 @@ spi_deleted(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 
 static ike_step *const delete_spi_steps[] = { send_delete_spi, spi_deleted, NULL };
 
+/* Is it asked for already?  Then once is enough, however often it is asked for. */
+static bool
+is_coming(struct ike_sa *sa, uint32_t spi_in)
+{
+	const struct ike_child_sa *c = find_inbound(sa, spi_in);
+	const struct ike_wanted *w;
+
+	if (c != NULL && c->deleting)
+		return true;
+	STAILQ_FOREACH(w, &sa->wanted, link)
+		if (w->spi == spi_in)
+			return true;
+	return false;
+}
+
+/* Queues a DELETE that the window has no room for; false: no memory. */
+static bool
+want(struct ike_sa *sa, uint32_t spi)
+{
+	struct ike_wanted *w;
+
+	if ((w = malloc(sizeof(*w))) == NULL)
+		return false;
+	w->spi = spi;
+	STAILQ_INSERT_TAIL(&sa->wanted, w, link);
+	return true;
+}
+
 void
 ike_info_delete_spi(struct ike *e, struct ike_sa *sa, uint32_t spi_in)
 {
 	struct ike_exchange *x;
 
-	if (sa->state != IKE_STATE_ESTABLISHED)
+	if (sa->state != IKE_STATE_ESTABLISHED || is_coming(sa, spi_in))
 		return;
 	if (sa->ours != NULL) {
-		if (!ike_want(sa, IKE_WISH_DELETE_SPI, spi_in))
+		if (!want(sa, spi_in))
 			ike_sa_close(e, sa, IKE_NO_MEMORY, 0);
 		return;
 	}

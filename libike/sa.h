@@ -131,10 +131,8 @@ struct ike_child_sa {
 };
 
 /* ---- an IKE SA ---- */
-enum ike_wish { IKE_WISH_DELETE_SA, IKE_WISH_DELETE_SPI };
-struct ike_wanted {			/* an exchange that waits for the window */
+struct ike_wanted {			/* a DELETE that waits for the window */
 	STAILQ_ENTRY(ike_wanted) link;
-	enum ike_wish wish;
 	uint32_t spi;			/* our inbound one */
 };
 
@@ -176,7 +174,7 @@ struct ike_sa {
 
 	struct ike_timer retransmit, expire;	/* expire: half-open, grace, linger: by state */
 	enum ike_error hint;			/* an unprotected refusal, remembered (T42) */
-	bool close_after;			/* the peer holds it for up: it must be told */
+	bool close_after;			/* a DELETE follows what is outstanding */
 	struct ike_output *down;		/* IKE_DOWN, made beforehand */
 };
 
@@ -308,9 +306,8 @@ enum ike_error ike_exchange_send(struct ike *, struct ike_exchange *, const stru
 struct ike_chain ike_chain_begin(struct ike *);		/* in the engine's `plain` */
 /* The first error notify of a message, or IKE_OK. */
 enum ike_error ike_first_error(const struct ike_message *);
-/* Queues what the window has no room for; false: no memory. */
-bool ike_want(struct ike_sa *, enum ike_wish, uint32_t spi);
-void ike_next_wanted(struct ike *, struct ike_sa *);	/* when the window is free */
+/* Does what the window had no room for, once it is free. */
+void ike_next_wanted(struct ike *, struct ike_sa *);
 
 /* ---- init.c ---- */
 void ike_init_request(struct ike *, const struct ike_path *, const struct ike_header *,

@@ -236,6 +236,47 @@ START_TEST(not_installed_child_is_deleted)
 }
 END_TEST
 
+START_TEST(delete_of_a_child_is_asked_for_once)
+{
+	struct ike_child_info info;
+
+	pair_establish(&p);
+	ck_assert(ike_child_at(p.e[0], pair_sa(&p, 0)->id, 0, &info));
+	for (unsigned i = 0; i < 100; i++)
+		ck_assert_int_eq(ike_down(p.e[0], p.now, info.id), IKE_OK);
+	ck_assert(STAILQ_EMPTY(&pair_sa(&p, 0)->wanted));
+	pair_drain(&p, 0);
+	pair_pump(&p);
+	ck_assert_uint_eq(pair_sa(&p, 1)->window.next_expected, 3);	/* one exchange more */
+	pair_close(&p);
+}
+END_TEST
+
+/* An answer that is the peer's and wrong: it holds the SA for up, so it is told. */
+START_TEST(malformed_response_is_fatal_on_both)		/* T22 */
+{
+	struct ike_child_info info;
+	struct ike_chain c = pair_chain();
+	struct pair_datagram d;
+
+	pair_establish(&p);
+	ck_assert(ike_child_at(p.e[0], pair_sa(&p, 0)->id, 0, &info));
+	ike_down(p.e[0], p.now, info.id);
+	pair_drain(&p, 0);
+	pair_deliver(&p, 0);
+	p.n = 0;
+	ike_chain_open(&c, 200);
+	ike_chain_close(&c);
+	c.w.p[1] = 0x80;				/* critical */
+	d = pair_seal(&p, 1, INFORMATIONAL, IKE_FLAG_RESPONSE, 2, &c);
+	pair_send(&p, &d);
+	pair_pump(&p);
+	ck_assert_int_eq(p.down[0], IKE_UNSUPPORTED_CRITICAL_PAYLOAD);
+	ck_assert_int_eq(p.down[1], IKE_CLOSED);
+	pair_close(&p);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -246,6 +287,7 @@ main(void)
 		delete_response_without_spi_is_enough, delete_of_the_sa_ends_the_message,
 		malformed_request_is_fatal, create_child_is_refused_for_now,
 		not_installed_child_is_deleted,
+		delete_of_a_child_is_asked_for_once, malformed_response_is_fatal_on_both,
 	};
 	TCase *c = tcase_create("info");
 
