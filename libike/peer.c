@@ -76,6 +76,25 @@ ike_peer_join(struct ike_peer *p, struct ike_sa *sa)
 	LIST_INSERT_HEAD(&p->sas, sa, of_peer);
 }
 
+static bool
+is_leaving(const struct ike_sa *sa)
+{
+	return sa->state == IKE_STATE_CLOSING || sa->close_after;
+}
+
+/* May this SA bring what the connection is for?  Of the half-open ones that others began, only
+ * those that have come as far as IKE_AUTH: an IKE_SA_INIT may be from anybody in anybody's name,
+ * and must not keep us from calling. */
+static bool
+is_promising(const struct ike_sa *sa)
+{
+	if (is_leaving(sa))
+		return false;
+	if (sa->state == IKE_STATE_INIT_DONE)
+		return sa->theirs != NULL;
+	return sa->state != IKE_STATE_ESTABLISHED || sa->n_children > 0;
+}
+
 bool
 ike_peer_has_sa(const struct ike_peer *p, const struct ike_sa *except)
 {
@@ -84,7 +103,7 @@ ike_peer_has_sa(const struct ike_peer *p, const struct ike_sa *except)
 	if (p == NULL)			/* the connection was dropped meanwhile */
 		return true;
 	LIST_FOREACH(sa, &p->sas, of_peer)
-		if (sa != except && sa->state != IKE_STATE_CLOSING)
+		if (sa != except && !is_leaving(sa))
 			return true;
 	return false;
 }
@@ -101,8 +120,8 @@ ike_peer_busy(struct ike *e, struct ike_peer *p)
 		next = LIST_NEXT(sa, of_peer);
 		if (sa->state == IKE_STATE_ESTABLISHED && sa->n_children == 0)
 			ike_info_delete_sa(e, sa);
-		else if (sa->state != IKE_STATE_CLOSING)
-			busy = true;
+		else
+			busy = busy || is_promising(sa);
 	}
 	return busy;
 }
@@ -147,8 +166,9 @@ ike_peer_acquire(struct ike *e, struct ike_peer *p,
 	const struct ike_sa *sa;
 
 	LIST_FOREACH(sa, &p->sas, of_peer)	/* will its outcome answer this packet too? */
-		if (sa->state < IKE_STATE_ESTABLISHED && sa->ours != NULL &&
-		    sa->ours->configured == configured)
+		if (sa->state < IKE_STATE_ESTABLISHED && !is_leaving(sa) &&
+		    sa->ours != NULL && strcmp(sa->ours->configured->name,
+		    configured->name) == 0)
 			return IKE_OK;
 	if (e->now < p->quiet_until)
 		return IKE_TEMPORARY_FAILURE;
@@ -164,7 +184,7 @@ carries_nothing(const struct ike_peer *p)
 	const struct ike_sa *sa;
 
 	LIST_FOREACH(sa, &p->sas, of_peer)
-		if (sa->n_children > 0 || sa->state < IKE_STATE_ESTABLISHED)
+		if (is_promising(sa))
 			return false;
 	return true;
 }

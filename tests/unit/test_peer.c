@@ -106,12 +106,184 @@ START_TEST(acquire_is_not_heard_too_often)
 }
 END_TEST
 
+/* Anybody can send an IKE_SA_INIT in the peer's name: it must not keep us from calling. */
+START_TEST(stranger_does_not_keep_us_from_calling)
+{
+	struct pair_datagram init;
+
+	pair_setups(setup, child);
+	pair_open(&p, setup);
+	pair_up(&p);
+	init = p.queue[0];
+	p.n = 0;
+	pair_send(&p, &init);				/* its answer goes nowhere */
+	ck_assert_int_eq(pair_state(&p, 1), IKE_STATE_INIT_DONE);
+	p.n = 0;
+	ck_assert_int_eq(ike_up(p.e[1], p.now, p.connection[1]), IKE_OK);
+	pair_drain(&p, 1);
+	ck_assert_uint_eq(p.n, 1);
+	p.n = 0;
+	pair_close(&p);
+}
+END_TEST
+
+START_TEST(stranger_does_not_keep_us_from_calling_again)
+{
+	struct pair_datagram init;
+	unsigned calls = 0;
+
+	pair_setups(setup, child);
+	setup[1].start = IKE_START_ALWAYS;
+	setup[1].setting_up.tries = 1;
+	pair_open(&p, setup);
+	p.n = 0;
+	pair_up(&p);
+	init = p.queue[0];
+	for (unsigned i = 0; i < 120; i++) {
+		p.n = 0;
+		init.data[0] = (uint8_t)(i + 1);	/* another SPI */
+		if (i % 5 == 0)
+			pair_send(&p, &init);
+		p.n = 0;
+		pair_pass(&p, IKE_SECOND);
+		for (unsigned k = 0; k < p.n; k++)
+			calls += p.queue[k].to == 0;
+	}
+	ck_assert_uint_ge(calls, 4);
+	p.n = 0;
+	pair_close(&p);
+}
+END_TEST
+
+/* `down` while IKE_AUTH is under way, and then `up`: the old attempt goes, a new one begins. */
+START_TEST(up_after_down_begins_anew)
+{
+	ike_id first;
+
+	pair_start(&p);
+	pair_up(&p);
+	pair_deliver(&p, 0);
+	pair_deliver(&p, 0);
+	first = pair_sa(&p, 0)->id;
+	ck_assert_int_eq(pair_state(&p, 0), IKE_STATE_AUTH_SENT);
+	ck_assert_int_eq(ike_down(p.e[0], p.now, p.connection[0]), IKE_OK);
+	pair_drain(&p, 0);
+	pair_up(&p);
+	pair_pump(&p);
+	ck_assert(pair_sa(&p, 0)->id != first);
+	ck_assert_ptr_null(ike_table_sa(p.e[0], first));
+	for (unsigned i = 0; i < 2; i++)
+		ck_assert_int_eq(pair_state(&p, i), IKE_STATE_ESTABLISHED);
+	ck_assert_uint_eq(pair_sa(&p, 0)->n_children, 1);
+	pair_close(&p);
+}
+END_TEST
+
+START_TEST(down_before_auth_is_sent_sends_nothing)
+{
+	pair_start(&p);
+	pair_up(&p);
+	pair_deliver(&p, 0);
+	p.hold_answers[0] = true;
+	pair_deliver(&p, 0);
+	ck_assert_int_eq(pair_state(&p, 0), IKE_STATE_AUTH_SENT);
+	ike_down(p.e[0], p.now, p.connection[0]);
+	pair_drain(&p, 0);
+	ck_assert_uint_eq(p.n, 0);
+	ck_assert_int_eq(p.down[0], IKE_CANCELLED);
+	pair_close(&p);
+}
+END_TEST
+
+/* In every state of both ends: down at either is the end of it, and leaves nothing. */
+START_TEST(down_in_every_state)
+{
+	for (unsigned who = 0; who < 2; who++)
+		for (unsigned steps = 0; steps < 5; steps++) {
+			pair_start(&p);
+			pair_up(&p);
+			for (unsigned i = 0; i < steps && p.n > 0; i++)
+				pair_deliver(&p, 0);
+			ck_assert_int_eq(ike_down(p.e[who], p.now, p.connection[who]), IKE_OK);
+			pair_drain(&p, who);
+			pair_pump(&p);
+			ck_assert_uint_eq(p.events[who][IKE_DOWN],
+			    p.events[who][IKE_UP] > 0 ? p.events[who][IKE_UP] : steps > 0 ||
+			    who == 0);
+			pair_close(&p);
+		}
+}
+END_TEST
+
+/* The connection goes, or another takes its place, in every state. */
+START_TEST(drop_and_replace_in_every_state)
+{
+	struct ike_connection *c;
+	struct ike_fault faults[4];
+	unsigned n;
+
+	for (unsigned who = 0; who < 2; who++)
+		for (unsigned steps = 0; steps < 5; steps++) {
+			pair_setups(setup, child);
+			pair_open(&p, setup);
+			pair_up(&p);
+			for (unsigned i = 0; i < steps && p.n > 0; i++)
+				pair_deliver(&p, 0);
+			c = ike_connection_new(&setup[who], faults, 4, &n);
+			ck_assert(ike_put(p.e[who], p.now, p.connection[who], c) ==
+			    p.connection[who]);
+			ike_connection_free(c);
+			pair_pump(&p);
+			ck_assert_uint_eq(pair_sa(&p, 0)->n_children, 1);
+			pair_close(&p);		/* drops at both */
+
+			pair_open(&p, setup);
+			pair_up(&p);
+			for (unsigned i = 0; i < steps && p.n > 0; i++)
+				pair_deliver(&p, 0);
+			ck_assert_int_eq(ike_drop(p.e[who], p.now, p.connection[who]), IKE_OK);
+			ck_assert_int_eq(ike_drop(p.e[who], p.now, p.connection[who]),
+			    IKE_GONE);
+			pair_drain(&p, who);
+			pair_pump(&p);
+			pair_close(&p);
+		}
+}
+END_TEST
+
+START_TEST(acquire_knows_its_child_in_a_new_configuration)
+{
+	struct ike_notice notice = { .type = IKE_ACQUIRE, .child = "net" };
+	struct ike_connection *c;
+	struct ike_fault faults[4];
+	unsigned n;
+
+	pair_setups(setup, child);
+	pair_open(&p, setup);
+	pair_up(&p);
+	c = ike_connection_new(&setup[0], faults, 4, &n);
+	ike_put(p.e[0], p.now, p.connection[0], c);
+	ike_connection_free(c);
+	notice.id = p.connection[0];
+	ck_assert_int_eq(ike_tell(p.e[0], p.now, &notice), IKE_OK);	/* on the way */
+	pair_drain(&p, 0);
+	ck_assert_uint_eq(p.n, 1);
+	pair_pump(&p);
+	pair_close(&p);
+}
+END_TEST
+
 int
 main(void)
 {
 	const TTest *const tests[] = {
 		always_tries_again_with_back_off, always_wants_a_child_too,
 		acquire_is_answered_truly, acquire_is_not_heard_too_often,
+		stranger_does_not_keep_us_from_calling,
+		stranger_does_not_keep_us_from_calling_again, up_after_down_begins_anew,
+		down_before_auth_is_sent_sends_nothing, down_in_every_state,
+		drop_and_replace_in_every_state,
+		acquire_knows_its_child_in_a_new_configuration,
 	};
 	TCase *c = tcase_create("peer");
 
