@@ -14,11 +14,11 @@ extern const struct ike_kex *const ike_kexs[];
 bool ike_hmac(const char *digest, struct bytes key, const struct bytes *parts, unsigned n,
     uint8_t *out, size_t len);
 
-enum { IKE_MAX_PRIVATE_LEN = 64 };
+enum { IKE_MAX_PRIVATE_LEN = 66 };	/* ECP 521 */
 
 /* A Diffie-Hellman group.  Both sides' public values have `public_len` octets. */
 struct ike_group {
-	uint16_t bits;		/* of the field: which curve or prime */
+	uint16_t bits;		/* of the field, and of a curve's order: which one */
 	uint16_t private_len, public_len, secret_len;
 
 	/* A new private value, every octet of which came from the random source, and

@@ -17,7 +17,7 @@ enum {
 	/* A private value out of range is drawn again.  One in 2^32 is, so this many in
 	 * a row mean that the random source is broken. */
 	MAX_DRAWS = 8,
-	MAX_POINT_LEN = 1 + 2 * 48	/* 04 | x | y */
+	MAX_POINT_LEN = 1 + 2 * 66	/* 04 | x | y */
 };
 
 /* ---- hashes ---- */
@@ -101,7 +101,8 @@ static bool
 open_ecp(struct ecp *e, const struct ike_group *group)
 {
 	static const struct { uint16_t bits; int nid; } curves[] = {
-		{ 256, NID_X9_62_prime256v1 }, { 384, NID_secp384r1 }
+		{ 256, NID_X9_62_prime256v1 }, { 384, NID_secp384r1 },
+		{ 521, NID_secp521r1 }
 	};
 
 	*e = (struct ecp){ .ctx = BN_CTX_new(), .scalar = BN_new() };
@@ -126,15 +127,18 @@ write_point(const struct ecp *e, const struct ike_group *group,
 	    MAX_POINT_LEN, e->ctx) == (size_t)1 + group->public_len;
 }
 
-/* By rejection: equally likely all of 1..order-1, RFC 6090 and FIPS 186-4 B.4.2. */
+/* By rejection, of as many bits as the order has: equally likely all of 1..order-1,
+ * RFC 6090 and FIPS 186-4 B.4.2. */
 static bool
 draw_scalar(const struct ecp *e, const struct ike_group *group,
     const struct ike_random *random, uint8_t *private_value)
 {
 	const BIGNUM *order = EC_GROUP_get0_order(e->curve);
+	const unsigned unused = 8u * group->private_len - group->bits;
 
 	for (int i = 0; order != NULL && i < MAX_DRAWS; i++) {
 		random->fill(random->arg, private_value, group->private_len);
+		private_value[0] &= (uint8_t)(0xff >> unused);
 		if (BN_bin2bn(private_value, group->private_len, e->scalar) == NULL)
 			return false;
 		if (!BN_is_zero(e->scalar) && BN_cmp(e->scalar, order) < 0)
@@ -215,7 +219,8 @@ static bool
 open_modp(struct modp *m, const struct ike_group *group)
 {
 	static const struct { uint16_t bits; BIGNUM *(*get)(BIGNUM *); } primes[] = {
-		{ 2048, BN_get_rfc3526_prime_2048 }, { 3072, BN_get_rfc3526_prime_3072 }
+		{ 2048, BN_get_rfc3526_prime_2048 }, { 3072, BN_get_rfc3526_prime_3072 },
+		{ 4096, BN_get_rfc3526_prime_4096 }
 	};
 
 	*m = (struct modp){

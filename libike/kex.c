@@ -69,12 +69,18 @@ static const struct ike_group ecp256_group = {
 static const struct ike_group ecp384_group = {
 	384, 48, 96, 48, ike_ecp_generate, ike_ecp_agree
 };
+static const struct ike_group ecp521_group = {
+	521, 66, 132, 66, ike_ecp_generate, ike_ecp_agree
+};
 /* The private values of MODP are as long as RFC 3526 8 wants by its larger estimate. */
 static const struct ike_group modp2048_group = {
 	2048, 40, 256, 256, ike_modp_generate, ike_modp_agree
 };
 static const struct ike_group modp3072_group = {
 	3072, 53, 384, 384, ike_modp_generate, ike_modp_agree
+};
+static const struct ike_group modp4096_group = {
+	4096, 60, 512, 512, ike_modp_generate, ike_modp_agree
 };
 
 static void *
@@ -117,6 +123,19 @@ respond_ecp384(const struct ike_random *random, struct bytes peer, uint8_t *publ
 }
 
 static void *
+start_ecp521(const struct ike_random *random, uint8_t *public_value)
+{
+	return start(&ecp521_group, random, public_value);
+}
+
+static bool
+respond_ecp521(const struct ike_random *random, struct bytes peer, uint8_t *public_value,
+    uint8_t *secret)
+{
+	return respond(&ecp521_group, random, peer, public_value, secret);
+}
+
+static void *
 start_modp2048(const struct ike_random *random, uint8_t *public_value)
 {
 	return start(&modp2048_group, random, public_value);
@@ -142,6 +161,19 @@ respond_modp3072(const struct ike_random *random, struct bytes peer,
 	return respond(&modp3072_group, random, peer, public_value, secret);
 }
 
+static void *
+start_modp4096(const struct ike_random *random, uint8_t *public_value)
+{
+	return start(&modp4096_group, random, public_value);
+}
+
+static bool
+respond_modp4096(const struct ike_random *random, struct bytes peer,
+    uint8_t *public_value, uint8_t *secret)
+{
+	return respond(&modp4096_group, random, peer, public_value, secret);
+}
+
 static const struct ike_kex x25519 = {
 	IKE_KE_CURVE25519, "x25519", 32, 32, 32,
 	start_x25519, respond_x25519, finish, free_state
@@ -154,6 +186,10 @@ static const struct ike_kex ecp384 = {
 	IKE_KE_ECP_384, "ecp384", 96, 96, 48,
 	start_ecp384, respond_ecp384, finish, free_state
 };
+static const struct ike_kex ecp521 = {
+	IKE_KE_ECP_521, "ecp521", 132, 132, 66,
+	start_ecp521, respond_ecp521, finish, free_state
+};
 static const struct ike_kex modp2048 = {
 	IKE_KE_MODP_2048, "modp2048", 256, 256, 256,
 	start_modp2048, respond_modp2048, finish, free_state
@@ -163,6 +199,11 @@ static const struct ike_kex modp3072 = {
 	start_modp3072, respond_modp3072, finish, free_state
 };
 
+static const struct ike_kex modp4096 = {
+	IKE_KE_MODP_4096, "modp4096", 512, 512, 512,
+	start_modp4096, respond_modp4096, finish, free_state
+};
+
 const struct ike_kex *const ike_kexs[] = {
-	&x25519, &ecp256, &ecp384, &modp2048, &modp3072, NULL
+	&x25519, &ecp256, &ecp384, &ecp521, &modp2048, &modp3072, &modp4096, NULL
 };

@@ -33,8 +33,8 @@ fill(void *arg, uint8_t *p, size_t len)
 }
 
 static const uint16_t groups[] = {
-	IKE_KE_CURVE25519, IKE_KE_ECP_256, IKE_KE_ECP_384, IKE_KE_MODP_2048,
-	IKE_KE_MODP_3072
+	IKE_KE_CURVE25519, IKE_KE_ECP_256, IKE_KE_ECP_384, IKE_KE_ECP_521,
+	IKE_KE_MODP_2048, IKE_KE_MODP_3072, IKE_KE_MODP_4096
 };
 enum { GROUPS = sizeof groups / sizeof *groups };
 
@@ -151,8 +151,7 @@ check_group_file(const char *name)
 		const struct ike_kex *kex =
 		    ike_find_kex(NULL, (uint16_t)vectors_number(v, "group"));
 
-		if (kex == NULL)
-			continue;
+		ck_assert_ptr_nonnull(kex);
 		n++;
 		check_agreement(vectors_id(v), kex, vectors_hex(v, "i"),
 		    vectors_hex(v, "r"), vectors_hex(v, "ke_i"), vectors_hex(v, "ke_r"),
@@ -164,14 +163,14 @@ check_group_file(const char *name)
 
 START_TEST(ecp_rfc5903_rfc5114)
 {
-	ck_assert_uint_eq(check_group_file("ecp-groups.json"), 4);
+	ck_assert_uint_eq(check_group_file("ecp-groups.json"), 6);
 }
 END_TEST
 
 /* Among them a secret and a public value that begin with zeros. */
 START_TEST(modp_computed)
 {
-	ck_assert_uint_eq(check_group_file("modp-computed.json"), 8);
+	ck_assert_uint_eq(check_group_file("modp-computed.json"), 12);
 }
 END_TEST
 
@@ -272,7 +271,8 @@ sized(struct bytes number, size_t len, uint8_t *out)
 }
 
 static void
-check_wycheproof(uint16_t group, const char *name, unsigned expected_good)
+check_points(uint16_t group, const char *name, unsigned expected_good,
+    unsigned expected_bad)
 {
 	const struct ike_kex *kex = find(group);
 	struct vectors *v = vectors_open(name);
@@ -297,19 +297,25 @@ check_wycheproof(uint16_t group, const char *name, unsigned expected_good)
 		free_run(&r);
 	}
 	ck_assert_uint_eq(good, expected_good);
-	ck_assert_uint_gt(bad, 18);
+	ck_assert_uint_eq(bad, expected_bad);
 	vectors_close(v);
 }
 
 START_TEST(ecp256_wycheproof)
 {
-	check_wycheproof(IKE_KE_ECP_256, "wycheproof-ecdh-p256-ecpoint.json", 83);
+	check_points(IKE_KE_ECP_256, "wycheproof-ecdh-p256-ecpoint.json", 83, 25);
 }
 END_TEST
 
 START_TEST(ecp384_wycheproof)
 {
-	check_wycheproof(IKE_KE_ECP_384, "wycheproof-ecdh-p384-ecpoint.json", 193);
+	check_points(IKE_KE_ECP_384, "wycheproof-ecdh-p384-ecpoint.json", 193, 19);
+}
+END_TEST
+
+START_TEST(ecp521_nist)
+{
+	check_points(IKE_KE_ECP_521, "ecdh-p521-nist.json", 72, 16);
 }
 END_TEST
 
@@ -430,7 +436,7 @@ END_TEST
 START_TEST(ecp_bad_points)
 {
 	const struct ike_kex *kex = find(groups[_i]);
-	uint8_t good[96], bad[96];
+	uint8_t good[132], bad[132];
 	size_t len = kex->public_len;
 
 	ck_assert_uint_le(len, sizeof good);
@@ -466,7 +472,7 @@ START_TEST(modp_bounds)
 		{ 0, 1, false }, { 0, 2, false }
 	};
 	struct vectors *v = vectors_open("modp-primes.json");
-	uint8_t value[384];
+	uint8_t value[512];
 
 	while (vectors_next(v)) {
 		const struct ike_kex *kex = find((uint16_t)vectors_number(v, "group"));
@@ -500,15 +506,18 @@ START_TEST(ecp_scalar_out_of_range)
 	static const char *const orders[] = {
 		"ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551",
 		"ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf"
-		"581a0db248b0a77aecec196accc52973"
+		"581a0db248b0a77aecec196accc52973",
+		"01ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
+		"fffa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e9138"
+		"6409"
 	};
 	const struct ike_kex *kex = find(groups[_i]);
 	struct bytes order = octets(orders[_i - 1]);
-	uint8_t draws[4 * 48] = { 0 };
+	uint8_t draws[4 * 66] = { 0 };
 	size_t len = order.len;
 	struct source source = { .given = bytes_of(draws, 4 * len) }, direct;
 	struct run r, same;
-	uint8_t peer[96];
+	uint8_t peer[132];
 
 	memcpy(draws + len, order.p, len);
 	memset(draws + 2 * len, 0xff, len);
@@ -556,7 +565,8 @@ START_TEST(kex_stuck_source)
 {
 	static const struct { uint16_t group; int value; } rows[] = {
 		{ IKE_KE_ECP_256, 0 }, { IKE_KE_ECP_256, 0xff }, { IKE_KE_ECP_384, 0 },
-		{ IKE_KE_ECP_384, 0xff }, { IKE_KE_MODP_2048, 0 }, { IKE_KE_MODP_3072, 0 }
+		{ IKE_KE_ECP_384, 0xff }, { IKE_KE_ECP_521, 0 }, { IKE_KE_ECP_521, 0xff },
+		{ IKE_KE_MODP_2048, 0 }, { IKE_KE_MODP_3072, 0 }, { IKE_KE_MODP_4096, 0 }
 	};
 	int value = rows[_i].value;
 	const struct ike_random random = { fill_same, &value };
@@ -581,14 +591,15 @@ main(void)
 	tcase_add_test(tcase, x25519_wycheproof);
 	tcase_add_test(tcase, ecp256_wycheproof);
 	tcase_add_test(tcase, ecp384_wycheproof);
+	tcase_add_test(tcase, ecp521_nist);
 	tcase_add_loop_test(tcase, kex_agrees, 0, GROUPS);
 	tcase_add_loop_test(tcase, kex_deterministic, 0, GROUPS);
 	tcase_add_loop_test(tcase, kex_peer_length, 0, GROUPS);
 	tcase_add_test(tcase, kex_rows);
-	tcase_add_loop_test(tcase, ecp_bad_points, 1, 3);
+	tcase_add_loop_test(tcase, ecp_bad_points, 1, 4);
 	tcase_add_test(tcase, modp_bounds);
-	tcase_add_loop_test(tcase, ecp_scalar_out_of_range, 1, 3);
+	tcase_add_loop_test(tcase, ecp_scalar_out_of_range, 1, 4);
 	tcase_add_test(tcase, ecp_scalar_order_minus_one);
-	tcase_add_loop_test(tcase, kex_stuck_source, 0, 6);
+	tcase_add_loop_test(tcase, kex_stuck_source, 0, 9);
 	return run_tests("kex", tcase);
 }

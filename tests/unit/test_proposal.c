@@ -135,7 +135,7 @@ static const struct {
 	{ IKE, "aes256-sha1-modp2048", "sha1 is not available here" },
 	{ IKE, "aes256-sha256-modp1536",
 	    "modp1536 is not available here; available key exchange groups are modp" },
-	{ IKE, "aes256-sha256-ecp521", "ecp521 is not available here" },
+	{ IKE, "aes256-sha256-modp6144", "modp6144 is not available here" },
 	{ IKE, "aes256gcm16-prfaesxcbc-x25519",
 	    "prfaesxcbc is not available here; available PRFs are prfsha1, prfsha256, " },
 	{ IKE, "aes256-sha256-modp1024",
