@@ -33,6 +33,18 @@ esp_transform_find_single(uint16_t encr, uint16_t key_bits, uint16_t integ)
 }
 
 bool
+esp_transform_has_integ(uint16_t integ)
+{
+	const struct esp_transform *t;
+
+	for (esp_backend *const *backend = bulk; *backend != NULL; backend++)
+		for (unsigned i = 0; (t = (*backend)(i)) != NULL; i++)
+			if (t->integ == integ && integ != AUTH_NONE)
+				return true;
+	return false;
+}
+
+bool
 esp_counter_iv(void *key, uint64_t sequence, uint8_t *iv)
 {
 	(void)key;

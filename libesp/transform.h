@@ -86,6 +86,9 @@ const struct esp_transform *esp_transform_find(uint16_t encr, uint16_t key_bits,
 const struct esp_transform *esp_transform_find_single(uint16_t encr, uint16_t key_bits,
     uint16_t integ);
 
+/* Has any row this integrity algorithm beside its cipher? */
+bool esp_transform_has_integ(uint16_t integ);
+
 /* The most that esp_transform_keymat gives: AES-256 with HMAC-SHA2-512. */
 enum { ESP_MAX_KEY_LEN = 32 + 64 };
 

@@ -353,9 +353,12 @@ static void
 take_proposals(struct build *b, const char *setting, const struct ike_texts *texts,
     uint8_t protocol, struct ike_proposals *out)
 {
-	char why[sizeof b->faults->text];
+	char together[sizeof b->faults->text], why[sizeof b->faults->text];
 	unsigned before = b->n;
 
+	if (ike_proposals_parse(texts->v, texts->n, protocol, out, together,
+	    sizeof together))
+		return;
 	for (unsigned i = 0; i < texts->n; i++) {
 		struct ike_proposals one;
 
@@ -365,9 +368,8 @@ take_proposals(struct build *b, const char *setting, const struct ike_texts *tex
 		ike_proposals_free(&one);
 	}
 	/* Each is right by itself; too many together, or none, are still a fault. */
-	if (b->n == before &&
-	    !ike_proposals_parse(texts->v, texts->n, protocol, out, why, sizeof why))
-		report_proposal(b, at(setting), why);
+	if (b->n == before)
+		report_proposal(b, at(setting), together);
 }
 
 /* ---- children ---- */

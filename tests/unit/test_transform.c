@@ -527,6 +527,16 @@ START_TEST(transform_is_found_by_id)
 }
 END_TEST
 
+START_TEST(integrity_of_some_row)
+{
+	for (uint16_t id = AUTH_HMAC_SHA2_256_128; id <= AUTH_HMAC_SHA2_512_256; id++)
+		ck_assert_msg(esp_transform_has_integ(id), "%u", id);
+	ck_assert(!esp_transform_has_integ(AUTH_NONE));
+	ck_assert(!esp_transform_has_integ(1));	/* AUTH_HMAC_MD5_96 */
+	ck_assert(!esp_transform_has_integ(65535));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -548,5 +558,6 @@ main(void)
 	tcase_add_test(tcase, transform_cbc_iv_is_aes);
 	tcase_add_test(tcase, chacha_backends_agree);
 	tcase_add_test(tcase, transform_is_found_by_id);
+	tcase_add_test(tcase, integrity_of_some_row);
 	return run_tests("transform", tcase);
 }
