@@ -246,6 +246,9 @@ $(unit_tests): $(B)/tests/%: $(B)/tests/unit/%.o $(test_helpers) $(daemon_archiv
 	$(call say,LD,$@)
 	$(Q)$(link) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(CHECK_LIBS) $(daemon_libs) $(core_libs)
 
+# It runs the program itself.
+$(B)/tests/test_ikectl: | $(B)/ikectl
+
 # ---- tests that need no root ----
 
 .PHONY: check-unit check-layers check-sim check-san san

@@ -15,8 +15,9 @@ enum name { NO_NAME, MAY_NAME, MUST_NAME };
 static void
 show_up(FILE *out, const json_t *parameters)
 {
-	fputs(json_is_true(json_object_get(parameters, "already")) ? "already up\n" : "up\n",
-	    out);
+	bool already = json_is_true(json_object_get(parameters, "already"));
+
+	fputs(already ? "already up\n" : "up\n", out);
 }
 
 static void
@@ -30,8 +31,10 @@ show_down(FILE *out, const json_t *parameters)
 static void
 show_version(FILE *out, const json_t *parameters)
 {
+	const char *version = json_string_value(json_object_get(parameters, "version"));
+
 	fprintf(out, "ikectl %s, ikevd %s\n", IKEVD_VERSION,
-	    json_string_value(json_object_get(parameters, "version")));
+	    version != NULL ? version : "of an unknown version");
 }
 
 static const struct command {
@@ -42,27 +45,33 @@ static const struct command {
 } commands[] = {
 	{ "up", "Up", MUST_NAME, show_up, "bring a connection up, and wait until it is" },
 	{ "down", "Down", MUST_NAME, show_down, "take it down, and wait for the peer" },
-	{ "status", "Status", MAY_NAME, show_status, "what is up, with traffic and ages" },
+	{ "status", "Status", MAY_NAME, show_status,
+	    "what is up, with traffic and ages" },
 	{ "list", "List", NO_NAME, show_list, "the names of all connections" },
 	{ "version", "Version", NO_NAME, show_version, "of ikectl and ikevd" },
 };
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
+static const struct { const char *usage, *sentence; } arguments[] = {
+	[NO_NAME] = { "", "nothing" },
+	[MAY_NAME] = { " [NAME]", "at most the name of a connection" },
+	[MUST_NAME] = { " NAME", "the name of a connection" },
+};
+
 static int
 usage(FILE *out)
 {
-	static const char *const arguments[] = {
-		[NO_NAME] = "", [MAY_NAME] = " [NAME]", [MUST_NAME] = " NAME" };
 	char left[40];
 
-	fputs("usage: ikectl [-j] [-s SOCKET] COMMAND\n", out);
+	fputs("usage: ikectl [-j] [-s SOCKET] COMMAND\n       ikectl -h | -V\n", out);
 	for (unsigned i = 0; i < COMMANDS; i++) {
 		snprintf(left, sizeof(left), "%s%s", commands[i].word,
-		    arguments[commands[i].name]);
+		    arguments[commands[i].name].usage);
 		fprintf(out, "  %-14s %s\n", left, commands[i].help);
 	}
 	fprintf(out, "  -j         print ikevd's reply as JSON\n"
-	    "  -s SOCKET  ikevd's control socket (default %s)\n", default_socket);
+	    "  -s SOCKET  ikevd's control socket; %s\n"
+	    "  -V         print ikectl's version\n", default_socket);
 	return out == stdout ? 0 : 2;
 }
 
@@ -77,9 +86,11 @@ find_command(const char *word)
 
 /* 0: done; 1: it was refused, or ikevd is not there. */
 static int
-run(const char *socket_path, const struct command *command, const char *name, bool as_json)
+run(const char *socket_path, const struct command *command, const char *name,
+    bool as_json)
 {
-	json_t *parameters = name != NULL ? json_pack("{ss}", "name", name) : json_object();
+	json_t *parameters = name != NULL ? json_pack("{ss}", "name", name) :
+	    json_object();
 	char method[64], why[VARLINK_WHY_LEN];
 	const char *error;
 	json_t *reply;
@@ -111,12 +122,17 @@ run(const char *socket_path, const struct command *command, const char *name, bo
 int
 main(int argc, char **argv)
 {
-	const char *socket_path = default_socket, *name;
+	static const struct option words[] = {
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ 0 },
+	};
+	const char *socket_path = default_socket;
 	const struct command *command;
 	bool as_json = false;
 	int c, given;
 
-	while ((c = getopt(argc, argv, "hjs:")) != -1) {
+	while ((c = getopt_long(argc, argv, "hjs:V", words, NULL)) != -1) {
 		switch (c) {
 		case 'h':
 			return usage(stdout);
@@ -126,6 +142,9 @@ main(int argc, char **argv)
 		case 's':
 			socket_path = optarg;
 			break;
+		case 'V':
+			puts("ikectl " IKEVD_VERSION);
+			return 0;
 		default:
 			return usage(stderr);
 		}
@@ -139,10 +158,8 @@ main(int argc, char **argv)
 	given = argc - optind - 1;
 	if (given > (command->name != NO_NAME) || given < (command->name == MUST_NAME)) {
 		fprintf(stderr, "ikectl: %s takes %s\n", command->word,
-		    command->name == MUST_NAME ? "the name of a connection" :
-		    command->name == MAY_NAME ? "at most the name of a connection" : "nothing");
+		    arguments[command->name].sentence);
 		return usage(stderr);
 	}
-	name = given > 0 ? argv[optind + 1] : NULL;
-	return run(socket_path, command, name, as_json);
+	return run(socket_path, command, argv[optind + 1], as_json);	/* or NULL */
 }

@@ -1,3 +1,4 @@
+#include <stdbool.h>
 #include <string.h>
 
 #include "ctl/show.h"
@@ -71,13 +72,14 @@ show_ranges(FILE *out, const json_t *list)
 static void
 show_child(FILE *out, const json_t *c)
 {
+	bool udp = json_is_true(json_object_get(c, "encapsulated"));
 	char a[32], b[32], since[32];
 	long long replay = number(c, "dropped_replay");
 	long long integrity = number(c, "dropped_integrity");
 	long long selectors = number(c, "dropped_selectors");
 
 	fprintf(out, "    child %-12s %s, %s, %s old\n", text(c, "name"),
-	    text(c, "proposal"), json_is_true(json_object_get(c, "encapsulated")) ? "ESP in UDP" : "ESP",
+	    text(c, "proposal"), udp ? "ESP in UDP" : "ESP",
 	    age(number(c, "age"), since, sizeof(since)));
 	fputs("      selectors  ", out);
 	show_ranges(out, json_object_get(c, "local"));
@@ -87,8 +89,8 @@ show_child(FILE *out, const json_t *c)
 	    octets(number(c, "bytes_in"), a, sizeof(a)), number(c, "packets_in"),
 	    octets(number(c, "bytes_out"), b, sizeof(b)), number(c, "packets_out"));
 	if (replay + integrity + selectors > 0)
-		fprintf(out, "      dropped    %lld replayed, %lld with a wrong ICV, %lld "
-		    "outside the selectors\n", replay, integrity, selectors);
+		fprintf(out, "      dropped    %lld replayed, %lld with a wrong ICV, "
+		    "%lld outside the selectors\n", replay, integrity, selectors);
 	fprintf(out, "      SPIs       in %s, out %s\n", text(c, "spi_in"),
 	    text(c, "spi_out"));
 }
@@ -151,7 +153,7 @@ show_status(FILE *out, const json_t *parameters)
 		json_array_foreach(sas, k, sa)
 			show_sa(out, sa);
 		if (json_is_string(json_object_get(c, "refusal"))) {
-			fputs("  last refusal:\n", out);
+			fputs("  last failure:\n", out);
 			indent(out, text(c, "refusal"));
 		}
 	}
@@ -167,24 +169,56 @@ show_list(FILE *out, const json_t *parameters)
 		fprintf(out, "%s\n", text_of(name));
 }
 
+static const struct { const char *error, *sentence; } sentences[] = {
+	{ "org.ikev.Ikevd.Busy", "too many clients wait for ikevd; try again later" },
+	{ "org.ikev.Ikevd.NoMemory", "ikevd has no memory for the answer" },
+};
+
+/* An explanation begins with the connection's name, as it stands in the log. */
+static const char *
+without_name(const char *explanation, const char *name)
+{
+	size_t len = strlen(name);
+
+	return strncmp(explanation, name, len) == 0 &&
+		strncmp(explanation + len, ": ", 2) == 0 ?
+	    explanation + len + 2 :
+	    explanation;
+}
+
+static void
+show_other_error(FILE *out, const char *error, const json_t *parameters)
+{
+	const char *detail = text(parameters, "reason");
+
+	for (size_t i = 0; i < sizeof(sentences) / sizeof(sentences[0]); i++)
+		if (strcmp(sentences[i].error, error) == 0) {
+			fprintf(out, "ikectl: %s\n", sentences[i].sentence);
+			return;
+		}
+	if (*detail == '\0')
+		detail = text(parameters, "parameter");
+	fprintf(out,
+	    "ikectl: ikevd answered %s%s%s; are ikectl and ikevd of one version?\n",
+	    error, *detail != '\0' ? ": " : "", detail);
+}
+
 void
 show_error(FILE *out, const char *error, const json_t *parameters)
 {
 	const char *name = text(parameters, "name");
+	const char *nearest = text(parameters, "suggestion");
 
 	if (strcmp(error, "org.ikev.Ikevd.NotUp") == 0) {
 		fprintf(out, "ikectl: %s did not come up: %s\n", name,
-		    text(parameters, "explanation"));
+		    without_name(text(parameters, "explanation"), name));
 	} else if (strcmp(error, "org.ikev.Ikevd.NoConnection") == 0) {
 		fprintf(out, "ikectl: there is no connection %s", name);
-		if (*text(parameters, "suggestion") != '\0')
-			fprintf(out, "; did you mean %s?\n", text(parameters, "suggestion"));
+		if (*nearest != '\0')
+			fprintf(out, "; did you mean %s?\n", nearest);
 		else
 			fputs("; `ikectl list` names them all\n", out);
 	} else {
-		fprintf(out, "ikectl: ikevd answered %s", error);
-		if (*text(parameters, "reason") != '\0')
-			fprintf(out, ": %s", text(parameters, "reason"));
-		fputs("; are ikectl and ikevd of one version?\n", out);
+		show_other_error(out, error, parameters);
 	}
 }

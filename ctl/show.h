@@ -1,4 +1,4 @@
-/* Replies of ikevd for people. */
+/* Replies of ikevd for people.  What is missing in one is shown as empty or 0. */
 #ifndef CTL_SHOW_H
 #define CTL_SHOW_H
 
@@ -9,7 +9,7 @@
 void show_status(FILE *, const json_t *parameters);
 /* The reply of List: a name a line. */
 void show_list(FILE *, const json_t *parameters);
-/* An error reply, as sentences.  `method` is the last part of the method's name. */
+/* An error reply, as sentences. */
 void show_error(FILE *, const char *error, const json_t *parameters);
 
 #endif

@@ -9,8 +9,14 @@
 
 #include "ctl/varlink.h"
 
-/* A status of 40,000 tunnels is long, but not this long. */
-#define REPLY_MAX ((size_t)256 << 20)
+/* No piece of a reply is as long as this. */
+#define MESSAGE_MAX ((size_t)256 << 20)
+
+struct stream {
+	int fd;
+	char *text;		/* received, and not taken yet */
+	size_t len, size;
+};
 
 static const struct hint { int error; const char *text; } hints[] = {
 	{ ENOENT, "is ikevd running, with this socket (-s)?" },
@@ -34,8 +40,8 @@ open_socket(const char *path, char *why)
 	int fd;
 
 	if (strlen(path) >= sizeof(address.sun_path)) {
-		snprintf(why, VARLINK_WHY_LEN, "the socket's path is too long; at most %zu "
-		    "characters fit", sizeof(address.sun_path) - 1);
+		snprintf(why, VARLINK_WHY_LEN, "the socket's path is too long; at most "
+		    "%zu characters fit", sizeof(address.sun_path) - 1);
 		return -1;
 	}
 	strcpy(address.sun_path, path);
@@ -50,7 +56,8 @@ open_socket(const char *path, char *why)
 	return fd;
 }
 
-static bool
+/* As far as it goes: who does not listen may have said why. */
+static void
 send_all(int fd, const char *text, size_t len)
 {
 	ssize_t n;
@@ -60,61 +67,94 @@ send_all(int fd, const char *text, size_t len)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return false;
+			return;
 		text += n;
 		len -= (size_t)n;
 	}
+}
+
+static bool
+receive(struct stream *s)
+{
+	size_t size = s->size == 0 ? 4096 : s->size * 2;
+	char *more;
+	ssize_t n;
+
+	if (s->len == s->size) {
+		if (size > MESSAGE_MAX || (more = realloc(s->text, size)) == NULL)
+			return false;
+		s->text = more;
+		s->size = size;
+	}
+	do
+		n = recv(s->fd, s->text + s->len, s->size - s->len, 0);
+	while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		return false;
+	s->len += (size_t)n;
 	return true;
 }
 
-/* Up to the NUL, which stays; NULL: the daemon closed, or no memory. */
-static char *
-read_message(int fd)
+/* The next message, up to its NUL. */
+static json_t *
+take_message(struct stream *s, char *why)
 {
-	size_t len = 0, size = 0;
-	char *text = NULL, *more;
-	ssize_t n;
+	json_t *message;
+	size_t len = 0;
 
-	for (;;) {
-		if (len == size) {
-			size = size == 0 ? 4096 : size * 2;
-			if (size > REPLY_MAX || (more = realloc(text, size)) == NULL)
-				break;
-			text = more;
+	while (len == s->len || s->text[len] != '\0') {
+		if (len < s->len) {
+			len += strnlen(s->text + len, s->len - len);
+		} else if (!receive(s)) {
+			snprintf(why, VARLINK_WHY_LEN, "ikevd closed the connection "
+			    "before it had answered; see its log");
+			return NULL;
 		}
-		n = recv(fd, text + len, size - len, 0);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		if (memchr(text + len, '\0', (size_t)n) != NULL)
-			return text;
-		len += (size_t)n;
 	}
-	free(text);
+	message = json_loadb(s->text, len, 0, NULL);
+	s->len -= len + 1;
+	memmove(s->text, s->text + len + 1, s->len);
+	if (json_is_object(message) &&
+	    json_is_object(json_object_get(message, "parameters")))
+		return message;
+	json_decref(message);
+	snprintf(why, VARLINK_WHY_LEN, "the answer is not Varlink; is this ikevd's "
+	    "socket?");
 	return NULL;
 }
 
+/* Both are taken over. */
 static json_t *
-exchange(int fd, const char *text, char *why)
+join(json_t *reply, json_t *next)
 {
-	json_t *reply = NULL;
-	json_error_t error;
-	char *answer;
+	json_t *more = json_object_get(next, "parameters"), *list;
+	const char *name;
 
-	if (!send_all(fd, text, strlen(text) + 1) || (answer = read_message(fd)) == NULL) {
-		snprintf(why, VARLINK_WHY_LEN, "ikevd closed the connection without an answer; "
-		    "see its log");
-		return NULL;
-	}
-	reply = json_loads(answer, 0, &error);
-	free(answer);
-	if (!json_is_object(reply)) {
+	if (reply == NULL || json_object_get(next, "error") != NULL) {
 		json_decref(reply);
-		snprintf(why, VARLINK_WHY_LEN, "the answer is not Varlink; is this ikevd's "
-		    "socket?");
-		return NULL;
+		return next;
 	}
+	json_object_foreach(json_object_get(reply, "parameters"), name, list)
+		json_array_extend(list, json_object_get(more, name));
+	json_decref(next);
+	return reply;
+}
+
+static json_t *
+take_reply(struct stream *s, char *why)
+{
+	json_t *reply = NULL, *next;
+	bool continues;
+
+	do {
+		if ((next = take_message(s, why)) == NULL) {
+			json_decref(reply);
+			return NULL;
+		}
+		continues = json_is_true(json_object_get(next, "continues"));
+		json_object_del(next, "continues");
+		reply = join(reply, next);
+	} while (continues);
 	return reply;
 }
 
@@ -122,20 +162,23 @@ json_t *
 varlink_call(const char *socket_path, const char *method, json_t *parameters,
     char why[VARLINK_WHY_LEN])
 {
-	json_t *call = json_pack("{ssso}", "method", method, "parameters", parameters);
+	json_t *call = json_pack("{ssso sb}", "method", method, "parameters", parameters,
+	    "more", 1);
 	char *text = call != NULL ? json_dumps(call, JSON_COMPACT) : NULL;
+	struct stream s = { 0 };
 	json_t *reply = NULL;
-	int fd;
 
 	json_decref(call);
 	if (text == NULL) {
 		snprintf(why, VARLINK_WHY_LEN, "not a valid name (UTF-8), or no memory");
 		return NULL;
 	}
-	if ((fd = open_socket(socket_path, why)) >= 0) {
-		reply = exchange(fd, text, why);
-		close(fd);
+	if ((s.fd = open_socket(socket_path, why)) >= 0) {
+		send_all(s.fd, text, strlen(text) + 1);
+		reply = take_reply(&s, why);
+		close(s.fd);
 	}
+	free(s.text);
 	free(text);
 	return reply;
 }
