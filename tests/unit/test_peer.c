@@ -207,9 +207,8 @@ START_TEST(down_in_every_state)
 			ck_assert_int_eq(ike_down(p.e[who], p.now, p.connection[who]), IKE_OK);
 			pair_drain(&p, who);
 			pair_pump(&p);
-			ck_assert_uint_eq(p.events[who][IKE_DOWN],
-			    p.events[who][IKE_UP] > 0 ? p.events[who][IKE_UP] : steps > 0 ||
-			    who == 0);
+			if (who == 0 || steps > 0)	/* else it is down before it begins */
+				ck_assert_ptr_null(pair_sa(&p, who));
 			pair_close(&p);
 		}
 }
