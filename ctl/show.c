@@ -95,6 +95,22 @@ show_child(FILE *out, const json_t *c)
 	    text(c, "spi_out"));
 }
 
+/* A peer that wants its ESP in UDP claims to be behind a NAT, and perhaps is. */
+static const char *
+nat_text(const char *nat)
+{
+	static const struct { const char *nat, *text; } texts[] = {
+		{ "local", ", behind a NAT here" },
+		{ "remote", ", peer behind a NAT, or forcing UDP" },
+		{ "both", ", behind a NAT here, peer too, or forcing UDP" },
+	};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (strcmp(texts[i].nat, nat) == 0)
+			return texts[i].text;
+	return "";
+}
+
 static void
 show_sa(FILE *out, const json_t *sa)
 {
@@ -107,10 +123,9 @@ show_sa(FILE *out, const json_t *sa)
 	    age(number(sa, "age"), since, sizeof(since)));
 	if (*text(sa, "proposal") != '\0')
 		fprintf(out, ", %s", text(sa, "proposal"));
-	fprintf(out, "\n    %s [%s] === %s [%s]%s%s\n", text(sa, "local_address"),
+	fprintf(out, "\n    %s [%s] === %s [%s]%s\n", text(sa, "local_address"),
 	    text(sa, "local_id"), text(sa, "remote_address"), text(sa, "remote_id"),
-	    strcmp(text(sa, "nat"), "none") != 0 ? ", NAT: " : "",
-	    strcmp(text(sa, "nat"), "none") != 0 ? text(sa, "nat") : "");
+	    nat_text(text(sa, "nat")));
 	json_array_foreach(children, i, child)
 		show_child(out, child);
 }

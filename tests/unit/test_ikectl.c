@@ -320,7 +320,7 @@ START_TEST(status_is_a_table)
 	    "  IKE SA established as initiator, 2 d 4 h, aes256gcm16-prfsha256-x25519\n"
 	    "    192.0.2.1:4500 [gw.berlin.example] === 203.0.113.7:4500 "
 	    "[gw.paris.example], "
-	    "NAT: local\n"
+	    "behind a NAT here\n"
 	    "    child paris        aes256gcm16, ESP in UDP, 3 s old\n"
 	    "      selectors  10.1.0.0/24 10.3.0.0/24 === 10.2.0.0/24\n"
 	    "      traffic    in 1023 B, 20 packets; out 5.0 GiB, 21 packets\n"
