@@ -81,9 +81,11 @@ narrow() { # MTU of the router's link to paris
 	ip -n "$(ns paris)" link set wan mtu "$1"
 }
 narrow 1400
-check "the path shrinks to 1400: large packets soon pass" wait_for 10 both_ways 2 -s 1410 -M dont
+check "the path shrinks to 1400: large packets soon pass" \
+	wait_for 10 both_ways 2 -s 1410 -M dont -W 0.2
 narrow 1300
-check "the path shrinks to 1300: large packets soon pass" wait_for 10 both_ways 2 -s 1410 -M dont
+check "the path shrinks to 1300: large packets soon pass" \
+	wait_for 10 both_ways 2 -s 1410 -M dont -W 0.2
 capture
 check "and all of them then" both_ways 5 -s 3000 -M dont
 captured
