@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "libesp/selector.h"
+#include "libike/compat.h"
 
 /* ---- the file ---- */
 
@@ -207,12 +208,16 @@ has_theirs(const struct refused *r)
 
 /* The first of the peer's proposals, "a, b", that our configuration could hold. */
 static bool
-find_acceptable(const char *theirs, uint8_t protocol, char *one, size_t size)
+find_acceptable(const struct refused *r, uint8_t protocol, char *one, size_t size)
 {
+	const struct ike_connection *c = r->connection->connection;
+	unsigned compat = c != NULL ? c->compat : 0;
+	const char *theirs = r->refusal->theirs;
 	struct ike_proposals parsed;
 	const char *text = one;
 	char why[256];
 	size_t len;
+	bool found;
 
 	for (; *theirs != '\0'; theirs += strspn(theirs, ", ")) {
 		len = strcspn(theirs, ",");
@@ -222,8 +227,10 @@ find_acceptable(const char *theirs, uint8_t protocol, char *one, size_t size)
 		if (len >= size ||
 		    !ike_proposals_parse(&text, 1, protocol, &parsed, why, sizeof(why)))
 			continue;
+		found = ike_proposals_weak(&parsed, compat) == NULL;
 		ike_proposals_free(&parsed);
-		return true;
+		if (found)
+			return true;
 	}
 	return false;
 }
@@ -247,7 +254,7 @@ mend_proposals(const struct refused *r)
 	else if (!has_theirs(r)) {
 		fputs("\nthis would offer what nearly every peer allows, too: ", r->out);
 		put_line(r->out, setting, true, given->texts, given->n, "default");
-	} else if (!find_acceptable(r->refusal->theirs, protocol, one, sizeof(one)))
+	} else if (!find_acceptable(r, protocol, one, sizeof(one)))
 		fprintf(r->out,
 		    "\nnothing of theirs is known here and safe; the peer's side must "
 		    "change and allow, for instance, %s",

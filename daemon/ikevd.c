@@ -156,8 +156,10 @@ run(const struct options *options, struct log *log)
 		goto out;
 	}
 	c = configuration_load(options->file, &faults);
-	if (c != NULL)
+	if (c != NULL) {
+		configuration_warn(c, &weak);
 		read_secrets(c, secrets, &faults, &weak);
+	}
 	tell_faults(options, log, &faults, true);
 	tell_faults(options, log, &weak, false);
 	if (faults_any(&faults))

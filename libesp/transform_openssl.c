@@ -208,7 +208,7 @@ open_aead(void *scratch, struct esp_op *op, unsigned n)
 	}
 }
 
-/* ---- encrypt-then-MAC: AES-CBC with HMAC-SHA2 ---- */
+/* ---- encrypt-then-MAC: AES-CBC with HMAC ---- */
 
 static bool
 mac_bytes(EVP_MAC_CTX *mac, const uint8_t *p, size_t len)
@@ -313,28 +313,29 @@ make_cbc_iv(void *p, uint64_t sequence, uint8_t *iv)
 	.make_iv = esp_counter_iv, .seal = seal_aead, .open = open_aead,		\
 	}, (name), NULL }
 
-#define CBC(bits, name, auth, auth_octets, hash) { {					\
+#define CBC(bits, name, auth, auth_octets, icv_octets, hash, text) { {			\
 	.encr = ENCR_AES_CBC, .integ = (auth), .key_bits = (bits),			\
 	.key_len = (bits) / 8, .integ_len = (auth_octets), .iv_len = BLOCK,		\
-	.icv_len = (auth_octets) / 2, .align = BLOCK, .iv_key_len = BLOCK,		\
-	.rfc = "RFC 3602, RFC 4868", .new_key = new_key, .free_key = free_key,		\
+	.icv_len = (icv_octets), .align = BLOCK, .iv_key_len = BLOCK,			\
+	.rfc = "RFC 3602, " text, .new_key = new_key, .free_key = free_key,		\
 	.make_iv = make_cbc_iv, .seal = seal_cbc, .open = open_cbc,			\
 	}, (name), (hash) }
+
+/* An HMAC with each of the three key lengths; its own key is as long as its output. */
+#define CBCS(auth, auth_octets, icv_octets, hash, text)					\
+	CBC(128, "AES-128-CBC", auth, auth_octets, icv_octets, hash, text),		\
+	CBC(192, "AES-192-CBC", auth, auth_octets, icv_octets, hash, text),		\
+	CBC(256, "AES-256-CBC", auth, auth_octets, icv_octets, hash, text)
 
 static const struct row rows[] = {
 	AEAD(ENCR_CHACHA20_POLY1305, 0, 32, "ChaCha20-Poly1305", "RFC 7634"),
 	AEAD(ENCR_AES_GCM_16, 128, 16, "AES-128-GCM", "RFC 4106"),
 	AEAD(ENCR_AES_GCM_16, 192, 24, "AES-192-GCM", "RFC 4106"),
 	AEAD(ENCR_AES_GCM_16, 256, 32, "AES-256-GCM", "RFC 4106"),
-	CBC(128, "AES-128-CBC", AUTH_HMAC_SHA2_256_128, 32, "SHA2-256"),
-	CBC(192, "AES-192-CBC", AUTH_HMAC_SHA2_256_128, 32, "SHA2-256"),
-	CBC(256, "AES-256-CBC", AUTH_HMAC_SHA2_256_128, 32, "SHA2-256"),
-	CBC(128, "AES-128-CBC", AUTH_HMAC_SHA2_384_192, 48, "SHA2-384"),
-	CBC(192, "AES-192-CBC", AUTH_HMAC_SHA2_384_192, 48, "SHA2-384"),
-	CBC(256, "AES-256-CBC", AUTH_HMAC_SHA2_384_192, 48, "SHA2-384"),
-	CBC(128, "AES-128-CBC", AUTH_HMAC_SHA2_512_256, 64, "SHA2-512"),
-	CBC(192, "AES-192-CBC", AUTH_HMAC_SHA2_512_256, 64, "SHA2-512"),
-	CBC(256, "AES-256-CBC", AUTH_HMAC_SHA2_512_256, 64, "SHA2-512"),
+	CBCS(AUTH_HMAC_SHA2_256_128, 32, 16, "SHA2-256", "RFC 4868"),
+	CBCS(AUTH_HMAC_SHA2_384_192, 48, 24, "SHA2-384", "RFC 4868"),
+	CBCS(AUTH_HMAC_SHA2_512_256, 64, 32, "SHA2-512", "RFC 4868"),
+	CBCS(AUTH_HMAC_SHA1_96, 20, 12, "SHA1", "RFC 2404"),	/* no default names it */
 };
 
 const struct esp_transform *

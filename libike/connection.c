@@ -1,5 +1,6 @@
 /* Building a connection: every setting is checked, and every fault is named, before
  * anything is given out. */
+#include "libike/compat.h"
 #include "libike/connection.h"
 
 #include <stdarg.h>
@@ -341,12 +342,44 @@ take_ports(struct build *b)
 /* ---- proposals ---- */
 
 static void
+take_compat(struct build *b)
+{
+	const struct ike_texts *texts = &b->setup->compat;
+
+	for (unsigned i = 0; i < texts->n; i++) {
+		unsigned bit = ike_compat_by_word(texts->v[i]);
+
+		b->c->compat |= bit;
+		if (bit == 0)
+			report(b, IKE_FAULT_PROPOSAL, at_item("compat", i),
+			    "\"%.40s\" is not a weak algorithm that may be allowed; "
+			    "sha1 is the only one", texts->v[i]);
+	}
+}
+
+static void
 report_proposal(struct build *b, struct place place, const char *why)
 {
 	if (strcmp(why, no_memory) == 0)
 		report_no_memory(b, place);
 	else
 		report(b, IKE_FAULT_PROPOSAL, place, "%s", why);
+}
+
+/* The only door to weak algorithms is the setting `compat`. */
+static void
+check_strength(struct build *b, struct place place, const struct ike_proposals *list)
+{
+	const struct ike_transform *t = ike_proposals_weak(list, b->c->compat);
+	char name[IKE_NAME_LEN];
+
+	if (t != NULL)
+		report(b, IKE_FAULT_PROPOSAL, place,
+		    "%s is weak and is used only where that is allowed; write %s "
+		    "instead or, if the peer can do nothing better, add: "
+		    "compat = \"%s\"",
+		    ike_transform_name(t->type, t->id, t->key_bits, name),
+		    ike_weak_find(t)->instead, ike_weak_find(t)->word);
 }
 
 static void
@@ -357,7 +390,7 @@ take_proposals(struct build *b, const char *setting, const struct ike_texts *tex
 	unsigned before = b->n;
 
 	if (ike_proposals_parse(texts->v, texts->n, protocol, out, together,
-	    sizeof together))
+	    sizeof together) && ike_proposals_weak(out, b->c->compat) == NULL)
 		return;
 	for (unsigned i = 0; i < texts->n; i++) {
 		struct ike_proposals one;
@@ -365,9 +398,11 @@ take_proposals(struct build *b, const char *setting, const struct ike_texts *tex
 		if (!ike_proposals_parse(&texts->v[i], 1, protocol, &one, why,
 		    sizeof why))
 			report_proposal(b, at_item(setting, i), why);
+		check_strength(b, at_item(setting, i), &one);
 		ike_proposals_free(&one);
 	}
-	/* Each is right by itself; too many together, or none, are still a fault. */
+	/* Each is right and strong by itself; too many together, or none, are still a
+	 * fault. */
 	if (b->n == before)
 		report_proposal(b, at(setting), together);
 }
@@ -592,6 +627,7 @@ take_all(struct build *b)
 	take_ports(b);
 	take_auth(b);
 	take_secret(b);
+	take_compat(b);
 	take_proposals(b, "ike", &s->ike, IKE_PROTOCOL_IKE, &c->ike);
 	take_proposals(b, "esp", &s->esp, IKE_PROTOCOL_ESP, &c->esp);
 	take_children(b);

@@ -49,6 +49,8 @@ struct ike_setup {		/* texts are borrowed until ike_connection_new returns */
 	/* Required: what PROVE and CHECK find the secret by, not the secret. */
 	const char *secret;
 	struct ike_texts ike, esp;		/* proposals; "default" */
+	struct ike_texts compat;		/* weak algorithms they may name: "sha1";
+						 * none */
 	enum ike_start start;			/* passive */
 	enum ike_encap encap;			/* force */
 	enum ike_unique unique;			/* replace */
@@ -95,6 +97,7 @@ struct ike_connection {			/* read-only outside connection.c */
 	struct ike_identity local_id, remote_id;
 	uint16_t port, natt_port;
 	struct ike_proposals ike, esp;
+	unsigned compat;		/* bits of enum ike_compat */
 	enum ike_start start;
 	enum ike_encap encap;
 	enum ike_unique unique;

@@ -19,6 +19,7 @@ struct ike_proposals { struct ike_proposal *v; unsigned n; };	/* owned */
  * stands for the default list of the protocol.  Duplicates are left out.  A PRF not named
  * follows from the integrity algorithm (IKE).  ESP: no sequence word means "no ESN, then
  * ESN"; "esn" / "noesn" name them; "modpnone" allows that there is no key exchange.
+ * Whether a weak algorithm may be named is its user's to judge: compat.h.
  *
  * An algorithm without a built-in row, an AEAD and a non-AEAD cipher in one proposal, a
  * cipher missing, integrity missing or too much, no PRF or group for IKE, no memory:

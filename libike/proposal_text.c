@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "libike/proposal.h"
+#include "libike/compat.h"
 
 #define COUNT(a) (sizeof (a) / sizeof *(a))
 
@@ -172,6 +172,13 @@ served(uint8_t protocol, const struct ike_transform *t)
 	return t->type < COUNT(kinds) && kinds[t->type].served(protocol, t);
 }
 
+/* What people should be told of. */
+static bool
+advised(uint8_t protocol, const struct ike_transform *t)
+{
+	return served(protocol, t) && ike_weak_find(t) == NULL;
+}
+
 static const char *
 list_served(uint8_t protocol, uint8_t type, char *buf, size_t len)
 {
@@ -181,7 +188,7 @@ list_served(uint8_t protocol, uint8_t type, char *buf, size_t len)
 	for (unsigned i = 0; i < CANDIDATES; i++) {
 		struct ike_transform t = candidate(i);
 
-		if (t.type != type || !served(protocol, &t))
+		if (t.type != type || !advised(protocol, &t))
 			continue;
 		add_text(&text, text.len == 0 ? "" : ", ");
 		add_text(&text, name_of(&t, name));
@@ -234,7 +241,7 @@ find_nearest(uint8_t protocol, const char *word, struct ike_transform *nearest)
 		struct ike_transform t = candidate(i);
 		unsigned d;
 
-		if (!served(protocol, &t))
+		if (!advised(protocol, &t))
 			continue;
 		d = distance(word, name_of(&t, name));
 		if (d < least || (d == least && !found)) {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "libike/compat.h"
 #include "libike/connection.h"
 #include "tests/unit/run.h"
 
@@ -353,6 +354,51 @@ START_TEST(proposal_faults)
 }
 END_TEST
 
+/* `compat` is the only door to weak algorithms, and none to broken ones. */
+START_TEST(compat_opens)
+{
+	static const char *const weak[] = {
+		"default", "aes256-sha1-modp2048", "aes256gcm16-prfsha1-x25519"
+	};
+	static const char *const weak_esp[] = { "aes256-sha1" };
+	static const char *const broken[] = { "aes256-sha256-modp1024" };
+	static const char *const words[] = { "sha1", "md5" };
+	struct ike_setup s = good_setup();
+	struct ike_connection *c;
+	struct ike_fault f[FAULTS];
+	unsigned n;
+
+	c = ike_connection_new(&s, f, FAULTS, &n);
+	ck_assert_ptr_nonnull(c);
+	ck_assert_uint_eq(c->compat, 0);
+	ike_connection_free(c);
+	s.ike = (struct ike_texts){ weak, COUNT(weak) };
+	ck_assert_ptr_null(ike_connection_new(&s, f, FAULTS, &n));
+	ck_assert_uint_eq(n, 2);
+	ck_assert_int_eq(f[0].item, 1);
+	ck_assert_str_eq(f[0].text, "sha1 is weak and is used only where that is "
+	    "allowed; write sha256 instead or, if the peer can do nothing better, add: "
+	    "compat = \"sha1\"");
+	ck_assert_int_eq(f[1].item, 2);
+	ck_assert_ptr_nonnull(strstr(f[1].text, "write prfsha256 instead"));
+	s = good_setup();
+	s.esp = (struct ike_texts){ weak_esp, COUNT(weak_esp) };
+	expect(&s, IKE_FAULT_PROPOSAL, "esp", -1, 0);
+
+	s.compat = (struct ike_texts){ words, 1 };
+	s.ike = (struct ike_texts){ weak, COUNT(weak) };
+	c = ike_connection_new(&s, f, FAULTS, &n);
+	ck_assert_ptr_nonnull(c);
+	ck_assert_uint_eq(c->compat, IKE_COMPAT_SHA1);
+	ike_connection_free(c);
+	s.ike = (struct ike_texts){ broken, COUNT(broken) };
+	expect(&s, IKE_FAULT_PROPOSAL, "ike", -1, 0);
+	s.ike = (struct ike_texts){ weak, 1 };
+	s.compat = (struct ike_texts){ words, 2 };
+	expect(&s, IKE_FAULT_PROPOSAL, "compat", -1, 1);
+}
+END_TEST
+
 START_TEST(retransmission_faults)
 {
 	static const struct ike_retransmission bad[] = {
@@ -590,6 +636,7 @@ main(void)
 	tcase_add_test(tcase, port_faults);
 	tcase_add_test(tcase, auth_faults);
 	tcase_add_test(tcase, proposal_faults);
+	tcase_add_test(tcase, compat_opens);
 	tcase_add_test(tcase, retransmission_faults);
 	tcase_add_test(tcase, children_missing);
 	tcase_add_loop_test(tcase, child_faults, 0, 10);

@@ -117,9 +117,10 @@ END_TEST
 START_TEST(refusal_of_weak_proposals)
 {
 	ck_assert_str_eq(explained(plain, REFUSAL(.what = "no IKE proposal in common",
-	    .theirs = "3des-sha1-modp1024, encr_99-prf_7"), "ike"),
+	    .theirs = "3des-sha1-modp1024, encr_99-prf_7, "
+	    "aes256-sha1-prfsha1-modp2048"), "ike"),
 	    "paris: no IKE proposal in common\n"
-	    "theirs: 3des-sha1-modp1024, encr_99-prf_7\n"
+	    "theirs: 3des-sha1-modp1024, encr_99-prf_7, aes256-sha1-prfsha1-modp2048\n"
 	    "FILE:6 says: ike = [ \"aes256-sha256-modp2048\" ];\n"
 	    "nothing of theirs is known here and safe; the peer's side must change and "
 	    "allow, for instance, aes256-sha256-modp2048");

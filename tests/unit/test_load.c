@@ -205,6 +205,37 @@ START_TEST(text_for_a_list_of_texts)
 }
 END_TEST
 
+/* Weak algorithms are a warning where they stand, and so is a door that nobody uses. */
+START_TEST(compat_warned_of)
+{
+	static const struct {
+		const char *text;
+		unsigned line;
+		const char *words;	/* NULL: no warning */
+	} rows[] = {
+		{ PARIS("\nstart = `always`;"), 0, NULL },
+		{ PARIS("\ncompat = `sha1`;\nike = `aes256-sha1-modp2048`;"), 3,
+		    "paris: ike names sha1, which is weak; give the peer sha256 as " },
+		{ PARIS("\nike = `aes256gcm16-prfsha1-x25519`;\ncompat = [ `sha1` ];"),
+		    2, "paris: ike names prfsha1, which is weak; give the peer prf" },
+		{ PARIS("\ncompat = `sha1`;\nesp = `aes128-sha1`;"), 3,
+		    "paris: esp names sha1" },
+		{ PARIS("\n\ncompat = `sha1`;"), 3,
+		    "paris: compat allows weak algorithms and no proposal names one" }
+	};
+
+	for (int i = 0; i < ROWS(rows); i++) {
+		ck_assert_msg(load(rows[i].text), "%s", all_faults());
+		configuration_warn(c, &faults);
+		ck_assert_uint_eq(faults.n, rows[i].words != NULL);
+		if (rows[i].words == NULL)
+			continue;
+		ck_assert_uint_eq(faults.v[0].line, rows[i].line);
+		ck_assert_msg(says(faults.v[0].text, rows[i].words), "%s", all_faults());
+	}
+}
+END_TEST
+
 START_TEST(connections_as_a_list)
 {
 	ck_assert_msg(load("connections = (\n"
@@ -310,6 +341,12 @@ static const struct {
 	{ PARIS("\nike = [ `aes256-sha256-modp2048`,\n`aes256-md5` ];"),
 	    3, "paris: ike: " },
 	{ PARIS("\nesp = `rot13`;"), 2, "paris: esp: " },
+	{ PARIS("\nike = [ `default`,\n`aes256-sha1-modp2048` ];"),
+	    3, "or, if the peer can do nothing better, add: compat = `sha1`" },
+	{ PARIS("\ncompat = [ `sha1`,\n`md5` ];"),
+	    3, "paris: compat: `md5` is not a weak algorithm that may be allowed" },
+	{ PARIS("\ncompat = `sha1`;\nike = `aes256-sha256-modp1024`;"),
+	    3, "modp1024 (DH group 2) can be broken and is never used" },
 	{ "connections = { paris = { local = { id = `berlin`; " NETS " };\n"
 	    "remote = { id = `paris`; " NETS " }; }; };",
 	    2, "remote.address is missing" },
@@ -617,6 +654,7 @@ main(void)
 	tcase_add_loop_test(t, file_without_anything, 0, 6);
 	tcase_add_test(t, daemon_has_it_all);
 	tcase_add_test(t, text_for_a_list_of_texts);
+	tcase_add_test(t, compat_warned_of);
 	tcase_add_test(t, connections_as_a_list);
 	tcase_add_loop_test(t, children_as_groups_and_as_a_list, 0, ROWS(families));
 	tcase_add_loop_test(t, fault_in_its_line, 0, ROWS(wrong));

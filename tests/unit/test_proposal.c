@@ -2,11 +2,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "libike/compat.h"
 #include "libike/keys.h"
-#include "libike/proposal.h"
 #include "tests/unit/octets.h"
 #include "tests/unit/run.h"
 #include "tests/unit/vectors.h"
+
+#define COUNT(a) (int)(sizeof (a) / sizeof *(a))
 
 enum { IKE = IKE_PROTOCOL_IKE, ESP = IKE_PROTOCOL_ESP, MAX_SA = 4096 };
 
@@ -38,6 +40,10 @@ static const struct {
 	{ IKE, "aes256gcm16-aes256gcm16-prfsha256-x25519-prfsha256",
 	    "aes256gcm16-prfsha256-x25519" },
 	{ IKE, "aes256gcm16-prfsha1-modp3072", "aes256gcm16-prfsha1-modp3072" },
+	{ IKE, "aes256-sha1-modp2048", "aes256-sha1-prfsha1-modp2048" },
+	{ IKE, "aes128-aes192-sha1-sha256-ecp521-modp4096",
+	    "aes128-aes192-sha1-sha256-prfsha1-prfsha256-ecp521-modp4096" },
+	{ ESP, "aes192-sha1", "aes192-sha1-noesn-esn" },
 	{ IKE, " aes128-sha256-ecp256 ,\taes128gcm16-prfsha256-ecp256 ",
 	    "aes128-sha256-prfsha256-ecp256, aes128gcm16-prfsha256-ecp256" },
 	{ IKE, "aes128-sha256-ecp256,aes128-sha256-prfsha256-ecp256",
@@ -130,14 +136,15 @@ static const struct {
 	{ IKE, "aes256-sha256-default", "default is not an algorithm" },
 	{ IKE, "3des-sha256-modp2048",
 	    "3des is not available here; available ciphers are" },
+	{ IKE, "aes256-sha-1-modp2048", "1 is not an algorithm" },
+	{ IKE, "aes256-sha2-modp2048", "sha2 is not an algorithm; did you mean sha" },
 	{ IKE, "aes256-md5-modp2048",
 	    "md5 is not available here; available integrity algorithms are sha256, " },
-	{ IKE, "aes256-sha1-modp2048", "sha1 is not available here" },
 	{ IKE, "aes256-sha256-modp1536",
 	    "modp1536 is not available here; available key exchange groups are modp" },
 	{ IKE, "aes256-sha256-modp6144", "modp6144 is not available here" },
 	{ IKE, "aes256gcm16-prfaesxcbc-x25519",
-	    "prfaesxcbc is not available here; available PRFs are prfsha1, prfsha256, " },
+	    "prfaesxcbc is not available here; available PRFs are prfsha256, " },
 	{ IKE, "aes256-sha256-modp1024",
 	    "modp1024 (DH group 2) can be broken and is never used; write modp2048 " },
 	{ ESP, "aes256-sha256-modp1024", "(Azure: " },
@@ -170,6 +177,37 @@ START_TEST(text_refused)
 	ck_assert_msg(strstr(why, wrong[_i].why) != NULL, "%s: %s", wrong[_i].text, why);
 	ck_assert_ptr_null(list.v);
 	ck_assert_uint_eq(list.n, 0);
+}
+END_TEST
+
+/* Weak algorithms: none in the defaults, each found wherever it stands in a list. */
+START_TEST(weak_found)
+{
+	static const struct { uint8_t protocol; const char *text, *weak; } rows[] = {
+		{ IKE, "default", NULL }, { ESP, "default", NULL },
+		{ IKE, "aes256-sha1-sha256-x25519", "sha1" },
+		{ IKE, "default,aes256gcm16-prfsha256-prfsha1-x25519", "prfsha1" },
+		{ IKE, "aes256-sha256-prfsha1-x25519", "prfsha1" },
+		{ ESP, "default,aes256-sha256-sha1", "sha1" }
+	};
+
+	for (int i = 0; i < COUNT(rows); i++) {
+		const struct ike_transform *t;
+		struct ike_proposals list = parse(rows[i].protocol, rows[i].text);
+		char name[IKE_NAME_LEN];
+
+		t = ike_proposals_weak(&list, 0);
+		ck_assert_msg((t == NULL) == (rows[i].weak == NULL), "row %d", i);
+		if (t != NULL)
+			ck_assert_str_eq(ike_transform_name(t->type, t->id, t->key_bits,
+			    name), rows[i].weak);
+		ck_assert_ptr_null(ike_proposals_weak(&list, IKE_COMPAT_SHA1));
+		ike_proposals_free(&list);
+	}
+	ck_assert_uint_eq(ike_compat_by_word("sha1"), IKE_COMPAT_SHA1);
+	ck_assert_uint_eq(ike_compat_by_word("SHA1"), 0);
+	ck_assert_uint_eq(ike_compat_by_word("modp1024"), 0);
+	ck_assert_uint_eq(ike_compat_by_word(""), 0);
 }
 END_TEST
 
@@ -857,7 +895,6 @@ START_TEST(groups_offered)
 }
 END_TEST
 
-#define COUNT(a) (int)(sizeof (a) / sizeof *(a))
 
 int
 main(void)
@@ -869,6 +906,7 @@ main(void)
 	tcase_add_loop_test(tcase, text_printed_is_parsed, 0, COUNT(texts));
 	tcase_add_test(tcase, texts_together);
 	tcase_add_loop_test(tcase, text_refused, 0, COUNT(wrong));
+	tcase_add_test(tcase, weak_found);
 	tcase_add_test(tcase, text_refused_without_room);
 	tcase_add_test(tcase, text_random);
 	tcase_add_test(tcase, print_cut_to_fit);
