@@ -346,9 +346,9 @@ static enum ike_error
 refuse_create(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 {
 	(void)e;
-	(void)sa;
 	(void)x;
-	return IKE_NO_ADDITIONAL_SAS;
+	/* 2.25.2, T90 */
+	return sa->state == IKE_STATE_CLOSING ? IKE_TEMPORARY_FAILURE : IKE_NO_ADDITIONAL_SAS;
 }
 
 ike_step *const ike_create_child_steps[] = { refuse_create, NULL };

@@ -197,24 +197,39 @@ START_TEST(malformed_request_is_fatal)			/* T91 */
 }
 END_TEST
 
-START_TEST(create_child_is_refused_for_now)
+/* The one notify in the answer to a CREATE_CHILD_SA of host 0, or 0. */
+static uint16_t
+create_child(uint32_t id)
 {
-	struct ike_chain c;
+	struct ike_chain c = pair_chain();
 	struct pair_datagram d;
+	struct ike_message m;
 
-	pair_establish(&p);
-	c = pair_chain();
 	ike_chain_open(&c, IKE_PAYLOAD_SA);
 	ike_build_sa(&c.w, &pair_sa(&p, 0)->connection->esp, bytes_of("\1\2\3\4", 4), true);
 	ike_chain_close(&c);
 	ike_chain_open(&c, IKE_PAYLOAD_NONCE);
 	ike_write_zero(&c.w, 32);
 	ike_chain_close(&c);
-	d = pair_seal(&p, 0, CREATE_CHILD_SA, 0, 2, &c);
+	p.n = 0;
+	d = pair_seal(&p, 0, CREATE_CHILD_SA, 0, id, &c);
 	pair_send(&p, &d);
 	ck_assert_uint_eq(p.n, 1);
-	ck_assert_int_eq(pair_state(&p, 1), IKE_STATE_ESTABLISHED);
+	d = p.queue[0];
 	p.n = 0;
+	pair_unseal(&p, &d, &m);
+	return m.n == 1 ? (uint16_t)ike_first_error(&m) : 0;
+}
+
+START_TEST(create_child_is_refused_for_now)
+{
+	pair_establish(&p);
+	ck_assert_uint_eq(create_child(2), IKE_NO_ADDITIONAL_SAS);
+	ck_assert_int_eq(pair_state(&p, 1), IKE_STATE_ESTABLISHED);
+	ike_down(p.e[1], p.now, p.connection[1]);
+	pair_drain(&p, 1);
+	ck_assert_uint_eq(create_child(3), IKE_TEMPORARY_FAILURE);	/* T90 */
+	ck_assert_int_eq(pair_state(&p, 1), IKE_STATE_CLOSING);
 	pair_close(&p);
 }
 END_TEST
