@@ -133,31 +133,33 @@ again(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	return IKE_WAIT;
 }
 
-/* An unprotected refusal: shown at once, believed only when nothing better comes. */
-static enum ike_error
+/* An unprotected refusal: shown at once, believed only when nothing better comes.  True: it is
+ * the first, and to be shown. */
+static bool
 remember(struct ike *e, struct ike_sa *sa, enum ike_error error)
 {
-	if (sa->hint == IKE_OK) {
-		sa->hint = error;
-		ike_timer_arm(e, &sa->expire, e->now + GRACE);
-		return error;
-	}
-	return IKE_OK;
+	if (sa->hint != IKE_OK)
+		return false;
+	sa->hint = error;
+	ike_timer_arm(e, &sa->expire, e->now + GRACE);
+	return true;
 }
 
 static enum ike_error
-refused(struct ike *e, struct ike_sa *sa, const struct ike_message *m, enum ike_error error)
+refused(struct ike *e, struct ike_sa *sa, enum ike_error error)
 {
-	(void)m;
-	if (remember(e, sa, error) != IKE_OK)
+	if (remember(e, sa, error))
 		ike_refused_by_peer(e, sa, error, NULL);
 	return IKE_DROP;
 }
 
+/* The one we have is a copy of an answer that we had: sending goes on by the clock. */
 static enum ike_error
 take_cookie(struct ike *e, struct ike_sa *sa, struct ike_exchange *x, struct bytes cookie)
 {
-	if (cookie.len == 0 || cookie.len > 64 || sa->init_rounds++ >= INIT_ROUNDS)
+	if (cookie.len == 0 || cookie.len > 64 ||
+	    bytes_equal(cookie, ike_buffer_view(&sa->cookie)) ||
+	    sa->init_rounds++ >= INIT_ROUNDS)
 		return IKE_DROP;
 	if (!ike_buffer_set(&sa->cookie, cookie))
 		return IKE_NO_MEMORY;
@@ -170,10 +172,11 @@ take_group(struct ike *e, struct ike_sa *sa, struct ike_exchange *x, struct byte
 {
 	uint16_t group;
 
-	if (data.len != 2 || sa->init_rounds++ >= INIT_ROUNDS)
+	if (data.len != 2)
 		return IKE_DROP;
 	group = bytes_load16(data.p);
-	if (group == sa->suite.kex->id || !ike_offers_group(&sa->connection->ike, group))
+	if (group == sa->suite.kex->id || !ike_offers_group(&sa->connection->ike, group) ||
+	    sa->init_rounds++ >= INIT_ROUNDS)
 		return IKE_DROP;
 	if (!make_ke(e, sa, group))
 		return IKE_NO_MEMORY;
@@ -192,7 +195,7 @@ static enum ike_error
 read_answer(struct ike *e, struct ike_sa *sa, const struct ike_message *m, struct answer *a)
 {
 	struct bytes sa_body = ike_find_payload(m, IKE_PAYLOAD_SA, 0)->body;
-	uint8_t secret[IKE_MAX_SECRET_LEN];
+	uint8_t secret[IKE_MAX_SECRET_LEN] = { 0 };
 	enum ike_error error;
 
 	if ((error = ike_check_sa(sa_body)) != IKE_OK ||
@@ -203,23 +206,23 @@ read_answer(struct ike *e, struct ike_sa *sa, const struct ike_message *m, struc
 		return error;
 	error = ike_check_choice(&sa->connection->ike, sa_body, true, &a->choice);
 	if (error != IKE_OK || !ike_suite_of(e->algorithms, &a->choice, &a->suite)) {
-		if (remember(e, sa, IKE_NO_PROPOSAL_CHOSEN) != IKE_OK)
+		if (remember(e, sa, IKE_NO_PROPOSAL_CHOSEN))
 			ike_refuse_proposals(e, sa, 0, &sa->path, &sa->connection->ike, sa_body);
 		return IKE_NO_PROPOSAL_CHOSEN;
 	}
 	if (a->suite.kex != sa->suite.kex || a->ke.group != a->suite.kex->id ||
 	    a->ke.data.len != a->suite.kex->response_len ||
 	    !a->suite.kex->finish(sa->kex, a->ke.data, secret))
-		return IKE_INVALID_KE_PAYLOAD;
-	if (!ike_derive_keys(&a->suite, ike_buffer_view(&sa->nonce[0]), a->nonce, sa->spi_i,
+		error = IKE_INVALID_KE_PAYLOAD;
+	else if (!ike_derive_keys(&a->suite, ike_buffer_view(&sa->nonce[0]), a->nonce, sa->spi_i,
 	    m->header.spi_r, bytes_of(secret, a->suite.kex->secret_len), &a->keys))
 		error = IKE_NO_MEMORY;
 	ike_wipe(secret, sizeof(secret));
 	return error;
 }
 
-static enum ike_error
-no_native_esp(struct ike *e, const struct ike_sa *sa, ike_id connection)
+static void
+no_native_esp(struct ike *e, const struct ike_sa *sa)
 {
 	struct ike_refusal r = ike_refusal(IKE_NO_PROPOSAL_CHOSEN,
 	    "the SA needs ESP without UDP, which this host cannot carry");
@@ -227,8 +230,7 @@ no_native_esp(struct ike *e, const struct ike_sa *sa, ike_id connection)
 	r.ours = "ESP in UDP only";
 	r.theirs = "no NAT traversal";
 	r.setting = "encap";
-	ike_say_refused(e, sa, connection, &r);
-	return IKE_NO_PROPOSAL_CHOSEN;
+	ike_say_refused(e, sa, 0, &r);
 }
 
 static enum ike_error
@@ -237,8 +239,11 @@ accept(struct ike *e, struct ike_sa *sa, struct ike_exchange *x, struct answer *
 	const struct ike_message *m = x->message;
 	struct ike_nat nat = ike_natd_read(m, &x->path, sa->spi_i, m->header.spi_r);
 
-	if (!ike_natd_decide(e, sa, &nat))
-		return no_native_esp(e, sa, 0);
+	if (!ike_natd_decide(e, sa, &nat)) {
+		if (remember(e, sa, IKE_NO_PROPOSAL_CHOSEN))
+			no_native_esp(e, sa);
+		return IKE_NO_PROPOSAL_CHOSEN;
+	}
 	if (!ike_buffer_set(&sa->nonce[1], a->nonce) ||
 	    !ike_buffer_set(&sa->init[1], m->octets))
 		return IKE_NO_MEMORY;
@@ -277,14 +282,14 @@ response(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	    ike_find_notify(m, IKE_INVALID_KE_PAYLOAD, &n))
 		return take_group(e, sa, x, n.data);
 	if (error != IKE_OK)
-		return refused(e, sa, m, error);
+		return refused(e, sa, error);
 	if (m->header.spi_r == 0)
 		return IKE_DROP;
 	memset(&a, 0, sizeof(a));
 	error = read_answer(e, sa, m, &a);
 	if (error == IKE_OK)
 		error = accept(e, sa, x, &a);
-	else if (error > 0)
+	if (error > 0)
 		error = IKE_DROP;	/* unprotected: a better one may come */
 	ike_wipe(&a.keys, sizeof(a.keys));
 	return error;
@@ -309,7 +314,7 @@ ike_init_refuse(struct ike *e, const struct ike_path *path, const struct ike_hea
 
 	ike_add_notify(&chain, (uint16_t)error, data);
 	ike_write_message(&w, &h, &chain);
-	if (w.bad)
+	if (w.bad || w.len > asked->length)	/* the address may be forged: never amplify */
 		return;
 	ike_trace_sent(e, NULL, &h, &chain);
 	ike_send(e, path, ike_written(&w));
@@ -399,8 +404,10 @@ answer(struct ike *e, struct ike_sa *sa, const struct offer *o, const struct ike
 	uint8_t ke[IKE_MAX_KE_LEN], secret[IKE_MAX_SECRET_LEN];
 	enum ike_error error = IKE_NO_MEMORY;
 
-	if (!ike_natd_decide(e, sa, &nat))
-		return no_native_esp(e, sa, 0);
+	if (!ike_natd_decide(e, sa, &nat)) {
+		no_native_esp(e, sa);
+		return IKE_NO_PROPOSAL_CHOSEN;
+	}
 	if (!o->suite.kex->respond(&e->random, o->ke.data, ke, secret))
 		return IKE_INVALID_SYNTAX;	/* not a value of the group (T37) */
 	if (!make_nonce(e, &sa->nonce[1]) || !ike_buffer_set(&sa->nonce[0], o->nonce) ||

@@ -350,6 +350,79 @@ START_TEST(encapsulation_follows_detection)		/* T78, T94 */
 }
 END_TEST
 
+/* The same COOKIE again is a copy of the same answer: no round, and no sending out of turn. */
+START_TEST(cookie_again_is_no_round)			/* T28 */
+{
+	struct pair_datagram first, cookie;
+
+	pair_start(&p);
+	pair_up(&p);
+	first = p.queue[0];
+	cookie = init_notify(&first, IKE_N_COOKIE, bytes_of("bread", 5));
+	for (unsigned i = 0; i < 20; i++) {
+		p.n = 0;
+		pair_send(&p, &cookie);
+		ck_assert_uint_eq(p.n, i == 0);
+	}
+	cookie = init_notify(&first, IKE_N_COOKIE, bytes_of("newer", 5));
+	pair_send(&p, &cookie);
+	ck_assert_uint_eq(p.n, 1);
+	pair_pump(&p);
+	ck_assert_int_eq(pair_state(&p, 0), IKE_STATE_ESTABLISHED);
+	pair_close(&p);
+}
+END_TEST
+
+START_TEST(refusal_is_not_larger_than_the_request)
+{
+	struct pair_datagram d;
+
+	pair_start(&p);
+	pair_up(&p);
+	d = p.queue[0];
+	p.n = 0;
+	d.len = 28;
+	d.data[16] = IKE_PAYLOAD_NONE;
+	bytes_store32(d.data + 24, 28);
+	pair_send(&p, &d);				/* no payload at all */
+	ck_assert_uint_eq(p.n, 0);
+	d.data[17] = 0x30;
+	pair_send(&p, &d);
+	ck_assert_uint_eq(p.n, 0);
+	pair_close(&p);
+}
+END_TEST
+
+/* Neither end translates addresses, and one cannot carry ESP without UDP. */
+START_TEST(native_esp_is_refused_where_there_is_none)	/* T94 */
+{
+	struct pair_datagram answer;
+
+	pair_setups(setup, child);
+	setup[1].encap = IKE_ENCAP_NEVER;
+	for (unsigned without = 0; without < 2; without++) {
+		pair_open(&p, setup);
+		p.e[without]->options.native_esp = false;
+		pair_up(&p);
+		pair_deliver(&p, 0);
+		ck_assert_uint_eq(p.n, 1);
+		answer = p.queue[0];
+		p.n = 0;
+		for (unsigned i = 0; i < 3; i++)
+			pair_send(&p, &answer);
+		ck_assert_uint_eq(p.events[0][IKE_REFUSED], 1);	/* shown at once, once */
+		ck_assert_int_eq(p.refused[without], IKE_NO_PROPOSAL_CHOSEN);
+		ck_assert_ptr_nonnull(strstr(p.refusal[without], "|encap"));
+		ck_assert_int_eq(pair_state(&p, 0), IKE_STATE_INIT_SENT);
+		p.n = 0;
+		pair_pass(&p, 6 * IKE_SECOND);
+		ck_assert_int_eq(p.down[0], IKE_NO_PROPOSAL_CHOSEN);
+		p.n = 0;
+		pair_close(&p);
+	}
+}
+END_TEST
+
 int
 main(void)
 {
@@ -363,6 +436,8 @@ main(void)
 		unprotected_refusal_is_remembered,
 		unprotected_refusal_yields_to_the_answer,
 		proposals_without_common_leave_no_state, encapsulation_follows_detection,
+		cookie_again_is_no_round, refusal_is_not_larger_than_the_request,
+		native_esp_is_refused_where_there_is_none,
 	};
 	TCase *c = tcase_create("init");
 
