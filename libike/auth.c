@@ -60,27 +60,34 @@ ask_prove(struct ike *e, struct ike_exchange *x)
 }
 
 static enum ike_error
+refuse_method(struct ike *e, const struct ike_sa *sa, const char *theirs)
+{
+	struct ike_refusal r = ike_refusal(IKE_AUTHENTICATION_FAILED,
+	    "the peer authenticates by another method than the connection asks for");
+
+	r.ours = "psk";
+	r.theirs = theirs;
+	r.setting = "auth";
+	ike_say_refused(e, sa, 0, &r);
+	return IKE_AUTHENTICATION_FAILED;
+}
+
+static enum ike_error
 ask_check(struct ike *e, struct ike_exchange *x, const struct ike_id_view *id)
 {
+	const struct ike_payload *payload = ike_find_payload(x->message, IKE_PAYLOAD_AUTH, 0);
 	const struct ike_sa *sa = x->sa;
-	struct ike_refusal refusal;
 	struct ike_auth_request r = { 0 };
 	struct ike_auth auth;
 	enum ike_error error;
 
-	error = ike_parse_auth(ike_find_payload(x->message, IKE_PAYLOAD_AUTH, 0)->body, &auth);
-	if (error != IKE_OK)
+	if (payload == NULL)		/* 2.16: an initiator asks for EAP so */
+		return refuse_method(e, sa, "eap");
+	if ((error = ike_parse_auth(payload->body, &auth)) != IKE_OK)
 		return error;
-	if (auth.method != connection_of(x)->auth) {
-		refusal = ike_refusal(IKE_AUTHENTICATION_FAILED,
-		    "the peer authenticates by another method than the connection asks for");
-		refusal.ours = "psk";
-		refusal.theirs = auth.method == IKE_AUTH_RSA ||
-		    auth.method == IKE_AUTH_SIGNATURE ? "signature" : "another method";
-		refusal.setting = "auth";
-		ike_say_refused(e, sa, 0, &refusal);
-		return IKE_AUTHENTICATION_FAILED;
-	}
+	if (auth.method != connection_of(x)->auth)
+		return refuse_method(e, sa, auth.method == IKE_AUTH_RSA ||
+		    auth.method == IKE_AUTH_SIGNATURE ? "signature" : "another method");
 	r.value = auth.data;
 	return ask_auth(e, x, IKE_ASK_CHECK, !sa->initiator, id->octets, &r);
 }
@@ -134,7 +141,7 @@ establish(struct ike *e, struct ike_sa *sa)
 {
 	ike_timer_disarm(e, &sa->expire);
 	ike_sa_state(e, sa, IKE_STATE_ESTABLISHED);
-	ike_say_up(e, sa);
+	ike_say_of(e, sa, &sa->up, IKE_OK);
 }
 
 static bool
@@ -232,7 +239,9 @@ ike_auth_finish(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 		refused = ike_child_prepare(e, x->child, true, ike_buffer_view(&sa->nonce[0]),
 		    ike_buffer_view(&sa->nonce[1]));
 	}
-	if (refused == IKE_INVALID_SYNTAX || refused == IKE_NO_MEMORY)
+	/* Not of the Child SA alone (2.21.2), though the peer proved itself in the same breath. */
+	if (refused == IKE_INVALID_SYNTAX || refused == IKE_AUTHENTICATION_FAILED ||
+	    refused == IKE_UNSUPPORTED_CRITICAL_PAYLOAD || refused == IKE_NO_MEMORY)
 		return refused;
 	error = ike_parse_id(ike_find_payload(m, IKE_PAYLOAD_IDR, 0)->body, &id);
 	if (error != IKE_OK || !copy_identity(&sa->remote_id, &id))

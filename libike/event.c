@@ -107,9 +107,12 @@ ike_say(struct ike *e, struct ike_output *o)
 }
 
 void
-ike_say_up(struct ike *e, const struct ike_sa *sa)
+ike_say_of(struct ike *e, const struct ike_sa *sa, struct ike_output **o, enum ike_error error)
 {
-	ike_say(e, ike_make_event(e, IKE_UP, sa));
+	name_sa(&(*o)->event, sa);
+	(*o)->event.error = error;
+	ike_say(e, *o);
+	*o = NULL;
 }
 
 void

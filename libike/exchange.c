@@ -18,7 +18,7 @@ static const struct count init_counts[] = {
 	{ IKE_PAYLOAD_SA, 1, 1 }, { IKE_PAYLOAD_KE, 1, 1 }, { IKE_PAYLOAD_NONCE, 1, 1 }, { 0 }
 };
 static const struct count auth_request_counts[] = {
-	{ IKE_PAYLOAD_IDI, 1, 1 }, { IKE_PAYLOAD_IDR, 0, 1 }, { IKE_PAYLOAD_AUTH, 1, 1 },
+	{ IKE_PAYLOAD_IDI, 1, 1 }, { IKE_PAYLOAD_IDR, 0, 1 }, { IKE_PAYLOAD_AUTH, 0, 1 },
 	{ IKE_PAYLOAD_SA, 0, 1 }, { IKE_PAYLOAD_TSI, 0, 1 }, { IKE_PAYLOAD_TSR, 0, 1 }, { 0 }
 };
 static const struct count auth_response_counts[] = {

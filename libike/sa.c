@@ -107,8 +107,11 @@ ike_sa_new(struct ike *e, struct ike_connection *c, struct ike_peer *peer, bool 
 	sa->expire.fire = expire;
 	sa->spi_ours = new_spi(e);
 	*(initiator ? &sa->spi_i : &sa->spi_r) = sa->spi_ours;
+	sa->up = ike_make_event(e, IKE_UP, sa);
 	sa->down = ike_make_event(e, IKE_DOWN, sa);
-	if (sa->spi_ours == 0 || sa->down == NULL || !ike_table_add_sa(e, sa)) {
+	if (sa->spi_ours == 0 || sa->up == NULL || sa->down == NULL ||
+	    !ike_table_add_sa(e, sa)) {
+		ike_output_free(sa->up);
 		ike_output_free(sa->down);
 		ike_connection_free(sa->connection);
 		free(sa);
@@ -164,9 +167,7 @@ ike_sa_close(struct ike *e, struct ike_sa *sa, enum ike_error why, ike_time ling
 	ike_window_answered(e, sa);
 	ike_timer_disarm(e, &sa->expire);
 	drop_wanted(sa);
-	sa->down->event.error = why;
-	ike_say(e, sa->down);
-	sa->down = NULL;
+	ike_say_of(e, sa, &sa->down, why);
 	if (linger > 0)
 		ike_timer_arm(e, &sa->expire, e->now + linger);
 	else
@@ -192,6 +193,7 @@ ike_sa_free(struct ike *e, struct ike_sa *sa)
 	ike_buffer_free(&sa->window.response);
 	ike_buffer_free(&sa->window.request);
 	ike_id_free(&sa->remote_id);
+	ike_output_free(sa->up);
 	ike_output_free(sa->down);
 	drop_wanted(sa);
 	ike_connection_free(sa->connection);

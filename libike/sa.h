@@ -175,7 +175,7 @@ struct ike_sa {
 	struct ike_timer retransmit, expire;	/* expire: half-open, grace, linger: by state */
 	enum ike_error hint;			/* an unprotected refusal, remembered (T42) */
 	bool close_after;			/* a DELETE follows what is outstanding */
-	struct ike_output *down;		/* IKE_DOWN, made beforehand */
+	struct ike_output *up, *down;		/* IKE_UP, IKE_DOWN: made beforehand */
 };
 
 /* ---- peer.c: the desired state of a connection ---- */
@@ -255,7 +255,8 @@ struct ike_output *ike_make_child_event(struct ike *, enum ike_event_type,
 struct ike_output *ike_make_event(struct ike *, enum ike_event_type, const struct ike_sa *);
 void ike_say(struct ike *, struct ike_output *);	/* NULL is nothing */
 void ike_output_free(struct ike_output *);		/* wipes; NULL is nothing */
-void ike_say_up(struct ike *, const struct ike_sa *);
+/* Says one that was made earlier, of the connection that the SA belongs to by now. */
+void ike_say_of(struct ike *, const struct ike_sa *, struct ike_output **, enum ike_error);
 void ike_say_refused(struct ike *, const struct ike_sa *, ike_id connection,
     const struct ike_refusal *);
 bool ike_say_question(struct ike *, enum ike_event_type, const struct ike_exchange *,

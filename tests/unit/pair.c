@@ -155,6 +155,7 @@ hear(struct pair *p, unsigned end, const struct ike_event *event)
 			answer(p, end, event);
 	} else if (event->type == IKE_DOWN && event->child == 0) {
 		p->down[end] = event->error;
+		p->down_of[end] = event->connection;
 	} else if (event->type == IKE_REFUSED) {
 		p->refused[end] = r->error;
 		snprintf(p->refusal[end], sizeof(p->refusal[end]), "%s|%s|%s|%s", r->what,

@@ -19,7 +19,8 @@ struct pair {
 	struct pair_datagram queue[PAIR_QUEUE];	/* under way, in order */
 	unsigned n;
 	unsigned events[2][PAIR_EVENTS];	/* how many of each type */
-	enum ike_error down[2];			/* the last IKE_DOWN of an IKE SA */
+	enum ike_error down[2];			/* the last IKE_DOWN of an IKE SA, */
+	ike_id down_of[2];			/* and its connection */
 	enum ike_error refused[2];
 	char refusal[2][1024];			/* what, ours, theirs, setting */
 };

@@ -271,6 +271,76 @@ START_TEST(initial_contact_removes_older_sas)		/* T43 */
 }
 END_TEST
 
+/* A request without AUTH asks for EAP (2.16): refused as such, not as malformed. */
+START_TEST(request_for_eap_is_refused)
+{
+	struct ike_chain c = pair_chain();
+	struct pair_datagram d;
+	struct ike_message m;
+
+	pair_start(&p);
+	pair_up(&p);
+	pair_deliver(&p, 0);
+	pair_deliver(&p, 0);
+	d = p.queue[0];
+	p.n = 0;
+	pair_unseal(&p, &d, &m);
+	for (unsigned i = 0; i < m.n; i++) {
+		if (m.v[i].type == IKE_PAYLOAD_AUTH)
+			continue;
+		ike_chain_open(&c, m.v[i].type);
+		ike_write_bytes(&c.w, m.v[i].body);
+		ike_chain_close(&c);
+	}
+	d = pair_seal(&p, 0, IKE_AUTH, 0, 1, &c);
+	pair_send(&p, &d);
+	ck_assert_int_eq(p.down[1], IKE_AUTHENTICATION_FAILED);
+	ck_assert_ptr_nonnull(strstr(p.refusal[1], "|psk|eap|auth"));
+	pair_pump(&p);
+	ck_assert_int_eq(p.down[0], IKE_AUTHENTICATION_FAILED);
+	pair_close(&p);
+}
+END_TEST
+
+/* The identity decides which connection it is, and every event names that one. */
+START_TEST(down_names_the_connection_of_the_identity)
+{
+	struct ike_fault faults[4];
+	struct ike_connection *c;
+	ike_id second;
+	unsigned n;
+
+	pair_setups(setup, child);
+	setup[1].remote_id = "somebody.example";
+	pair_open(&p, setup);
+	setup[1].remote_id = "a.example";
+	c = ike_connection_new(&setup[1], faults, 4, &n);
+	second = ike_put(p.e[1], p.now, 0, c);
+	ike_connection_free(c);
+	pair_up(&p);
+	pair_pump(&p);
+	ck_assert_int_eq(pair_state(&p, 1), IKE_STATE_ESTABLISHED);
+	ike_down(p.e[0], p.now, p.connection[0]);
+	pair_drain(&p, 0);
+	pair_pump(&p);
+	ck_assert(p.down_of[1] == second);
+	ck_assert_int_eq(ike_drop(p.e[1], p.now, second), IKE_OK);
+	pair_close(&p);
+}
+END_TEST
+
+/* An answer that proves the peer and yet says that it does not believe us. */
+START_TEST(auth_failed_beside_an_auth_establishes_nothing)	/* 2.21.2 */
+{
+	answer_without(IKE_PAYLOAD_SA, IKE_AUTHENTICATION_FAILED);
+	ck_assert_uint_eq(p.events[0][IKE_UP], 0);
+	pair_pump(&p);
+	ck_assert_int_eq(p.down[0], IKE_AUTHENTICATION_FAILED);
+	ck_assert_int_eq(p.down[1], IKE_CLOSED);
+	pair_close(&p);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -281,6 +351,8 @@ main(void)
 		initiator_that_refuses_tells,
 		child_refused_leaves_the_ike_sa, selectors_are_narrowed,
 		unknown_identity_is_explained, initial_contact_removes_older_sas,
+		request_for_eap_is_refused, down_names_the_connection_of_the_identity,
+		auth_failed_beside_an_auth_establishes_nothing,
 	};
 	TCase *c = tcase_create("auth");
 
