@@ -104,18 +104,22 @@ static void
 read_secrets(const struct configuration *c, struct ipsec_secrets *secrets,
     struct faults *faults, struct faults *weak)
 {
-	struct secret secret;
+	struct secret_folder *folder;
+	struct bytes secret;
 	unsigned i;
 
-	for (i = 0; i < c->n_connections; i++) {
-		const char *name = c->connections[i].name;
-
-		if (secret_read(c->daemon.secrets_dir, name, &secret, faults, weak) &&
-		    !ipsec_secrets_put(secrets, name,
-		    bytes_of(secret.octets, secret.len)))
+	if (c->n_connections == 0)
+		return;
+	folder = secret_folder_open(c->daemon.secrets_dir, faults, weak);
+	if (folder == NULL)
+		return;
+	ipsec_secrets_open(secrets);
+	for (i = 0; i < c->n_connections; i++)
+		if (secret_read(folder, c->connections[i].name, &secret) &&
+		    !ipsec_secrets_put(secrets, c->connections[i].name, secret))
 			faults->no_memory = true;
-		secret_free(&secret);
-	}
+	ipsec_secrets_shut(secrets);
+	secret_folder_close(folder);
 }
 
 static void

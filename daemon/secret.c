@@ -7,6 +7,7 @@
 #include <linux/openat2.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -19,9 +20,19 @@ enum {
 	OTHERS = S_IROTH | S_IWOTH, CHANGERS = S_IWGRP
 };
 
+/* The buffers are guarded and locked, and made once: that costs a dozen system calls. */
+struct secret_folder {
+	const char *path;
+	int fd;
+	struct faults *faults, *weak;
+	uint8_t *content;		/* FILE_MAX + 1: too much shows */
+	uint8_t *octets;		/* SECRET_MAX */
+	size_t read, decoded;		/* octets of them to be wiped */
+};
+
 struct reader {
 	struct origin origin;		/* the file's path */
-	const char *folder;
+	struct secret_folder *folder;
 	struct faults *faults, *weak;
 };
 
@@ -65,23 +76,6 @@ blame_open(struct reader *r, const char *what)
 	    strerror(error), remedy);
 }
 
-/* Whoever may write the folder may replace a secret in it. */
-static bool
-check_folder(struct reader *r, int folder)
-{
-	struct stat st;
-
-	if (fstat(folder, &st) != 0) {
-		blame_open(r, "folder of the secrets");
-		return false;
-	}
-	if ((st.st_mode & S_IWOTH) == 0)
-		return true;
-	fault_add(r->faults, (struct origin){ r->folder, 0 },
-	    "everybody can put secrets into this folder; run: chmod o-w %s", r->folder);
-	return false;
-}
-
 static bool
 check_file(struct reader *r, int fd)
 {
@@ -110,21 +104,21 @@ check_file(struct reader *r, int fd)
 
 /* All octets, or the first FILE_MAX + 1 of more; -1 after a fault. */
 static ssize_t
-read_all(struct reader *r, int fd, uint8_t *buf)
+read_all(struct reader *r, int fd)
 {
-	size_t len = 0;
+	struct secret_folder *folder = r->folder;
 	ssize_t n;
 
 	do {
-		n = read(fd, buf + len, FILE_MAX + 1 - len);
+		n = read(fd, folder->content + folder->read, FILE_MAX + 1 - folder->read);
 		if (n > 0)
-			len += (size_t)n;
+			folder->read += (size_t)n;
 	} while (n > 0 || (n < 0 && errno == EINTR));
 	if (n < 0) {
 		blame_open(r, "secret");
 		return -1;
 	}
-	return (ssize_t)len;
+	return (ssize_t)folder->read;
 }
 
 static bool
@@ -195,89 +189,123 @@ check_strength(struct reader *r, const uint8_t *p, size_t len, size_t n)
 		    "counts; remove it unless the peer has it too");
 }
 
-static bool
-read_secret(struct reader *r, int fd, struct secret *secret)
-{
-	/* one more, so that what is too long shows */
-	uint8_t *content = sodium_malloc(FILE_MAX + 1);
-	uint8_t *octets = sodium_malloc(SECRET_MAX);
-	struct secret new = { 0 };
-	ssize_t len;
-	size_t n = 0;
+/* ---- a folder ---- */
 
-	if (content == NULL || octets == NULL) {
-		r->faults->no_memory = true;
-		goto out;
-	}
-	if (!check_file(r, fd) || (len = read_all(r, fd, content)) < 0)
-		goto out;
-	if (len > 0 && content[len - 1] == '\n')
-		len--;
-	if (!decode(r, content, (size_t)len, octets, &n))
-		goto out;
-	if (n == 0) {
-		fault_add(r->faults, r->origin, "the secret is empty; "
-		    "\"openssl rand -base64 32\" makes a good one");
-		goto out;
-	}
-	new.octets = sodium_malloc(n);
-	if (new.octets == NULL) {
-		r->faults->no_memory = true;
-		goto out;
-	}
-	memcpy(new.octets, octets, n);
-	new.len = n;
-	check_strength(r, content, (size_t)len, n);
-	*secret = new;
-out:
-	sodium_free(content);
-	sodium_free(octets);
-	return new.octets != NULL;
+static void
+wipe(struct secret_folder *folder)
+{
+	sodium_memzero(folder->content, folder->read);
+	sodium_memzero(folder->octets, folder->decoded);
+	folder->read = folder->decoded = 0;
 }
 
-bool
-secret_read(const char *folder, const char *name, struct secret *secret,
-    struct faults *faults, struct faults *weak)
+/* Whoever may write the folder may replace a secret in it. */
+static bool
+check_folder(struct reader *r, int fd)
 {
-	char path[PATH_MAX], file[NAME_MAX + 1];
-	struct reader r = { .origin = { path, 0 }, .folder = folder, .faults = faults,
-	    .weak = weak };
-	int at = -1, fd = -1;
-	bool good = false;
+	const char *path = r->origin.file;
+	struct stat st;
 
-	*secret = (struct secret){ 0 };
-	snprintf(path, sizeof(path), "%s/%s.psk", folder, name);
-	if (snprintf(file, sizeof(file), "%s.psk", name) >= (int)sizeof(file) ||
-	    strchr(name, '/') != NULL) {
-		fault_add(faults, r.origin,
-		    "this is no name of a file; rename the connection");
+	if (fd < 0 || fstat(fd, &st) != 0) {
+		blame_open(r, "folder of the secrets");
 		return false;
 	}
-	at = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (at < 0) {
-		r.origin.file = folder;
-		blame_open(&r, "folder of the secrets");
-		goto out;
+	if ((st.st_mode & S_IWOTH) == 0)
+		return true;
+	fault_add(r->faults, r->origin,
+	    "everybody can put secrets into this folder; run: chmod o-w %s", path);
+	return false;
+}
+
+struct secret_folder *
+secret_folder_open(const char *path, struct faults *faults, struct faults *weak)
+{
+	struct reader r = { .origin = { path, 0 }, .faults = faults };
+	struct secret_folder *folder;
+	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (!check_folder(&r, fd)) {
+		if (fd >= 0)
+			close(fd);
+		return NULL;
 	}
-	if (!check_folder(&r, at))
-		goto out;
-	fd = open_beneath(at, file);
-	if (fd < 0) {
-		blame_open(&r, "secret");
-		goto out;
-	}
-	good = read_secret(&r, fd, secret);
-out:
-	if (fd >= 0)
+	folder = calloc(1, sizeof(*folder));
+	if (folder != NULL)
+		*folder = (struct secret_folder){ .path = path, .fd = fd,
+		    .faults = faults, .weak = weak,
+		    .content = sodium_malloc(FILE_MAX + 1),
+		    .octets = sodium_malloc(SECRET_MAX) };
+	if (folder != NULL && folder->content != NULL && folder->octets != NULL)
+		return folder;
+	faults->no_memory = true;
+	if (folder == NULL)
 		close(fd);
-	if (at >= 0)
-		close(at);
-	return good;
+	secret_folder_close(folder);
+	return NULL;
 }
 
 void
-secret_free(struct secret *secret)
+secret_folder_close(struct secret_folder *folder)
 {
-	sodium_free(secret->octets);
-	*secret = (struct secret){ 0 };
+	if (folder == NULL)
+		return;
+	close(folder->fd);
+	sodium_free(folder->content);	/* which wipes */
+	sodium_free(folder->octets);
+	free(folder);
+}
+
+static bool
+read_secret(struct reader *r, int fd, struct bytes *secret)
+{
+	struct secret_folder *folder = r->folder;
+	const uint8_t *content = folder->content;
+	ssize_t len;
+	size_t n = 0;
+	bool good;
+
+	if (!check_file(r, fd) || (len = read_all(r, fd)) < 0)
+		return false;
+	if (len > 0 && content[len - 1] == '\n')
+		len--;
+	good = decode(r, content, (size_t)len, folder->octets, &n);
+	folder->decoded = good ? n : SECRET_MAX;
+	if (!good)
+		return false;
+	if (n == 0) {
+		fault_add(r->faults, r->origin, "the secret is empty; "
+		    "\"openssl rand -base64 32\" makes a good one");
+		return false;
+	}
+	check_strength(r, content, (size_t)len, n);
+	*secret = bytes_of(folder->octets, n);
+	return true;
+}
+
+bool
+secret_read(struct secret_folder *folder, const char *name, struct bytes *secret)
+{
+	char path[PATH_MAX], file[NAME_MAX + 1];
+	struct reader r = { .origin = { path, 0 }, .folder = folder,
+	    .faults = folder->faults, .weak = folder->weak };
+	bool good;
+	int fd;
+
+	*secret = (struct bytes){ 0 };
+	wipe(folder);
+	snprintf(path, sizeof(path), "%s/%s.psk", folder->path, name);
+	if (snprintf(file, sizeof(file), "%s.psk", name) >= (int)sizeof(file) ||
+	    strchr(name, '/') != NULL) {
+		fault_add(r.faults, r.origin,
+		    "this is no name of a file; rename the connection");
+		return false;
+	}
+	fd = open_beneath(folder->fd, file);
+	if (fd < 0) {
+		blame_open(&r, "secret");
+		return false;
+	}
+	good = read_secret(&r, fd, secret);
+	close(fd);
+	return good;
 }

@@ -18,6 +18,7 @@ struct ipsec_secrets {
 	struct secret *by_name;
 	uint8_t *region;	/* no access between calls; NULL until the first secret */
 	size_t used, size;
+	bool open;		/* between ipsec_secrets_open and _shut */
 };
 
 struct ipsec_secrets *
@@ -68,13 +69,13 @@ open_for_writing(struct ipsec_secrets *s, size_t len)
 	if (len > SIZE_MAX / 4 - s->used)
 		return false;
 	if (s->region != NULL && len <= s->size - s->used)
-		return sodium_mprotect_readwrite(s->region) == 0;
+		return s->open || sodium_mprotect_readwrite(s->region) == 0;
 	while (size < s->used + len)
 		size *= 2;
 	if ((region = sodium_malloc(size)) == NULL)
 		return false;
 	if (s->region != NULL) {
-		if (sodium_mprotect_readonly(s->region) != 0) {
+		if (!s->open && sodium_mprotect_readonly(s->region) != 0) {
 			sodium_free(region);
 			return false;
 		}
@@ -86,11 +87,26 @@ open_for_writing(struct ipsec_secrets *s, size_t len)
 	return true;
 }
 
+/* Protection fails only where the system has none. */
 static void
 shut(struct ipsec_secrets *s)
 {
-	/* It fails only where the system has no such protection. */
-	(void)sodium_mprotect_noaccess(s->region);
+	if (!s->open)
+		(void)sodium_mprotect_noaccess(s->region);
+}
+
+void
+ipsec_secrets_open(struct ipsec_secrets *s)
+{
+	s->open = s->region == NULL || sodium_mprotect_readwrite(s->region) == 0;
+}
+
+void
+ipsec_secrets_shut(struct ipsec_secrets *s)
+{
+	s->open = false;
+	if (s->region != NULL)
+		shut(s);
 }
 
 /* Takes the entry out and closes the gap it leaves; the region is writable. */
@@ -165,7 +181,7 @@ compute(struct ipsec_secrets *s, const struct secret *entry,
 {
 	size_t len;
 
-	if (sodium_mprotect_readonly(s->region) != 0)
+	if (!s->open && sodium_mprotect_readonly(s->region) != 0)
 		return 0;
 	len = ike_psk_auth(NULL, auth->prf, bytes_of(s->region + entry->at, entry->len),
 	    auth->octets, value);

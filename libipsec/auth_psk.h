@@ -20,6 +20,10 @@ void ipsec_secrets_free(struct ipsec_secrets *);	/* wipes; NULL is nothing */
  * its own. False: no memory, or an empty name or secret; nothing has changed. */
 bool ipsec_secrets_put(struct ipsec_secrets *, const char *name, struct bytes secret);
 void ipsec_secrets_remove(struct ipsec_secrets *, const char *name);	/* wipes */
+/* Around many calls of put: between these two the region stays accessible, which saves
+ * each of them two changes of its protection. */
+void ipsec_secrets_open(struct ipsec_secrets *);
+void ipsec_secrets_shut(struct ipsec_secrets *);
 bool ipsec_secrets_has(const struct ipsec_secrets *, const char *name);
 
 enum { IPSEC_AUTH_MAX = 64 };		/* octets of the longest AUTH value */

@@ -129,6 +129,26 @@ START_TEST(secrets_many)
 }
 END_TEST
 
+START_TEST(secrets_put_together)
+{
+	char name[16];
+
+	for (unsigned i = 0; i < 200; i++) {
+		if (i == 10)
+			ipsec_secrets_open(secrets);
+		snprintf(name, sizeof(name), "peer-%u", i);
+		ck_assert(ipsec_secrets_put(secrets, name, text(name)));
+		ck_assert(proves(name, name));
+	}
+	ipsec_secrets_remove(secrets, "peer-0");
+	ipsec_secrets_shut(secrets);
+	for (unsigned i = 0; i < 200; i++) {
+		snprintf(name, sizeof(name), "peer-%u", i);
+		ck_assert_msg(proves(name, name) == (i > 0), "%s", name);
+	}
+}
+END_TEST
+
 START_TEST(check_accepts_the_same_secret_only)
 {
 	uint8_t value[IPSEC_AUTH_MAX], theirs[64] = { 0 };
@@ -206,6 +226,7 @@ main(void)
 	tcase_add_test(t, secret_replaced_and_removed);
 	tcase_add_test(t, secret_must_have_octets_and_a_name);
 	tcase_add_test(t, secrets_many);
+	tcase_add_test(t, secrets_put_together);
 	tcase_add_test(t, check_accepts_the_same_secret_only);
 	tcase_add_loop_test(t, refusals_have_reasons, 0, 5);
 	tcase_add_test(t, unknown_prf_fails);

@@ -9,6 +9,7 @@
 #include "tests/unit/run.h"
 
 static struct faults faults, weak;
+static struct secret_folder *folder;
 
 static void
 setup(void)
@@ -19,16 +20,28 @@ setup(void)
 static void
 teardown(void)
 {
+	secret_folder_close(folder);
+	folder = NULL;
 	faults_free(&faults);
 	faults_free(&weak);
 	files_remove();
 }
 
+/* From the test's folder, opened anew. */
 static bool
-read_back(const char *text, size_t len, mode_t mode, struct secret *secret)
+read_named(const char *name, struct bytes *secret)
+{
+	*secret = (struct bytes){ 0 };
+	secret_folder_close(folder);
+	folder = secret_folder_open(files_folder(), &faults, &weak);
+	return folder != NULL && secret_read(folder, name, secret);
+}
+
+static bool
+read_back(const char *text, size_t len, mode_t mode, struct bytes *secret)
 {
 	files_write("paris.psk", text, len, mode);
-	return secret_read(files_folder(), "paris", secret, &faults, &weak);
+	return read_named("paris", secret);
 }
 
 /* ---- what a content stands for ---- */
@@ -60,15 +73,13 @@ static const struct {
 
 START_TEST(secret_means)
 {
-	struct secret secret;
+	struct bytes secret;
 
 	ck_assert(read_back(forms[_i].file, forms[_i].file_len, 0600, &secret));
 	ck_assert_uint_eq(secret.len, forms[_i].len);
-	ck_assert_mem_eq(secret.octets, forms[_i].means, secret.len);
+	ck_assert_mem_eq(secret.p, forms[_i].means, secret.len);
 	ck_assert_uint_eq(faults.n, 0);
 	ck_assert_uint_eq(weak.n, forms[_i].warnings);
-	secret_free(&secret);
-	ck_assert_ptr_null(secret.octets);
 }
 END_TEST
 
@@ -80,10 +91,10 @@ static const char *const misfits[] = {
 
 START_TEST(secret_misfits)
 {
-	struct secret secret;
+	struct bytes secret;
 
 	ck_assert(!read_back(misfits[_i], strlen(misfits[_i]), 0600, &secret));
-	ck_assert_ptr_null(secret.octets);
+	ck_assert_ptr_null(secret.p);
 	ck_assert_uint_eq(faults.n, 1);
 	ck_assert_msg(strchr(faults.v[0].text, ';') != NULL, "%s", faults.v[0].text);
 }
@@ -96,7 +107,7 @@ START_TEST(secret_has_a_longest)
 		{ "", "x", 1 }, { "0x", "ab", 1 }, { "base64:", "QUJD", 3 },
 	};
 	static char text[4 * SECRET_MAX];
-	struct secret secret;
+	struct bytes secret;
 	size_t over, i, at;
 
 	for (over = 0; over < 2; over++) {
@@ -108,7 +119,6 @@ START_TEST(secret_has_a_longest)
 		if (over == 0)
 			ck_assert_uint_eq(secret.len,
 			    SECRET_MAX / kinds[_i].octets * kinds[_i].octets);
-		secret_free(&secret);
 	}
 	ck_assert_uint_eq(faults.n, 1);
 }
@@ -117,7 +127,7 @@ END_TEST
 START_TEST(secret_much_too_long)
 {
 	static char text[1 << 20];
-	struct secret secret;
+	struct bytes secret;
 
 	memset(text, 'x', sizeof(text));
 	ck_assert(!read_back(text, sizeof(text), 0600, &secret));
@@ -140,33 +150,31 @@ START_TEST(secret_mode)
 {
 	static const char text[] = "a secret of some length";
 	char command[4096];
-	struct secret secret;
+	struct bytes secret;
 
 	ck_assert_int_eq(read_back(text, strlen(text), modes[_i].mode, &secret),
 	    modes[_i].command == NULL);
 	if (modes[_i].command != NULL) {
 		snprintf(command, sizeof(command), "%s%s/paris.psk", modes[_i].command,
 		    files_folder());
-		ck_assert_ptr_null(secret.octets);
+		ck_assert_ptr_null(secret.p);
 		ck_assert_uint_eq(faults.n, 1);
 		ck_assert_msg(strstr(faults.v[0].text, command) != NULL, "%s",
 		    faults.v[0].text);
 	}
-	secret_free(&secret);
 }
 END_TEST
 
 START_TEST(secret_in_a_folder_for_all)
 {
-	struct secret secret;
+	struct bytes secret;
 
 	files_write("paris.psk", "a secret of some length", 23, 0600);
 	ck_assert_int_eq(chmod(files_folder(), 0777), 0);
-	ck_assert(!secret_read(files_folder(), "paris", &secret, &faults, &weak));
+	ck_assert(!read_named("paris", &secret));
 	ck_assert_ptr_nonnull(strstr(faults.v[0].text, "chmod o-w "));
 	ck_assert_int_eq(chmod(files_folder(), 0755), 0);
-	ck_assert(secret_read(files_folder(), "paris", &secret, &faults, &weak));
-	secret_free(&secret);
+	ck_assert(read_named("paris", &secret));
 }
 END_TEST
 
@@ -174,10 +182,10 @@ END_TEST
 
 START_TEST(secret_missing)
 {
-	struct secret secret;
+	struct bytes secret;
 
-	ck_assert(!secret_read(files_folder(), "paris", &secret, &faults, &weak));
-	ck_assert(!secret_read("/nowhere/at/all", "paris", &secret, &faults, &weak));
+	ck_assert(!read_named("paris", &secret));
+	ck_assert_ptr_null(secret_folder_open("/nowhere/at/all", &faults, &weak));
 	ck_assert_uint_eq(faults.n, 2);
 	ck_assert_ptr_nonnull(strstr(faults.v[0].file, "/paris.psk"));
 	ck_assert_str_eq(faults.v[1].file, "/nowhere/at/all");
@@ -187,19 +195,18 @@ END_TEST
 START_TEST(secret_behind_a_link)
 {
 	char path[4096];
-	struct secret secret;
+	struct bytes secret;
 
 	files_write("real", "a secret of some length", 23, 0600);
 	snprintf(path, sizeof(path), "%s/paris.psk", files_folder());
 	ck_assert_int_eq(symlink("real", path), 0);
-	ck_assert(secret_read(files_folder(), "paris", &secret, &faults, &weak));
-	secret_free(&secret);
+	ck_assert(read_named("paris", &secret));
 	ck_assert_int_eq(unlink(path), 0);
 	ck_assert_int_eq(symlink("/etc/hostname", path), 0);
-	ck_assert(!secret_read(files_folder(), "paris", &secret, &faults, &weak));
+	ck_assert(!read_named("paris", &secret));
 	ck_assert_int_eq(unlink(path), 0);
 	ck_assert_int_eq(symlink("../../../../../../etc/hostname", path), 0);
-	ck_assert(!secret_read(files_folder(), "paris", &secret, &faults, &weak));
+	ck_assert(!read_named("paris", &secret));
 	ck_assert_uint_eq(faults.n, 2);
 }
 END_TEST
@@ -208,14 +215,14 @@ END_TEST
 START_TEST(secret_not_regular)
 {
 	char path[4096];
-	struct secret secret;
+	struct bytes secret;
 
 	snprintf(path, sizeof(path), "%s/paris.psk", files_folder());
 	ck_assert_int_eq(mkdir(path, 0700), 0);
-	ck_assert(!secret_read(files_folder(), "paris", &secret, &faults, &weak));
+	ck_assert(!read_named("paris", &secret));
 	ck_assert_int_eq(rmdir(path), 0);
 	ck_assert_int_eq(mkfifo(path, 0600), 0);
-	ck_assert(!secret_read(files_folder(), "paris", &secret, &faults, &weak));
+	ck_assert(!read_named("paris", &secret));
 	ck_assert_uint_eq(faults.n, 2);
 }
 END_TEST
@@ -223,13 +230,37 @@ END_TEST
 START_TEST(secret_of_an_odd_name)
 {
 	char name[300];
-	struct secret secret;
+	struct bytes secret;
 
 	memset(name, 'x', sizeof(name) - 1);
 	name[sizeof(name) - 1] = '\0';
-	ck_assert(!secret_read(files_folder(), name, &secret, &faults, &weak));
-	ck_assert(!secret_read(files_folder(), "../paris", &secret, &faults, &weak));
+	ck_assert(!read_named(name, &secret));
+	ck_assert(!read_named("../paris", &secret));
 	ck_assert_uint_eq(faults.n, 2);
+}
+END_TEST
+
+/* A long one, a short one and none leave nothing of each other behind. */
+START_TEST(secrets_one_after_the_other)
+{
+	static const char longest[] = "a secret that is longer than the others";
+	const uint8_t *octets;
+	struct bytes secret;
+	unsigned i;
+
+	files_write("rome.psk", "sixteen octets..", 16, 0600);
+	ck_assert(read_back(longest, sizeof(longest) - 1, 0600, &secret));
+	octets = secret.p;
+	ck_assert(secret_read(folder, "rome", &secret));
+	ck_assert_uint_eq(secret.len, 16);
+	ck_assert_mem_eq(secret.p, "sixteen octets..", 16);
+	ck_assert(!secret_read(folder, "nobody", &secret));
+	ck_assert_ptr_null(secret.p);
+	for (i = 0; i < sizeof(longest) - 1; i++)
+		ck_assert_uint_eq(octets[i], 0);
+	ck_assert(secret_read(folder, "paris", &secret));
+	ck_assert_mem_eq(secret.p, longest, sizeof(longest) - 1);
+	ck_assert_uint_eq(faults.n, 1);
 }
 END_TEST
 
@@ -239,12 +270,11 @@ START_TEST(secret_is_in_no_message)
 	static const char *const texts[] = {
 		"0xsesame", "base64:sesame?", "sesame", "sesame "
 	};
-	struct secret secret;
+	struct bytes secret;
 	unsigned i;
 
 	for (i = 0; i < 4; i++) {
 		read_back(texts[i], strlen(texts[i]), i == 2 ? 0644 : 0600, &secret);
-		secret_free(&secret);
 	}
 	ck_assert_uint_eq(faults.n, 3);
 	ck_assert_uint_gt(weak.n, 0);
@@ -273,6 +303,7 @@ main(void)
 	tcase_add_test(t, secret_behind_a_link);
 	tcase_add_test(t, secret_not_regular);
 	tcase_add_test(t, secret_of_an_odd_name);
+	tcase_add_test(t, secrets_one_after_the_other);
 	tcase_add_test(t, secret_is_in_no_message);
 	return run_tests("secret", t);
 }
