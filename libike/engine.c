@@ -100,8 +100,11 @@ ike_put(struct ike *e, ike_time now, ike_id replace, struct ike_connection *c)
 		return 0;
 	}
 	p->wanted = c->start == IKE_START_ALWAYS;
-	if (p->wanted && !ike_peer_has_sa(p, NULL))
+	ike_peer_reset(p);		/* what failed may be what was mended */
+	if (p->wanted)
 		ike_timer_arm(e, &p->retry, e->now);
+	else
+		ike_timer_disarm(e, &p->retry);
 	ike_timers_run(e);
 	leave(e);
 	return p->id;
@@ -159,11 +162,20 @@ ike_up(struct ike *e, ike_time now, ike_id connection)
 	if ((p = ike_table_peer(e, connection)) == NULL)
 		return IKE_GONE;
 	p->wanted = p->connection->start == IKE_START_ALWAYS;
-	p->failures = 0;
+	ike_peer_reset(p);
 	if (!ike_peer_busy(e, p))
 		error = ike_peer_start(e, p, NULL, NULL);
 	leave(e);
 	return error;
+}
+
+/* This SA is to go, or all it carries: what should always be up and has nothing else now stays
+ * down, as asked. */
+static void
+stop_wanting(struct ike_sa *sa)
+{
+	if (sa->peer != NULL && !ike_peer_carries(sa->peer, sa))
+		sa->peer->wanted = false;
 }
 
 enum ike_error
@@ -175,14 +187,18 @@ ike_down(struct ike *e, ike_time now, ike_id id)
 	enum ike_error error = IKE_OK;
 
 	enter(e, now);
-	if ((p = ike_table_peer(e, id)) != NULL)
+	if ((p = ike_table_peer(e, id)) != NULL) {
 		peer_down(e, p);
-	else if ((sa = ike_table_sa(e, id)) != NULL)
+	} else if ((sa = ike_table_sa(e, id)) != NULL) {
+		stop_wanting(sa);
 		take_down(e, sa);
-	else if ((c = ike_table_child(e, id)) != NULL)
+	} else if ((c = ike_table_child(e, id)) != NULL) {
+		if (c->sa->n_children == 1)
+			stop_wanting(c->sa);
 		ike_info_delete_spi(e, c->sa, c->spi_in);
-	else
+	} else {
 		error = IKE_GONE;
+	}
 	leave(e);
 	return error;
 }
@@ -299,6 +315,8 @@ not_installed(struct ike *e, ike_id id)
 
 	if (c == NULL || !c->installed)
 		return IKE_GONE;
+	if (c->deleting)		/* its other direction failed, too */
+		return IKE_OK;
 	r = ike_refusal(IKE_NO_MEMORY, "the data path could not install the Child SA");
 	r.child = c->configured->name;
 	ike_say_refused(e, c->sa, 0, &r);

@@ -220,6 +220,8 @@ spi_deleted(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 
 	if (c != NULL)
 		ike_child_close(e, c, IKE_CANCELLED);
+	if (sa->peer != NULL)
+		ike_peer_lost(e, sa->peer);
 	return IKE_OK;
 }
 

@@ -6,6 +6,9 @@
 
 #define RETRY_FIRST IKE_SECOND
 #define RETRY_MOST (60 * IKE_SECOND)
+/* Who is up so long has no trouble; who is not, backs off further, though it was up. */
+#define STEADY (60 * IKE_SECOND)
+#define NEVER INT64_MAX
 
 /* A tunnel that should be up and is not is begun again: 1, 2, 4, ... 60 s, each a
  * quarter more or less, so that many do not move in step. */
@@ -19,11 +22,16 @@ retry(struct ike *e, struct ike_timer *t)
 }
 
 static ike_time
-back_off(struct ike *e, unsigned failures)
+back_off(struct ike *e, struct ike_peer *p)
 {
-	ike_time delay = failures > 6 ? RETRY_MOST : RETRY_FIRST << failures;
+	ike_time delay;
 	uint8_t octets[4];
 
+	if (e->now >= p->steady_at)
+		ike_peer_reset(p);
+	p->steady_at = NEVER;
+	delay = p->attempts > 6 ? RETRY_MOST : RETRY_FIRST << p->attempts;
+	p->attempts++;
 	if (delay > RETRY_MOST)
 		delay = RETRY_MOST;
 	e->random.fill(e->random.arg, octets, sizeof(octets));
@@ -40,6 +48,7 @@ ike_peer_new(struct ike *e, struct ike_connection *c)
 	p->id = ike_new_id(e);
 	p->connection = ike_connection_hold(c);
 	p->retry.fire = retry;
+	p->steady_at = NEVER;
 	LIST_INIT(&p->sas);
 	if (!ike_table_add_peer(e, p)) {
 		ike_connection_free(p->connection);
@@ -153,9 +162,17 @@ ike_peer_start(struct ike *e, struct ike_peer *p,
 void
 ike_peer_up(struct ike *e, struct ike_peer *p)
 {
-	p->failures = 0;
-	p->quiet_until = 0;
+	p->steady_at = e->now + STEADY;
+	if (p->attempts <= 1)		/* at once: the next packet that asks may be heard */
+		p->quiet_until = 0;
 	ike_timer_disarm(e, &p->retry);
+}
+
+void
+ike_peer_reset(struct ike_peer *p)
+{
+	p->attempts = 0;
+	p->quiet_until = 0;
 }
 
 /* Packets keep asking while attempts fail; the peer and we need not hear each of them. */
@@ -174,27 +191,27 @@ ike_peer_acquire(struct ike *e, struct ike_peer *p,
 		return IKE_TEMPORARY_FAILURE;
 	if (ike_peer_busy(e, p))
 		return IKE_NO_ADDITIONAL_SAS;
-	p->quiet_until = e->now + back_off(e, p->failures++);
+	p->quiet_until = e->now + back_off(e, p);
 	return ike_peer_start(e, p, configured, packet);
 }
 
-static bool
-carries_nothing(const struct ike_peer *p)
+bool
+ike_peer_carries(const struct ike_peer *p, const struct ike_sa *except)
 {
 	const struct ike_sa *sa;
 
 	LIST_FOREACH(sa, &p->sas, of_peer)
-		if (is_promising(sa))
-			return false;
-	return true;
+		if (sa != except && is_promising(sa))
+			return true;
+	return false;
 }
 
 void
 ike_peer_lost(struct ike *e, struct ike_peer *p)
 {
-	if (!p->wanted || p->retry.armed || !carries_nothing(p))
+	if (!p->wanted || p->retry.armed || ike_peer_carries(p, NULL))
 		return;
-	ike_timer_arm(e, &p->retry, e->now + back_off(e, p->failures++));
+	ike_timer_arm(e, &p->retry, e->now + back_off(e, p));
 }
 
 static bool

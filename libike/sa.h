@@ -186,7 +186,8 @@ struct ike_peer {
 	struct ike_connection *connection;	/* held */
 	LIST_HEAD(, ike_sa) sas;		/* those not closed */
 	bool wanted;				/* should be up */
-	unsigned failures;
+	unsigned attempts;			/* since it was last up for a while */
+	ike_time steady_at;			/* when that is what it is */
 	ike_time quiet_until;			/* packets are not heard before */
 	struct ike_timer retry;
 };
@@ -374,11 +375,14 @@ enum ike_error ike_peer_start(struct ike *, struct ike_peer *,
 enum ike_error ike_peer_acquire(struct ike *, struct ike_peer *,
     const struct ike_connection_child *, const struct esp_selector *packet);
 void ike_peer_up(struct ike *, struct ike_peer *);	/* a Child SA of it is up */
+void ike_peer_reset(struct ike_peer *);		/* somebody has asked: no back-off */
 /* An SA of it is no more, or has lost its Child SA, or got none: begins again in a while when it
  * carries nothing any more and should. */
 void ike_peer_lost(struct ike *, struct ike_peer *);
 /* Is one up or on the way?  Those without a Child SA are deleted. */
 bool ike_peer_busy(struct ike *, struct ike_peer *);
+/* Does it have an SA that carries something, or may yet, besides this one? */
+bool ike_peer_carries(const struct ike_peer *, const struct ike_sa *except);
 /* Does it have an SA, half-open or up, besides this one?  A peer that is NULL has. */
 bool ike_peer_has_sa(const struct ike_peer *, const struct ike_sa *except);
 bool ike_peer_matches(const struct ike_peer *, const struct ike_path *);

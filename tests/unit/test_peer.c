@@ -272,6 +272,125 @@ START_TEST(acquire_knows_its_child_in_a_new_configuration)
 }
 END_TEST
 
+/* The data path refuses every Child SA, both directions: it is told once, and tried again, but
+ * not as fast as two hosts can shake hands. */
+START_TEST(always_backs_off_when_nothing_can_be_installed)
+{
+	struct ike_notice notice = { .type = IKE_NOT_INSTALLED };
+	struct ike_child_info info;
+	unsigned refused, attempts;
+
+	pair_setups(setup, child);
+	setup[0].start = IKE_START_ALWAYS;
+	pair_open(&p, setup);
+	for (unsigned i = 0; i < 6000; i++) {
+		pair_pump(&p);
+		if (pair_sa(&p, 0) != NULL &&
+		    ike_child_at(p.e[0], pair_sa(&p, 0)->id, 0, &info)) {
+			notice.id = info.id;
+			refused = p.events[0][IKE_REFUSED];
+			ck_assert_int_eq(ike_tell(p.e[0], p.now, &notice), IKE_OK);
+			ck_assert_int_eq(ike_tell(p.e[0], p.now, &notice), IKE_OK);
+			pair_drain(&p, 0);
+			ck_assert_uint_eq(p.events[0][IKE_REFUSED], refused + 1);
+			pair_pump(&p);
+			ck_assert_int_eq(ike_tell(p.e[0], p.now, &notice), IKE_GONE);
+		}
+		pair_pass(&p, IKE_SECOND / 10);
+	}
+	attempts = p.events[0][IKE_IN_ADD];
+	ck_assert_uint_ge(attempts, 10);
+	ck_assert_uint_le(attempts, 30);
+	pair_close(&p);
+}
+END_TEST
+
+/* One that was up for long is begun again soon, whatever it took to get there. */
+START_TEST(always_comes_back_soon_after_a_long_life)
+{
+	pair_setups(setup, child);
+	setup[0].start = IKE_START_ALWAYS;
+	setup[0].setting_up.tries = 1;
+	pair_open(&p, setup);
+	for (unsigned i = 0; i < 300; i++) {
+		p.n = 0;
+		pair_pass(&p, IKE_SECOND);
+	}
+	for (unsigned i = 0; i < 1000 && pair_sa(&p, 1) == NULL; i++) {
+		p.n = 0;
+		pair_pass(&p, IKE_SECOND / 10);
+		pair_pump(&p);
+	}
+	ck_assert_ptr_nonnull(pair_sa(&p, 1));
+	ck_assert_uint_eq(pair_sa(&p, 1)->n_children, 1);
+	pair_pass(&p, 3600 * IKE_SECOND);
+	ike_down(p.e[1], p.now, p.connection[1]);
+	pair_drain(&p, 1);
+	pair_pump(&p);
+	for (unsigned i = 0; i < 20; i++) {
+		pair_pass(&p, IKE_SECOND / 10);
+		pair_pump(&p);
+	}
+	ck_assert_uint_eq(pair_sa(&p, 0)->n_children, 1);
+	pair_close(&p);
+}
+END_TEST
+
+START_TEST(always_stays_down_when_asked)
+{
+	struct ike_child_info info;
+
+	for (unsigned what = 0; what < 3; what++) {	/* connection, IKE SA, Child SA */
+		pair_setups(setup, child);
+		setup[0].start = IKE_START_ALWAYS;
+		pair_open(&p, setup);
+		pair_pump(&p);
+		ck_assert(ike_child_at(p.e[0], pair_sa(&p, 0)->id, 0, &info));
+		ike_down(p.e[0], p.now, what == 0 ? p.connection[0] :
+		    what == 1 ? pair_sa(&p, 0)->id : info.id);
+		pair_drain(&p, 0);
+		pair_pump(&p);
+		pair_pass(&p, 600 * IKE_SECOND);
+		ck_assert_uint_eq(p.n, 0);
+		ck_assert_uint_eq(p.events[0][IKE_IN_ADD], 1);
+		pair_up(&p);
+		pair_pump(&p);
+		ck_assert_uint_eq(p.events[0][IKE_IN_ADD], 2);
+		pair_close(&p);
+	}
+}
+END_TEST
+
+/* A new configuration is tried at once: it may have mended what failed. */
+START_TEST(replaced_connection_is_tried_at_once)
+{
+	struct ike_connection *c;
+	struct ike_fault faults[4];
+	unsigned n;
+
+	pair_setups(setup, child);
+	setup[0].start = IKE_START_ALWAYS;
+	pair_open(&p, setup);
+	p.secret[1] = "something else";
+	for (unsigned i = 0; i < 100; i++) {
+		pair_pump(&p);
+		pair_pass(&p, IKE_SECOND);
+	}
+	p.secret[1] = p.secret[0];
+	while (pair_sa(&p, 0) != NULL) {
+		pair_pump(&p);
+		pair_pass(&p, IKE_SECOND);
+	}
+	c = ike_connection_new(&setup[0], faults, 4, &n);
+	ike_put(p.e[0], p.now, p.connection[0], c);
+	ike_connection_free(c);
+	pair_drain(&p, 0);
+	pair_pump(&p);
+	ck_assert_uint_eq(pair_sa(&p, 0)->n_children, 1);
+	pair_close(&p);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -283,6 +402,9 @@ main(void)
 		down_before_auth_is_sent_sends_nothing, down_in_every_state,
 		drop_and_replace_in_every_state,
 		acquire_knows_its_child_in_a_new_configuration,
+		always_backs_off_when_nothing_can_be_installed,
+		always_comes_back_soon_after_a_long_life, always_stays_down_when_asked,
+		replaced_connection_is_tried_at_once,
 	};
 	TCase *c = tcase_create("peer");
 
