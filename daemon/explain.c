@@ -380,7 +380,7 @@ put_who(const struct refused *r)
 	const struct ike_path *path = &r->refusal->path;
 	char address[INET6_ADDRSTRLEN];
 	bool anybody = r->connection == NULL ||
-	    r->connection->connection->remote.kind == IKE_HOST_ANY;
+	    ike_hosts_only(&r->connection->connection->remote) == NULL;
 
 	if (path->family == 0 || !anybody || inet_ntop(path->family == ESP_IPV4 ?
 	    AF_INET : AF_INET6, path->addr[1], address, sizeof(address)) == NULL)

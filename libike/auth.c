@@ -144,6 +144,17 @@ establish(struct ike *e, struct ike_sa *sa)
 	ike_say_of(e, sa, &sa->up, IKE_OK);
 }
 
+/* Other SAs of this peer: now that this one is up and has its Child SA, or was refused one. */
+static void
+settle_others(struct ike *e, struct ike_sa *sa, const struct ike_message *m)
+{
+	struct ike_notify n;
+
+	if (ike_find_notify(m, IKE_N_INITIAL_CONTACT, &n))
+		ike_unique_initial_contact(e, sa);
+	ike_unique_established(e, sa);
+}
+
 static bool
 copy_identity(struct ike_identity *to, const struct ike_id_view *from)
 {
@@ -250,6 +261,7 @@ ike_auth_finish(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	if (refused == IKE_OK) {
 		ike_child_commit(e, x->child);
 		x->child = NULL;
+		settle_others(e, sa, m);
 		return IKE_OK;
 	}
 	if (ike_first_error(m) == IKE_OK)
@@ -266,13 +278,19 @@ static struct ike_peer *
 find_peer(struct ike *e, const struct ike_path *path, const struct ike_identity *initiator,
     const struct ike_identity *responder)
 {
+	const struct ike_bucket *b = ike_index_identity(e, initiator);
+	const struct ike_place *place;
 	struct ike_peer *p;
 
-	TAILQ_FOREACH(p, &e->peers, link)
+	if (b == NULL)
+		return NULL;
+	TAILQ_FOREACH(place, &b->places, link) {
+		p = place->peer;
 		if (ike_peer_matches(p, path) &&
 		    ike_id_equal(&p->connection->remote_id, initiator) &&
 		    (responder == NULL || ike_id_equal(&p->connection->local_id, responder)))
 			return p;
+	}
 	return NULL;
 }
 
@@ -349,9 +367,19 @@ admit(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	    .local_id_type = c->local_id.type, .local_id = c->local_id.data,
 	    .remote_id_type = c->remote_id.type, .remote_id = c->remote_id.data };
 	enum ike_error error = take_check(e, x);
+	struct ike_refusal refusal;
+	struct ike_notify n;
 
 	if (error != IKE_OK)
 		return error;
+	if (!ike_unique_admits(sa, sa->peer, &c->remote_id,
+	    ike_find_notify(x->message, IKE_N_INITIAL_CONTACT, &n))) {
+		refusal = ike_refusal(IKE_AUTHENTICATION_FAILED,
+		    "the peer has an SA already, and keeps that one");
+		refusal.setting = "unique";
+		ike_say_refused(e, sa, 0, &refusal);
+		return IKE_AUTHENTICATION_FAILED;
+	}
 	return ike_ask(e, x, IKE_ASK_ADMIT, &r);
 }
 
@@ -367,24 +395,6 @@ prove(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 		return IKE_AUTHENTICATION_FAILED;
 	}
 	return ask_prove(e, x);
-}
-
-/* INITIAL_CONTACT: the peer knew of no SA of this pair of identities when it began (T43).  Only what
- * was established here before its IKE_SA_INIT came is meant: not one that crossed it. */
-static void
-forget_older(struct ike *e, const struct ike_sa *sa)
-{
-	struct ike_sa *old, *next;
-
-	for (old = LIST_FIRST(&sa->peer->sas); old != NULL; old = next) {
-		next = LIST_NEXT(old, of_peer);
-		if (old == sa || old->state != IKE_STATE_ESTABLISHED ||
-		    old->since >= sa->created ||
-		    !ike_id_equal(&old->remote_id, &sa->remote_id) ||
-		    !ike_id_equal(&old->connection->local_id, &sa->connection->local_id))
-			continue;
-		ike_sa_close(e, old, IKE_CLOSED, 0);
-	}
 }
 
 static enum ike_error
@@ -409,7 +419,6 @@ respond(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	struct ike_identity id = { 0 };
 	struct ike_id_view view;
 	struct ike_choice choice;
-	struct ike_notify n;
 	enum ike_error refused, error;
 
 	if (x->answer_error != IKE_OK || !x->proven)
@@ -438,8 +447,7 @@ respond(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 		ike_child_commit(e, x->child);
 		x->child = NULL;
 	}
-	if (ike_find_notify(x->message, IKE_N_INITIAL_CONTACT, &n))
-		forget_older(e, sa);	/* after the survivor has its Child SA */
+	settle_others(e, sa, x->message);
 	return IKE_OK;
 }
 

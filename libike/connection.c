@@ -215,79 +215,31 @@ take_identity(struct build *b, struct place place, const char *text,
 
 /* ---- addresses ---- */
 
-/* One host's own address, and neither "any" in disguise nor a group's. */
-static bool
-is_host_address(const struct ike_host *host)
-{
-	static const uint8_t zero[16];
-	unsigned first = host->addr[0];
-
-	if (memcmp(host->addr, zero, sizeof zero) == 0)
-		return false;
-	return host->family == ESP_IPV4 ? first < 224 && first != 0 : first != 0xff;
-}
-
-/* An address and a host name are written as the identities of those types are. */
-static bool
-fill_host(struct ike_host *host, const struct ike_identity *id)
-{
-	if (id->type == IKE_ID_FQDN) {
-		host->kind = IKE_HOST_NAME;
-		return true;
-	}
-	if (id->type != IKE_ID_IPV4_ADDR && id->type != IKE_ID_IPV6_ADDR)
-		return false;
-	host->kind = IKE_HOST_ADDRESS;
-	host->family = id->type == IKE_ID_IPV4_ADDR ? ESP_IPV4 : ESP_IPV6;
-	memcpy(host->addr, id->data.p, id->data.len);
-	return is_host_address(host);
-}
-
-/* `fault` goes on behind the setting and its text. */
-static void
-take_host(struct build *b, struct place place, const char *text, bool may_be_name,
-    const char *fault, struct ike_host *host)
-{
-	struct ike_identity id = { 0 };
-	const char *why = "";
-	bool ok;
-
-	ok = *text != '@' && ike_id_parse(text, &id, &why) && fill_host(host, &id) &&
-	    (may_be_name || host->kind == IKE_HOST_ADDRESS);
-	ike_id_free(&id);
-	if (strcmp(why, no_memory) == 0)
-		report_no_memory(b, place);
-	else if (!ok)
-		report(b, IKE_FAULT_ADDRESS, place, "%s \"%.80s\" %s", place.setting,
-		    text, fault);
-}
-
-static bool
-is_any(const char *text)
-{
-	return strcmp(text, "any") == 0 || strcmp(text, "%any") == 0;
-}
-
 static void
 take_local(struct build *b)
 {
 	const char *text = b->setup->local_address;
 	struct place place = at("local.address");
+	struct ike_host *host = &b->c->local;
+	enum ike_host_error error = ike_host_parse(text == NULL ? "any" : text, host);
 
-	if (text == NULL || is_any(text))
-		text = "any";
-	else
-		take_host(b, place, text, false,
-		    "is not an address that a host has; write one of this host's, or "
-		    "leave it out", &b->c->local);
-	b->c->local.text = copy_text(b, place, text);
+	if (error == IKE_HOST_NO_MEMORY)
+		report_no_memory(b, place);
+	else if (error == IKE_HOST_WRONG ||
+	    (host->kind != IKE_HOST_ANY && host->kind != IKE_HOST_ADDRESS))
+		report(b, IKE_FAULT_ADDRESS, place,
+		    "local.address \"%.80s\" is not an address that a host has; write one "
+		    "of this host's, or leave it out", text);
 }
 
 static void
 take_remote(struct build *b)
 {
 	const char *text = b->setup->remote_address;
+	struct ike_hosts *hosts = &b->c->remote;
 	struct place place = at("remote.address");
+	enum ike_host_error error;
+	unsigned wrong;
 
 	if (!is_given(text)) {
 		report(b, IKE_FAULT_MISSING, place,
@@ -295,31 +247,32 @@ take_remote(struct build *b)
 		    "or any, if only the peer calls");
 		return;
 	}
-	if (is_any(text)) {
-		text = "any";
-		if (b->setup->start != IKE_START_PASSIVE)
-			report(b, IKE_FAULT_NEEDS_ADDRESS, place,
-			    "remote.address is any, which cannot be called; write the "
-			    "peer's address or host name, or let start be passive");
-	} else {
-		take_host(b, place, text, true,
-		    "is neither a host's address nor a host name; write one of them, or "
-		    "any", &b->c->remote);
-	}
-	b->c->remote.text = copy_text(b, place, text);
+	error = ike_hosts_parse(text, hosts, &wrong);
+	if (strchr(text, ',') != NULL)
+		place.item = (int)wrong;
+	if (error == IKE_HOST_NO_MEMORY)
+		report_no_memory(b, place);
+	else if (error == IKE_HOST_WRONG)
+		report(b, IKE_FAULT_ADDRESS, place,
+		    "remote.address \"%.80s\" is neither a host's address, a range of them "
+		    "nor a host name; write one of them, or any, which stands alone", text);
+	else if (b->setup->start != IKE_START_PASSIVE && ike_hosts_callable(hosts, 0) == NULL)
+		report(b, IKE_FAULT_NEEDS_ADDRESS, at("remote.address"),
+		    "remote.address is %.80s, which cannot be called; write the "
+		    "peer's address or host name, or let start be passive", hosts->text);
 }
 
 static void
 check_addresses(struct build *b)
 {
-	const struct ike_host *local = &b->c->local, *remote = &b->c->remote;
+	const struct ike_host *local = &b->c->local, *remote = ike_hosts_only(&b->c->remote);
 
-	if (local->kind == IKE_HOST_ADDRESS && remote->kind == IKE_HOST_ADDRESS &&
-	    local->family != remote->family)
+	if (local->kind == IKE_HOST_ADDRESS && remote != NULL &&
+	    local->range.family != remote->range.family)
 		report(b, IKE_FAULT_FAMILY, at("local.address"),
 		    "local.address is IPv%u and remote.address is IPv%u; write two "
 		    "addresses of one family",
-		    (unsigned)local->family, (unsigned)remote->family);
+		    (unsigned)local->range.family, (unsigned)remote->range.family);
 }
 
 static void
@@ -678,8 +631,8 @@ ike_connection_free(struct ike_connection *c)
 	ike_proposals_free(&c->esp);
 	ike_id_free(&c->local_id);
 	ike_id_free(&c->remote_id);
-	free(c->local.text);
-	free(c->remote.text);
+	ike_host_free(&c->local);
+	ike_hosts_free(&c->remote);
 	free(c->secret);
 	free(c->name);
 	free(c);

@@ -5,6 +5,7 @@
 #ifndef IKE_CONNECTION_H
 #define IKE_CONNECTION_H
 
+#include "libike/host.h"
 #include "libike/id.h"
 #include "libike/ike.h"
 #include "libike/proposal.h"
@@ -41,7 +42,8 @@ struct ike_setup {		/* texts are borrowed until ike_connection_new returns */
 	const char *name;			/* required */
 	const char *local_address;		/* NULL: any */
 	const char *local_id;			/* required */
-	/* Required: address, host name, or "any", which needs a passive start. */
+	/* Required: addresses, ranges and host names, separated by commas (host.h); or "any".
+	 * Unless the start is passive, one must be an address or a host name. */
 	const char *remote_address;
 	const char *remote_id;			/* required */
 	uint16_t port, natt_port;		/* the peer's; 500 and 4500 */
@@ -82,18 +84,12 @@ struct ike_connection_child {
 	char *name;
 	struct ike_ts local, remote;
 };
-enum ike_host_kind { IKE_HOST_ANY, IKE_HOST_ADDRESS, IKE_HOST_NAME };
-struct ike_host {
-	enum ike_host_kind kind;
-	uint8_t family;			/* of an address: 4 or 6 */
-	uint8_t addr[16];
-	char *text;
-};
 struct ike_connection {			/* read-only outside connection.c */
 	unsigned references;
 	char *name, *secret;
 	uint8_t auth;			/* enum ike_auth_method */
-	struct ike_host local, remote;
+	struct ike_host local;
+	struct ike_hosts remote;
 	struct ike_identity local_id, remote_id;
 	uint16_t port, natt_port;
 	struct ike_proposals ike, esp;

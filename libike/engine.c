@@ -39,6 +39,7 @@ ike_new(const struct ike_options *options)
 	    &ike_builtin_algorithms;
 	e->port = options->port != 0 ? options->port : 500;
 	e->natt_port = options->natt_port != 0 ? options->natt_port : 4500;
+	e->answers.empty_until = INT64_MIN / 2;		/* the ration is full */
 	e->random.fill(e->random.arg, e->init_hash_key, sizeof(e->init_hash_key));
 	TAILQ_INIT(&e->peers);
 	TAILQ_INIT(&e->sas);
@@ -93,9 +94,8 @@ ike_put(struct ike *e, ike_time now, ike_id replace, struct ike_connection *c)
 	if (replace != 0) {
 		if ((p = ike_table_peer(e, replace)) == NULL)
 			return 0;
-		ike_connection_hold(c);
-		ike_connection_free(p->connection);
-		p->connection = c;
+		if (!ike_peer_replace(e, p, c))
+			return 0;
 	} else if ((p = ike_peer_new(e, c)) == NULL) {
 		return 0;
 	}
@@ -225,6 +225,17 @@ is_init_request(const struct ike_header *h)
 	    (h->flags & (IKE_FLAG_INITIATOR | IKE_FLAG_RESPONSE)) == IKE_FLAG_INITIATOR;
 }
 
+/* A peer that still believes in an SA of ours learns that it is gone (2.21.4); what it makes of an
+ * unprotected word is its affair.  An answer is never answered. */
+static void
+unknown_sa(struct ike *e, const struct ike_path *path, const struct ike_header *h)
+{
+	e->counts.dropped++;
+	if ((h->flags & IKE_FLAG_RESPONSE) == 0 && h->exchange != IKE_SA_INIT &&
+	    h->spi_i != 0 && h->spi_r != 0)
+		ike_refuse_unprotected(e, path, h, IKE_INVALID_IKE_SPI, bytes_of(NULL, 0));
+}
+
 static void
 receive(struct ike *e, const struct ike_path *path, struct bytes wire)
 {
@@ -237,7 +248,7 @@ receive(struct ike *e, const struct ike_path *path, struct bytes wire)
 	}
 	if ((h.version >> 4) > 2) {	/* 2.5, T16 */
 		if (is_init_request(&h))
-			ike_init_refuse(e, path, &h, IKE_INVALID_MAJOR_VERSION,
+			ike_refuse_unprotected(e, path, &h, IKE_INVALID_MAJOR_VERSION,
 			    bytes_of(NULL, 0));
 		e->counts.dropped++;
 		return;
@@ -247,7 +258,7 @@ receive(struct ike *e, const struct ike_path *path, struct bytes wire)
 	else if ((sa = find_sa(e, &h)) != NULL)
 		ike_exchange_receive(e, sa, path, &h, wire);
 	else
-		e->counts.dropped++;
+		unknown_sa(e, path, &h);
 }
 
 void

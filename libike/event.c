@@ -157,11 +157,12 @@ ike_say_question(struct ike *e, enum ike_event_type type, const struct ike_excha
 	    x->sa->connection;
 	struct ike_output *o;
 	const char *local = c->local.kind == IKE_HOST_ANY ? "" : c->local.text;
+	const char *remote = x->sa->host != NULL ? x->sa->host->text : "";
 	uint8_t *at;
 	size_t len;
 
 	if (a == NULL)
-		len = strlen(c->remote.text) + strlen(local) + 2;
+		len = strlen(remote) + strlen(local) + 2;
 	else
 		len = a->local_id.len + a->remote_id.len + a->octets.len + a->value.len +
 		    strlen(a->secret) + 1;
@@ -171,7 +172,7 @@ ike_say_question(struct ike *e, enum ike_event_type type, const struct ike_excha
 	o->event.question = x->question.id;
 	at = o->data;
 	if (a == NULL) {
-		o->event.u.resolve.remote = put_text(&at, c->remote.text);
+		o->event.u.resolve.remote = put_text(&at, remote);
 		o->event.u.resolve.local = put_text(&at, local);
 	} else {
 		o->u.auth = *a;

@@ -100,7 +100,7 @@ unresolved(struct ike *e, const struct ike_sa *sa, const struct ike_exchange *x)
 	struct ike_refusal r = ike_refusal(IKE_UNRESOLVED, x->answer_reason != NULL ?
 	    x->answer_reason : "the peer's address could not be found");
 
-	r.ours = sa->connection->remote.text;
+	r.ours = sa->host->text;
 	r.setting = "remote.address";
 	ike_say_refused(e, sa, 0, &r);
 	return IKE_UNRESOLVED;
@@ -116,6 +116,7 @@ begin(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	sa->path = x->answer_path;
 	sa->path.port[0] = e->port;
 	sa->path.port[1] = c->port;
+	sa->created = e->now;		/* it begins for the peer too */
 	if (!make_nonce(e, &sa->nonce[0]) || !make_ke(e, sa, ike_first_group(&c->ike)) ||
 	    !send_request(e, sa, x))
 		return IKE_NO_MEMORY;
@@ -302,24 +303,6 @@ ike_step *const ike_setup_steps[] = {
 
 /* ---- responder ---- */
 
-void
-ike_init_refuse(struct ike *e, const struct ike_path *path, const struct ike_header *asked,
-    enum ike_error error, struct bytes data)
-{
-	struct ike_header h = { .spi_i = asked->spi_i, .version = 0x20,
-	    .exchange = asked->exchange, .flags = IKE_FLAG_RESPONSE,
-	    .message_id = asked->message_id };
-	struct ike_chain chain = ike_chain_begin(e);
-	struct ike_writer w = ike_writer(e->scratch, sizeof(e->scratch));
-
-	ike_add_notify(&chain, (uint16_t)error, data);
-	ike_write_message(&w, &h, &chain);
-	if (w.bad || w.len > asked->length)	/* the address may be forged: never amplify */
-		return;
-	ike_trace_sent(e, NULL, &h, &chain);
-	ike_send(e, path, ike_written(&w));
-}
-
 struct offer {
 	struct bytes sa, nonce;
 	struct ike_ke ke;
@@ -328,27 +311,46 @@ struct offer {
 	struct ike_peer *peer;
 };
 
-/* The first connection that fits the addresses and has an algorithm in common; IDi may
- * switch to another one later (T97). */
-static enum ike_error
-choose(struct ike *e, const struct ike_path *path, struct offer *o)
+/* The first connection of a bucket that fits the addresses and has an algorithm in common; the first
+ * that fits the addresses alone is remembered. */
+static bool
+choose_from(struct ike *e, const struct ike_bucket *b, const struct ike_path *path,
+    struct offer *o, struct ike_peer **fits)
 {
-	struct ike_peer *p, *first = NULL;
-	struct ike_refusal r;
+	const struct ike_place *place;
+	struct ike_peer *p;
 
-	TAILQ_FOREACH(p, &e->peers, link) {
+	if (b == NULL)
+		return false;
+	TAILQ_FOREACH(place, &b->places, link) {
+		p = place->peer;
 		if (!ike_peer_matches(p, path))
 			continue;
-		if (first == NULL)
-			first = p;
+		if (*fits == NULL)
+			*fits = p;
 		if (ike_choose(&p->connection->ike, o->sa, true, &o->choice) == IKE_OK &&
 		    ike_suite_of(e->algorithms, &o->choice, &o->suite)) {
 			o->peer = p;
-			return IKE_OK;
+			return true;
 		}
 	}
-	if (first != NULL) {
-		ike_refuse_proposals(e, NULL, first->id, path, &first->connection->ike, o->sa);
+	return false;
+}
+
+/* Those with exactly this address first; IDi may switch to another one later (T97). */
+static enum ike_error
+choose(struct ike *e, const struct ike_path *path, struct offer *o)
+{
+	struct ike_peer *fits = NULL;
+	struct ike_refusal r;
+
+	if (choose_from(e, ike_index_address(e, path), path, o, &fits) ||
+	    choose_from(e, ike_index_anywhere(e), path, o, &fits))
+		return IKE_OK;
+	if (!ike_may_answer(e))		/* nor explain: anybody can ask without end */
+		return IKE_NO_PROPOSAL_CHOSEN;
+	if (fits != NULL) {
+		ike_refuse_proposals(e, NULL, fits->id, path, &fits->connection->ike, o->sa);
 	} else {
 		r = ike_refusal(IKE_NO_PROPOSAL_CHOSEN,
 		    "no connection is configured for these addresses");
@@ -441,11 +443,40 @@ accept_offer(struct ike *e, const struct ike_path *path, const struct ike_messag
 	sa->choice.spi = bytes_of(NULL, 0);
 	sa->suite = o->suite;
 	sa->init_key = ike_init_key(e, path, wire);
-	if ((error = answer(e, sa, o, m, wire)) == IKE_OK)
+	error = ike_source_join(e, sa) ? answer(e, sa, o, m, wire) : IKE_NO_MEMORY;
+	if (error == IKE_OK)
 		return;
 	ike_sa_dead(e, sa);		/* silently: nobody knows of it */
 	if (error > 0)
-		ike_init_refuse(e, path, &m->header, error, bytes_of(NULL, 0));
+		ike_refuse_unprotected(e, path, &m->header, error, bytes_of(NULL, 0));
+}
+
+/* While many are half-open, state is for those who proved that their address is theirs (2.6).  The
+ * answer is smaller than any IKE_SA_INIT, and nothing is kept for it. */
+static bool
+is_welcome(struct ike *e, const struct ike_path *path, const struct ike_message *m,
+    const struct offer *o)
+{
+	uint64_t spi_i = m->header.spi_i;
+	uint8_t cookie[IKE_COOKIE_LEN];
+	struct ike_notify n;
+
+	switch (ike_source_welcome(e, path)) {
+	case IKE_WELCOME:
+		return true;
+	case IKE_WELCOME_COOKIE:
+		if (ike_find_notify(m, IKE_N_COOKIE, &n) &&
+		    ike_cookie_good(e, path, spi_i, o->nonce, n.data))
+			return true;
+		ike_cookie_make(e, path, spi_i, o->nonce, cookie);
+		ike_answer_unprotected(e, path, &m->header, IKE_N_COOKIE,
+		    bytes_of(cookie, sizeof(cookie)));
+		return false;
+	case IKE_WELCOME_NOT:
+		break;
+	}
+	e->counts.dropped++;
+	return false;
 }
 
 /* A new peer, or the same message again (2.1). */
@@ -473,6 +504,8 @@ ike_init_request(struct ike *e, const struct ike_path *path, const struct ike_he
 	error = ike_exchange_check_init(&m);
 	if (error == IKE_OK)
 		error = read_offer(&m, &o);
+	if (error == IKE_OK && !is_welcome(e, path, &m, &o))
+		return;
 	if (error == IKE_OK)
 		error = choose(e, path, &o);
 	if (error == IKE_OK && o.ke.group != o.suite.kex->id)
@@ -484,8 +517,11 @@ ike_init_request(struct ike *e, const struct ike_path *path, const struct ike_he
 		return;
 	}
 	data[0] = m.unsupported;
-	if (error == IKE_INVALID_KE_PAYLOAD)
+	if (error == IKE_INVALID_KE_PAYLOAD) {	/* the peer needs it to go on */
 		bytes_store16(data, o.suite.kex->id);
-	ike_init_refuse(e, path, h, error, bytes_of(data, error == IKE_INVALID_KE_PAYLOAD ? 2 :
+		ike_answer_unprotected(e, path, h, IKE_INVALID_KE_PAYLOAD, bytes_of(data, 2));
+		return;
+	}
+	ike_refuse_unprotected(e, path, h, error, bytes_of(data,
 	    error == IKE_UNSUPPORTED_CRITICAL_PAYLOAD ? 1 : 0));
 }

@@ -17,8 +17,24 @@ retry(struct ike *e, struct ike_timer *t)
 {
 	struct ike_peer *p = IKE_OWNER(t, struct ike_peer, retry);
 
-	if (p->wanted && !ike_peer_busy(e, p) && ike_peer_start(e, p, NULL, NULL) != IKE_OK)
+	if ((!p->wanted && !p->restart) || ike_peer_busy(e, p))
+		return;
+	p->restart = false;
+	if (ike_peer_start(e, p, NULL, NULL) != IKE_OK)
 		ike_peer_lost(e, p);
+}
+
+void
+ike_peer_dead(struct ike *e, struct ike_peer *p)
+{
+	enum ike_on_dead what = p->connection->on_dead;
+
+	if (what == IKE_ON_DEAD_DROP || what == IKE_ON_DEAD_ON_DEMAND)
+		p->wanted = false;
+	else if (what == IKE_ON_DEAD_RESTART && !ike_peer_has_sa(p, NULL)) {
+		p->restart = true;
+		ike_timer_arm(e, &p->retry, e->now);
+	}
 }
 
 static ike_time
@@ -48,9 +64,11 @@ ike_peer_new(struct ike *e, struct ike_connection *c)
 	p->id = ike_new_id(e);
 	p->connection = ike_connection_hold(c);
 	p->retry.fire = retry;
+	p->settle.fire = ike_unique_settle;
 	p->steady_at = NEVER;
 	LIST_INIT(&p->sas);
-	if (!ike_table_add_peer(e, p)) {
+	if (!ike_index_add(e, p) || !ike_table_add_peer(e, p)) {
+		ike_index_remove(e, p);
 		ike_connection_free(p->connection);
 		free(p);
 		return NULL;
@@ -62,9 +80,28 @@ void
 ike_peer_free(struct ike *e, struct ike_peer *p)
 {
 	ike_timer_disarm(e, &p->retry);
+	ike_timer_disarm(e, &p->settle);
+	ike_index_remove(e, p);
 	ike_table_remove_peer(e, p);
 	ike_connection_free(p->connection);
 	free(p);
+}
+
+bool
+ike_peer_replace(struct ike *e, struct ike_peer *p, struct ike_connection *c)
+{
+	struct ike_connection *old = p->connection;
+
+	ike_index_remove(e, p);
+	p->connection = c;
+	if (!ike_index_add(e, p)) {
+		p->connection = old;
+		(void)ike_index_add(e, p);	/* without memory it is found no more: it calls only */
+		return false;
+	}
+	ike_connection_hold(c);
+	ike_connection_free(old);
+	return true;
 }
 
 void
@@ -140,10 +177,11 @@ ike_peer_start(struct ike *e, struct ike_peer *p,
     const struct ike_connection_child *configured, const struct esp_selector *packet)
 {
 	static const struct ike_path nowhere;
+	const struct ike_host *host = ike_hosts_callable(&p->connection->remote, p->turn);
 	struct ike_exchange *x;
 	struct ike_sa *sa;
 
-	if (p->connection->remote.kind == IKE_HOST_ANY)
+	if (host == NULL)
 		return IKE_NOT_INITIATOR;
 	if ((sa = ike_sa_new(e, p->connection, p, true, &nowhere)) == NULL)
 		return IKE_NO_MEMORY;
@@ -151,6 +189,8 @@ ike_peer_start(struct ike *e, struct ike_peer *p,
 		ike_sa_dead(e, sa);
 		return IKE_NO_MEMORY;
 	}
+	sa->host = host;
+	p->turn++;
 	x->configured = configured != NULL ? configured : &p->connection->children[0];
 	if (packet != NULL)
 		x->packet = *packet;
@@ -214,19 +254,9 @@ ike_peer_lost(struct ike *e, struct ike_peer *p)
 	ike_timer_arm(e, &p->retry, e->now + back_off(e, p));
 }
 
-static bool
-host_matches(const struct ike_host *h, uint8_t family, const uint8_t *addr)
-{
-	size_t len = family == ESP_IPV6 ? 16 : 4;
-
-	/* A name has no address here: who comes is told apart at IDi. */
-	return h->kind != IKE_HOST_ADDRESS ||
-	    (h->family == family && memcmp(h->addr, addr, len) == 0);
-}
-
 bool
 ike_peer_matches(const struct ike_peer *p, const struct ike_path *path)
 {
-	return host_matches(&p->connection->local, path->family, path->addr[0]) &&
-	    host_matches(&p->connection->remote, path->family, path->addr[1]);
+	return ike_host_matches(&p->connection->local, path->family, path->addr[0]) &&
+	    ike_hosts_match(&p->connection->remote, path->family, path->addr[1]);
 }

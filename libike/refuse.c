@@ -179,3 +179,30 @@ ike_refused_by_peer(struct ike *e, const struct ike_sa *sa, enum ike_error error
 	    sizeof(ours));
 	ike_say_refused(e, sa, 0, &r);
 }
+
+void
+ike_answer_unprotected(struct ike *e, const struct ike_path *path,
+    const struct ike_header *asked, uint16_t notify, struct bytes data)
+{
+	struct ike_header h = { .spi_i = asked->spi_i, .spi_r = asked->spi_r, .version = 0x20,
+	    .exchange = asked->exchange, .message_id = asked->message_id,
+	    .flags = (uint8_t)(IKE_FLAG_RESPONSE |
+	    (asked->flags & IKE_FLAG_INITIATOR ? 0 : IKE_FLAG_INITIATOR)) };
+	struct ike_chain chain = ike_chain_begin(e);
+	struct ike_writer w = ike_writer(e->scratch, sizeof(e->scratch));
+
+	ike_add_notify(&chain, notify, data);
+	ike_write_message(&w, &h, &chain);
+	if (w.bad || w.len > asked->length)
+		return;
+	ike_trace_sent(e, NULL, &h, &chain);
+	ike_send(e, path, ike_written(&w));
+}
+
+void
+ike_refuse_unprotected(struct ike *e, const struct ike_path *path,
+    const struct ike_header *asked, enum ike_error error, struct bytes data)
+{
+	if (ike_may_answer(e))
+		ike_answer_unprotected(e, path, asked, (uint16_t)error, data);
+}

@@ -51,6 +51,8 @@ ike_sa_state(struct ike *e, struct ike_sa *sa, enum ike_state state)
 		e->counts.half_open--;
 	if (half_open(state))
 		e->counts.half_open++;
+	else
+		ike_source_leave(e, sa);
 	sa->state = state;
 	sa->since = e->now;
 }
@@ -153,6 +155,8 @@ ike_sa_dead(struct ike *e, struct ike_sa *sa)
 void
 ike_sa_close(struct ike *e, struct ike_sa *sa, enum ike_error why, ike_time linger)
 {
+	bool died = sa->state == IKE_STATE_ESTABLISHED &&
+	    (why == IKE_TIMEOUT || why == IKE_INVALID_SYNTAX);
 	struct ike_peer *peer = sa->peer;
 	struct ike_child_sa *c;
 
@@ -172,6 +176,8 @@ ike_sa_close(struct ike *e, struct ike_sa *sa, enum ike_error why, ike_time ling
 		ike_timer_arm(e, &sa->expire, e->now + linger);
 	else
 		ike_sa_dead(e, sa);
+	if (peer != NULL && died)
+		ike_peer_dead(e, peer);
 	if (peer != NULL)
 		ike_peer_lost(e, peer);
 }

@@ -149,9 +149,11 @@ struct ike_sa {
 	struct ike_path path;
 
 	struct ike_connection *connection;	/* held */
+	const struct ike_host *host;		/* of it: the one we call, or NULL */
 	ike_id connection_id;			/* for events */
 	struct ike_peer *peer;			/* NULL once closed */
 	LIST_ENTRY(ike_sa) of_peer;
+	struct ike_source *source;		/* while half-open as responder */
 	struct ike_identity remote_id;		/* as authenticated; owned */
 
 	struct ike_choice choice;
@@ -178,6 +180,19 @@ struct ike_sa {
 	struct ike_output *up, *down;		/* IKE_UP, IKE_DOWN: made beforehand */
 };
 
+/* ---- index.c: candidates by address and identity ---- */
+struct ike_peer;
+struct ike_place {			/* of a peer, in a bucket */
+	TAILQ_ENTRY(ike_place) link;
+	struct ike_bucket *bucket;
+	struct ike_peer *peer;
+};
+struct ike_bucket {
+	uint64_t key;
+	UT_hash_handle hh;
+	TAILQ_HEAD(, ike_place) places;		/* in the order of the connections */
+};
+
 /* ---- peer.c: the desired state of a connection ---- */
 struct ike_peer {
 	ike_id id;				/* of the connection */
@@ -188,9 +203,21 @@ struct ike_peer {
 	bool wanted;				/* should be up */
 	unsigned attempts;			/* since it was last up for a while */
 	ike_time steady_at;			/* when that is what it is */
+	unsigned turn;				/* which of its addresses is called next */
 	ike_time quiet_until;			/* packets are not heard before */
-	struct ike_timer retry;
+	bool restart;				/* begin once more, though it is not wanted always */
+	struct ike_timer retry, settle;		/* settle: see unique.c */
+	struct ike_place by_address, by_identity;
 };
+
+enum { IKE_COOKIE_LEN = 17, IKE_COOKIE_SECRET = 32 };
+struct ike_cookies {
+	uint8_t number;			/* of secret[1]; 0: none yet */
+	ike_time since;
+	uint8_t secret[2][IKE_COOKIE_SECRET];	/* the one before, and today's */
+};
+struct ike_source { uint64_t key; UT_hash_handle hh; unsigned half_open; };
+struct ike_ration { ike_time empty_until; };
 
 struct ike {
 	struct ike_options options;
@@ -207,6 +234,10 @@ struct ike {
 	struct ike_sa *sas_by_id, *sas_by_spi, *sas_by_init;
 	struct ike_child_sa *children_by_id, *children_by_spi;
 	struct ike_exchange *questions;
+	struct ike_source *sources;
+	struct ike_bucket *buckets;
+	struct ike_cookies cookies;
+	struct ike_ration answers;
 	struct ike_timer *timers;
 	struct ike_outputs events, datagrams, delivered;
 	struct ike_counts counts;
@@ -314,9 +345,37 @@ void ike_next_wanted(struct ike *, struct ike_sa *);
 /* ---- init.c ---- */
 void ike_init_request(struct ike *, const struct ike_path *, const struct ike_header *,
     struct bytes wire);
-void ike_init_refuse(struct ike *, const struct ike_path *, const struct ike_header *,
-    enum ike_error, struct bytes data);		/* unprotected, and no state */
 extern ike_step *const ike_setup_steps[];	/* IKE_SA_INIT, then IKE_AUTH, as initiator */
+
+/* ---- index.c ---- */
+bool ike_index_add(struct ike *, struct ike_peer *);	/* false: no memory, and not in */
+void ike_index_remove(struct ike *, struct ike_peer *);	/* harmless when it is not in */
+/* NULL: none.  Those of one address; those that may be anywhere; those of one identity. */
+const struct ike_bucket *ike_index_address(const struct ike *, const struct ike_path *);
+const struct ike_bucket *ike_index_anywhere(const struct ike *);
+const struct ike_bucket *ike_index_identity(const struct ike *, const struct ike_identity *);
+
+/* ---- unique.c ---- */
+void ike_unique_initial_contact(struct ike *, const struct ike_sa *);
+bool ike_unique_admits(const struct ike_sa *, const struct ike_peer *,
+    const struct ike_identity *remote, bool initial_contact);
+void ike_unique_established(struct ike *, struct ike_sa *);
+void ike_unique_settle(struct ike *, struct ike_timer *);
+
+/* ---- cookie.c ---- */
+void ike_cookie_make(struct ike *, const struct ike_path *, uint64_t spi_i,
+    struct bytes nonce, uint8_t cookie[IKE_COOKIE_LEN]);
+bool ike_cookie_good(struct ike *, const struct ike_path *, uint64_t spi_i,
+    struct bytes nonce, struct bytes cookie);
+
+/* ---- source.c ---- */
+enum ike_welcome { IKE_WELCOME, IKE_WELCOME_COOKIE, IKE_WELCOME_NOT };
+/* Of a new half-open SA from this address. */
+enum ike_welcome ike_source_welcome(const struct ike *, const struct ike_path *);
+bool ike_source_join(struct ike *, struct ike_sa *);	/* false: no memory */
+void ike_source_leave(struct ike *, struct ike_sa *);	/* harmless when it did */
+/* Is there room in the ration of unprotected answers and explanations?  Takes from it. */
+bool ike_may_answer(struct ike *);
 
 /* ---- natd.c ---- */
 struct ike_nat { bool supported, here, there; };
@@ -364,6 +423,7 @@ void ike_info_delete_spi(struct ike *, struct ike_sa *, uint32_t spi_in);
 /* ---- peer.c ---- */
 struct ike_peer *ike_peer_new(struct ike *, struct ike_connection *);	/* NULL: no memory */
 void ike_peer_free(struct ike *, struct ike_peer *);	/* its SAs are closed */
+bool ike_peer_replace(struct ike *, struct ike_peer *, struct ike_connection *);	/* keeps its SAs */
 void ike_peer_join(struct ike_peer *, struct ike_sa *);	/* leaves the one before */
 void ike_peer_leave(struct ike_sa *);
 /* Begins to set up an IKE SA with this child; `packet` may be NULL. */
@@ -379,6 +439,8 @@ void ike_peer_reset(struct ike_peer *);		/* somebody has asked: no back-off */
 /* An SA of it is no more, or has lost its Child SA, or got none: begins again in a while when it
  * carries nothing any more and should. */
 void ike_peer_lost(struct ike *, struct ike_peer *);
+/* An established SA died of silence or of a malformed message: `on_dead` decides. */
+void ike_peer_dead(struct ike *, struct ike_peer *);
 /* Is one up or on the way?  Those without a Child SA are deleted. */
 bool ike_peer_busy(struct ike *, struct ike_peer *);
 /* Does it have an SA that carries something, or may yet, besides this one? */
@@ -395,6 +457,12 @@ void ike_refuse_identity(struct ike *, const struct ike_sa *, const char *what,
     const char *setting, const struct ike_identity *ours, const struct ike_id_view *theirs);
 void ike_refuse_selectors(struct ike *, const struct ike_sa *, const struct ike_connection *,
     struct bytes tsi, struct bytes tsr);
+/* A notify in answer to a message that belongs to no SA: no state, and never larger than the question
+ * (or nothing is sent); the second within the ration. */
+void ike_answer_unprotected(struct ike *, const struct ike_path *, const struct ike_header *asked,
+    uint16_t notify, struct bytes data);
+void ike_refuse_unprotected(struct ike *, const struct ike_path *, const struct ike_header *asked,
+    enum ike_error, struct bytes data);
 /* The peer said no: its notify, and what we had asked for. */
 void ike_refused_by_peer(struct ike *, const struct ike_sa *, enum ike_error,
     const struct ike_connection_child *);

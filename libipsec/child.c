@@ -96,7 +96,8 @@ trap(struct ipsec_children *c, const struct connection *of, const char *child,
 	    .connection_name = of->setup->name, .child = child, .selectors = selectors,
 	    .n = n };
 
-	t.mode = of->setup->start == IKE_START_ON_DEMAND ? IPSEC_TRAP_ACQUIRE :
+	t.mode = of->setup->start == IKE_START_ON_DEMAND ||
+	    of->setup->on_dead == IKE_ON_DEAD_ON_DEMAND ? IPSEC_TRAP_ACQUIRE :
 	    IPSEC_TRAP_REFUSE;
 	if (!c->datapath->ops->trap(c->datapath, &t))
 		return 0;

@@ -320,6 +320,23 @@ check_sas(struct world *w, unsigned from)
 	return NULL;
 }
 
+/* Both may have begun at once: in the end there is one (T95). */
+static const char *
+check_unique(struct world *w)
+{
+	struct ike_counts c;
+
+	for (unsigned i = 0; i < 2; i++) {
+		ike_read_counts(w->host[i].ike, &c);
+		if (path_count(&w->host[i].path, true) > 1)
+			FAIL("host %c has %u Child SAs", 'A' + i,
+			    path_count(&w->host[i].path, true));
+		if (c.sas > 1)
+			FAIL("host %c has %u IKE SAs", 'A' + i, c.sas);
+	}
+	return NULL;
+}
+
 static const char *
 check_keys(struct world *w, unsigned from)
 {
@@ -424,7 +441,7 @@ check(struct world *w, struct world_count *count)
 	established = path_count(&w->host[0].path, true) > 0;
 	if ((why = check_outcome(w, established)) != NULL)
 		return why;
-	if (established && (why = check_packets(w)) != NULL)
+	if (established && ((why = check_unique(w)) != NULL || (why = check_packets(w)) != NULL))
 		return why;
 	if (established)
 		count->established++;

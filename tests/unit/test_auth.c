@@ -40,7 +40,10 @@ START_TEST(forged_auth_changes_nothing)
 
 		forged.data[i] ^= 0x40;
 		pair_send(&p, &forged);
-		ck_assert_uint_eq(p.n, 1);
+		if (p.n > 1)		/* of SPIs that we do not know */
+			ck_assert_uint_eq(bytes_load16(p.queue[1].data + 34),
+			    IKE_INVALID_IKE_SPI);
+		p.n = 1;
 		ck_assert(pair_digest(pair_sa(&p, 1)) == before);
 	}
 	for (size_t len = 0; len < auth.len; len++)

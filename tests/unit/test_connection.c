@@ -134,10 +134,10 @@ START_TEST(connection_copies)
 	ck_assert_str_eq(c->name, "rome");
 	ck_assert_str_eq(c->secret, "ref");
 	ck_assert_int_eq(c->local.kind, IKE_HOST_ADDRESS);
-	ck_assert_uint_eq(c->local.family, 4);
-	ck_assert_mem_eq(c->local.addr, "\xc0\x00\x02\x09\0\0\0\0\0\0\0\0\0\0\0\0", 16);
+	ck_assert_uint_eq(c->local.range.family, 4);
+	ck_assert_mem_eq(c->local.range.addr[0], "\xc0\x00\x02\x09\0\0\0\0\0\0\0\0\0\0\0\0", 16);
 	ck_assert_str_eq(c->local.text, "192.0.2.9");
-	ck_assert_int_eq(c->remote.kind, IKE_HOST_NAME);
+	ck_assert_int_eq(c->remote.v[0].kind, IKE_HOST_NAME);
 	ck_assert_str_eq(c->remote.text, "gw.rome.example");
 	ck_assert_uint_eq(c->local_id.type, IKE_ID_FQDN);
 	ck_assert_uint_eq(c->remote_id.type, IKE_ID_KEY_ID);
@@ -192,7 +192,11 @@ START_TEST(connection_hosts)
 		{ "0.0.0.0", 0, 0, false }, { "::", 0, 0, false },
 		{ "0.1.2.3", 0, 0, false }, { "224.0.0.1", 0, 0, false },
 		{ "255.255.255.255", 0, 0, false }, { "ff02::1", 0, 0, false },
-		{ "192.0.2.1/32", 0, 0, false }, { "192.0.2.1-192.0.2.2", 0, 0, false },
+		{ "192.0.2.0/24", IKE_HOST_RANGE, 4, true },
+		{ "2001:db8::/32", IKE_HOST_RANGE, 6, true },
+		{ "192.0.2.1-192.0.2.2", IKE_HOST_RANGE, 4, true },
+		{ "192.0.2.1, gw.paris.example", IKE_HOST_ADDRESS, 4, true },
+		{ "192.0.2.1[udp/500]", 0, 0, false }, { "192.0.2.2-192.0.2.1", 0, 0, false },
 		{ "192.0.2", 0, 0, false }, { "192.0.2.256", 0, 0, false },
 		{ "2001:db8::1::2", 0, 0, false }, { "@gw.example", 0, 0, false },
 		{ "user@gw.example", 0, 0, false }, { "keyid:1", 0, 0, false },
@@ -210,10 +214,36 @@ START_TEST(connection_hosts)
 			continue;
 		}
 		c = make(&s);
-		ck_assert_int_eq(c->remote.kind, rows[i].kind);
-		ck_assert_uint_eq(c->remote.family, rows[i].family);
+		ck_assert_int_eq(c->remote.v[0].kind, rows[i].kind);
+		ck_assert_uint_eq(c->remote.v[0].range.family, rows[i].family);
 		ike_connection_free(c);
 	}
+}
+END_TEST
+
+/* A fault in a list tells which part it is. */
+START_TEST(connection_host_lists)
+{
+	struct ike_setup s = good_setup();
+	struct ike_connection *c;
+
+	s.remote_address = "192.0.2.1, 198.51.100.0/24,gw.paris.example";
+	c = make(&s);
+	ck_assert_uint_eq(c->remote.n, 3);
+	ck_assert_str_eq(ike_hosts_callable(&c->remote, 0)->text, "192.0.2.1");
+	ck_assert_str_eq(ike_hosts_callable(&c->remote, 1)->text, "gw.paris.example");
+	ck_assert_str_eq(ike_hosts_callable(&c->remote, 2)->text, "192.0.2.1");
+	ck_assert_ptr_null(ike_hosts_only(&c->remote));
+	ike_connection_free(c);
+	s.remote_address = "192.0.2.1,";
+	expect(&s, IKE_FAULT_ADDRESS, "remote.address", -1, 1);
+	s.remote_address = "192.0.2.1, any";
+	expect(&s, IKE_FAULT_ADDRESS, "remote.address", -1, 1);
+	s.remote_address = "any, 192.0.2.1";
+	expect(&s, IKE_FAULT_ADDRESS, "remote.address", -1, 0);
+	s.remote_address = "198.51.100.0/24, 203.0.113.0/24";
+	s.start = IKE_START_ALWAYS;
+	expect(&s, IKE_FAULT_NEEDS_ADDRESS, "remote.address", -1, -1);
 }
 END_TEST
 
@@ -629,6 +659,7 @@ main(void)
 	tcase_add_test(tcase, connection_copies);
 	tcase_add_test(tcase, connection_references);
 	tcase_add_test(tcase, connection_hosts);
+	tcase_add_test(tcase, connection_host_lists);
 	tcase_add_test(tcase, name_faults);
 	tcase_add_test(tcase, identity_faults);
 	tcase_add_test(tcase, address_faults);

@@ -138,6 +138,10 @@ START_TEST(established_sa_ignores_unprotected_messages)	/* T24, T42 */
 				notify[18] = (uint8_t)exchange;
 				notify[19] = (uint8_t)flags;
 				pair_inject(&p, end, &sa->path, notify, sizeof(notify));
+				if (p.n > 0)	/* the I flag named an SPI that is not ours */
+					ck_assert_uint_eq(bytes_load16(p.queue[0].data + 34),
+					    IKE_INVALID_IKE_SPI);
+				p.n = 0;
 			}
 	}
 	for (unsigned i = 0; i < 2; i++)

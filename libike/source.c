@@ -1,0 +1,96 @@
+/* Sources of half-open SAs, and the ration of unprotected answers: what anybody on the network could
+ * make grow is counted and bounded here.  A source is an IPv4 address or an IPv6 /64. */
+#include <sodium.h>
+#include <stdlib.h>
+
+#include "libike/sa.h"
+
+/* Half-open SAs as responder: from so many on a COOKIE is asked for; more than so many of one
+ * source, or in all, get nothing. */
+enum { COOKIE_ABOVE = 64, MOST_OF_A_SOURCE = 64, MOST = 16384 };
+
+/* Unprotected refusals and explanations a second, and at once. */
+enum { ANSWERS_A_SECOND = 100, ANSWERS_AT_ONCE = 200 };
+
+static uint64_t
+key_of(const struct ike *e, const struct ike_path *path)
+{
+	uint8_t key[8];
+
+	/* The peer chooses its address: keyed, so that it cannot choose collisions. */
+	crypto_shorthash(key, path->addr[1], path->family == ESP_IPV6 ? 8 : 4,
+	    e->init_hash_key);
+	return bytes_load64(key);
+}
+
+static struct ike_source *
+find(const struct ike *e, uint64_t key)
+{
+	struct ike_source *s;
+
+	HASH_FIND(hh, e->sources, &key, sizeof(key), s);
+	return s;
+}
+
+enum ike_welcome
+ike_source_welcome(const struct ike *e, const struct ike_path *path)
+{
+	const struct ike_source *s = find(e, key_of(e, path));
+
+	if (e->counts.responding >= MOST ||
+	    (s != NULL && s->half_open >= MOST_OF_A_SOURCE))
+		return IKE_WELCOME_NOT;
+	return e->counts.responding >= COOKIE_ABOVE ? IKE_WELCOME_COOKIE : IKE_WELCOME;
+}
+
+bool
+ike_source_join(struct ike *e, struct ike_sa *sa)
+{
+	uint64_t key = key_of(e, &sa->path);
+	struct ike_source *s = find(e, key);
+
+	if (s == NULL) {
+		if ((s = calloc(1, sizeof(*s))) == NULL)
+			return false;
+		s->key = key;
+		HASH_ADD(hh, e->sources, key, sizeof(s->key), s);
+		if (s->hh.tbl == NULL) {
+			free(s);
+			return false;
+		}
+	}
+	s->half_open++;
+	e->counts.responding++;
+	sa->source = s;
+	return true;
+}
+
+void
+ike_source_leave(struct ike *e, struct ike_sa *sa)
+{
+	struct ike_source *s = sa->source;
+
+	if (s == NULL)
+		return;
+	sa->source = NULL;
+	e->counts.responding--;
+	if (--s->half_open > 0)
+		return;
+	HASH_DELETE(hh, e->sources, s);
+	free(s);
+}
+
+/* A bucket that fills with time. */
+bool
+ike_may_answer(struct ike *e)
+{
+	struct ike_ration *r = &e->answers;
+	ike_time gap = IKE_SECOND / ANSWERS_A_SECOND;
+
+	if (e->now >= r->empty_until + gap * ANSWERS_AT_ONCE)
+		r->empty_until = e->now - gap * ANSWERS_AT_ONCE;
+	if (e->now < r->empty_until + gap)
+		return false;
+	r->empty_until += gap;
+	return true;
+}
