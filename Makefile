@@ -10,6 +10,8 @@
 B ?= build
 SIM_SEEDS ?= 10000
 SAN_SIM_SEEDS ?= 500
+FUZZ_SECONDS ?= 600
+COVERAGE_SIM_SEEDS ?= 300
 
 MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
@@ -43,11 +45,15 @@ unit_tests := $(patsubst tests/unit/%.c,$(B)/tests/%,$(sort $(wildcard tests/uni
 layer_tests := tests/layers.sh
 sim_tests = $(if $(wildcard tests/sim/*.c),"$(B)/sim --seeds $(SIM_SEEDS)")
 system_tests := $(filter-out tests/netns/lib%,$(sort $(wildcard tests/netns/*.sh)))
+fuzz_targets := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+replays := $(fuzz_targets:%=$(B)/tests/replay_%)
 interop_tests := $(filter-out tests/interop/lib%,$(sort $(wildcard tests/interop/*.sh)))
 
 run_tests = $(Q)B=$(B) tests/run.sh $(B)/tests
 run_unit = user=caller limit=120 $(unit_tests)
 run_layers = user=caller limit=120 $(layer_tests)
+run_replays = user=caller limit=120 \
+	$(foreach t,$(fuzz_targets),"$(B)/tests/replay_$(t) tests/fuzz/corpus/$(t)")
 run_sim = user=caller limit=400 $(sim_tests)
 run_system = user=root limit=240 $(system_tests)
 run_interop = user=root limit=400 $(interop_tests)
@@ -61,7 +67,8 @@ check:
 	$(call install_packages,build test run interop)
 	$(need_root)
 	$(build_as_caller) all tests
-	$(run_tests) $(run_unit) $(run_layers) $(run_sim) $(run_system) $(run_interop)
+	$(run_tests) $(run_unit) $(run_layers) $(run_replays) $(run_sim) $(run_system) \
+		$(run_interop)
 
 check-system:
 	$(call install_packages,build test run)
@@ -94,10 +101,15 @@ help:
 #| sudo make check       all tests; installs missing Debian packages first
 #|   check-unit          unit tests; no root, no network
 #|   check-layers        which part may use which symbols and headers
+#|   check-fuzz          the kept inputs of make fuzz, without a fuzzer
 #|   check-sim           the simulator; SIM_SEEDS=10000
 #|   check-system        whole system in network namespaces (root)
 #|   check-interop       against strongSwan (root)
 #| make check-san        unit tests and simulator under ASan, UBSan and LSan; SAN_SIM_SEEDS=500
+#| make fuzz             libFuzzer on each target for FUZZ_SECONDS=600; FUZZ=NAME: on that one;
+#|                       fuzz-merge: make the kept inputs of what was found; needs clang
+#| make lint             clang-tidy, cppcheck, shellcheck, mandoc
+#| make coverage         lines of libesp and libike that the tests run; 90 % at least
 #| make install          DESTDIR= prefix=/usr/local sysconfdir=/etc; keeps an existing ikev.conf
 #| make uninstall        leaves ikev.conf and secrets alone
 #| make clean            remove the build folder; distclean: what configure made, too
@@ -177,8 +189,12 @@ ikectl := $(call objects,ctl)
 sim := $(call objects,tests/sim)
 test_mains := $(patsubst $(B)/tests/%,$(B)/tests/unit/%.o,$(unit_tests))
 test_helpers := $(filter-out $(test_mains),$(call objects,tests/unit))
+fuzz_mains := $(fuzz_targets:%=$(B)/tests/fuzz/fuzz_%.o) $(B)/tests/fuzz/replay.o \
+	$(B)/tests/fuzz/seeds.o
+fuzz_helpers := $(filter-out $(fuzz_mains),$(call objects,tests/fuzz)) \
+	$(patsubst %,$(B)/tests/unit/%.o,ends packets pair vectors)
 all_objects := $(libesp) $(libike) $(libipsec) $(daemon) $(ikevd) $(ikectl) $(sim) \
-	$(test_mains) $(test_helpers)
+	$(test_mains) $(test_helpers) $(fuzz_mains) $(fuzz_helpers)
 
 # In linking order; a part without sources has no product.
 archives := $(if $(libipsec),$(B)/libipsec.a) $(if $(libike),$(B)/libike.a) \
@@ -191,7 +207,7 @@ daemon_libs := $(CONFIG_LIBS) $(JANSSON_LIBS) $(MNL_LIBS) $(NFTABLES_LIBS)
 
 .PHONY: all tests FORCE
 all: $(archives) $(daemon_archive) $(programs)
-tests: $(unit_tests)
+tests: $(unit_tests) $(replays)
 
 # ---- compiling ----
 
@@ -202,7 +218,7 @@ $(B)/%.o: %.c $(B)/flags
 	$(call say,CC,$<)
 	$(Q)$(compile) -fPIC -MMD -MP -c -o $@ $<
 
-$(test_mains) $(test_helpers): private LIB_CFLAGS += $(CHECK_CFLAGS)
+$(test_mains) $(test_helpers) $(fuzz_mains) $(fuzz_helpers): private LIB_CFLAGS += $(CHECK_CFLAGS)
 
 # The interface description that ikevd answers with, as a string for C.
 interfaces := $(patsubst %.varlink,$(B)/%.inc,$(wildcard daemon/*.varlink))
@@ -246,17 +262,32 @@ $(unit_tests): $(B)/tests/%: $(B)/tests/unit/%.o $(test_helpers) $(daemon_archiv
 	$(call say,LD,$@)
 	$(Q)$(link) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(CHECK_LIBS) $(daemon_libs) $(core_libs)
 
+# A fuzz target comes before the archives, so that what it stands in for is its own.
+fuzz_link = $(link) $(1) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(daemon_libs) $(core_libs)
+
+$(replays): $(B)/tests/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o \
+		$(fuzz_helpers) $(daemon_archive) $(archives)
+	$(call say,LD,$@)
+	$(Q)$(fuzz_link)
+
+$(B)/fuzz_seeds: $(B)/tests/fuzz/seeds.o $(fuzz_helpers) $(daemon_archive) $(archives)
+	$(call say,LD,$@)
+	$(Q)$(fuzz_link)
+
 # It runs the program itself.
 $(B)/tests/test_ikectl: | $(B)/ikectl
 
 # ---- tests that need no root ----
 
-.PHONY: check-unit check-layers check-sim check-san san
+.PHONY: check-unit check-layers check-fuzz check-sim check-san san
 check-unit: tests
 	$(run_tests) $(run_unit)
 
 check-layers: all
 	$(run_tests) $(run_layers)
+
+check-fuzz: tests
+	$(run_tests) $(run_replays)
 
 check-sim: all
 	$(run_tests) $(run_sim)
@@ -266,7 +297,53 @@ check-san:
 		SIM_SEEDS=$(SAN_SIM_SEEDS) CFLAGS='-O1 -g' san
 
 san: all tests
-	$(run_tests) $(run_unit) $(run_sim)
+	$(run_tests) $(run_unit) $(run_replays) $(run_sim)
+
+# ---- fuzzing ----
+# A second build by clang.  What is found goes to $(B)/fuzz/found/NAME, and an input that
+# fails to $(B)/fuzz/NAME-*; the inputs kept in tests/fuzz/corpus are only read.
+
+FUZZ ?= $(fuzz_targets)
+fuzz_build = +$(Q)$(MAKE) --no-print-directory $(jobs) B=$(B)/fuzz CC=clang CFLAGS='-O1 -g' \
+	SANITIZE=fuzzer-no-link,address,undefined
+fuzzers := $(fuzz_targets:%=$(B)/fuzzer_%)
+
+.PHONY: fuzz fuzz-merge fuzz-seeds fuzz-run $(FUZZ:%=fuzz-run-%) $(FUZZ:%=fuzz-merge-%)
+fuzz:
+	$(Q)build-aux/install-packages -n fuzz
+	$(fuzz_build) fuzz-run
+
+# Keeps what reaches new code, in place of what was kept before under a hash's name.
+fuzz-merge:
+	$(Q)build-aux/install-packages -n fuzz
+	$(fuzz_build) $(FUZZ:%=fuzz-merge-%)
+
+fuzz-seeds: $(B)/fuzz_seeds
+	$(Q)$(B)/fuzz_seeds tests/fuzz/corpus
+
+$(fuzzers): $(B)/fuzzer_%: $(B)/tests/fuzz/fuzz_%.o $(fuzz_helpers) \
+		$(daemon_archive) $(archives)
+	$(call say,LD,$@)
+	$(Q)$(call fuzz_link,-fsanitize=fuzzer)
+
+# One at a time in each of make's jobs.
+fuzz-run: $(FUZZ:%=fuzz-run-%)
+$(FUZZ:%=fuzz-run-%): fuzz-run-%: $(B)/fuzzer_%
+	$(Q)mkdir -p $(B)/found/$*
+	$(call say,FUZZ,"$* for $(FUZZ_SECONDS) s; log: $(B)/$*.log")
+	$(Q)$< -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -max_len=8192 \
+		-print_final_stats=1 -artifact_prefix=$(B)/$*- \
+		$(wildcard tests/fuzz/$*.dict:%=-dict=%) \
+		$(B)/found/$* tests/fuzz/corpus/$* >$(B)/$*.log 2>&1 || \
+		{ tail -n 60 $(B)/$*.log; echo "fuzz: $* failed; $(B)/$*.log"; exit 1; }
+	$(Q)tail -n 7 $(B)/$*.log | sed -n 's/^stat::number_of_executed_units: */    executed: /p'
+
+$(FUZZ:%=fuzz-merge-%): fuzz-merge-%: $(B)/fuzzer_%
+	$(Q)rm -rf $(B)/merged/$* && mkdir -p $(B)/merged/$* $(B)/found/$*
+	$(Q)$< -merge=1 -max_len=8192 $(B)/merged/$* tests/fuzz/corpus/$* $(B)/found/$* \
+		>$(B)/$*-merge.log 2>&1
+	$(Q)find tests/fuzz/corpus/$* -regextype egrep -regex '.*/[0-9a-f]{40}' -delete
+	$(Q)cp $(B)/merged/$*/* tests/fuzz/corpus/$*/
 
 # ---- installing ----
 
