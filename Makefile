@@ -345,6 +345,58 @@ $(FUZZ:%=fuzz-merge-%): fuzz-merge-%: $(B)/fuzzer_%
 	$(Q)find tests/fuzz/corpus/$* -regextype egrep -regex '.*/[0-9a-f]{40}' -delete
 	$(Q)cp $(B)/merged/$*/* tests/fuzz/corpus/$*/
 
+# ---- coverage ----
+# A third build by gcc, from which every count of an earlier run is removed.
+
+.PHONY: coverage coverage-run
+coverage:
+	+$(Q)$(MAKE) --no-print-directory $(jobs) B=$(B)/coverage CC=gcc CFLAGS='-O0 -g --coverage' \
+		HARDEN_CFLAGS= HARDEN_LDFLAGS= SIM_SEEDS=$(COVERAGE_SIM_SEEDS) coverage-run
+
+coverage-run: all tests
+	$(Q)find $(B) -name '*.gcda' -delete
+	$(run_tests) $(run_unit) $(run_replays) $(run_sim)
+	$(Q)build-aux/coverage $(B) 90 libesp libike
+
+# ---- lint ----
+
+tidy_sources := $(foreach d,libesp libike libipsec daemon ctl tests/sim tests/fuzz tests/unit, \
+	$(wildcard $(d)/*.c))
+tidied := $(tidy_sources:%=$(B)/lint/%)
+headers := $(foreach d,libesp libike libipsec daemon ctl tests/sim tests/fuzz tests/unit, \
+	$(wildcard $(d)/*.h))
+scripts = $(shell grep -lE '^\#!/bin/(ba)?sh' .ci/* build-aux/* tests/*.sh tests/*/*.sh)
+
+.PHONY: lint lint-all lint-tidy lint-cppcheck lint-scripts lint-manuals
+lint:
+	$(Q)build-aux/install-packages -n lint
+	+$(Q)$(MAKE) --no-print-directory $(jobs) -k lint-all
+	@echo 'lint: ok'
+
+lint-all: lint-tidy lint-cppcheck lint-scripts lint-manuals
+lint-tidy: $(tidied)
+$(tidied): $(B)/lint/%: % $(headers) .clang-tidy build-aux/tidy build-aux/tidy.known | $(interfaces)
+	$(call say,TIDY,$<)
+	$(Q)mkdir -p $(@D) && build-aux/tidy $< $(std_flags) $(LIB_CFLAGS) $(CHECK_CFLAGS) \
+		-I$(B)/daemon && touch $@
+
+lint-cppcheck: $(interfaces)
+	$(call say,CHECK,sources)
+	$(Q)mkdir -p $(B)/lint/cppcheck
+	$(Q)cppcheck -q --enable=warning,performance,portability --error-exitcode=1 \
+		--cppcheck-build-dir=$(B)/lint/cppcheck --suppressions-list=build-aux/cppcheck.known \
+		--library=build-aux/cppcheck.cfg -I. -I$(B)/daemon -D_GNU_SOURCE -DIKEVD_VERSION='"0"' \
+		--std=c11 --template='{file}:{line}: {severity}: {message} [{id}]' $(sort $(dir $(tidy_sources)))
+
+lint-scripts:
+	$(call say,SHELL,scripts)
+	$(Q)shellcheck $(scripts)
+
+# The manuals name each other, and none of them need be installed.
+lint-manuals:
+	$(call say,MAN,man)
+	$(Q)! mandoc -T lint $(man_pages) | grep -v 'referenced manual not found'
+
 # ---- installing ----
 
 man_pages := $(wildcard man/*.[1-8])

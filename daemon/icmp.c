@@ -67,7 +67,7 @@ static bool
 may_answer4(struct bytes packet)
 {
 	const uint8_t *p = packet.p;
-	size_t header = (p[0] & 15) * 4u;
+	size_t header = (size_t)(p[0] & 15) * 4;
 
 	if (header < HEADER4 || packet.len < header ||
 	    (bytes_load16(p + 6) & FRAGMENT_OFFSET) != 0)

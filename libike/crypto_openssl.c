@@ -1,6 +1,7 @@
 /* What libcrypto does: HMAC, SHA-1, elliptic curves of NIST, MODP groups.  Private values
  * come from the caller's random source, so the curves and primes are used directly and
  * not through EVP_PKEY, which makes its own. */
+#include <stdio.h>
 #include <string.h>
 
 #include <openssl/bn.h>
@@ -34,7 +35,7 @@ new_hmac(const char *digest, struct bytes key)
 	EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
 	EVP_MAC_CTX *ctx = hmac == NULL ? NULL : EVP_MAC_CTX_new(hmac);
 
-	strncat(name, digest, sizeof name - 1);
+	snprintf(name, sizeof name, "%s", digest);
 	/* A key of NULL would mean "keep the one there is". */
 	if (ctx != NULL && EVP_MAC_init(ctx, key.len != 0 ? key.p : empty, key.len,
 	    params) != 1) {

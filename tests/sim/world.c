@@ -274,7 +274,7 @@ run_until(struct world *w, ike_time until)
 			clear_up(w);
 			return NULL;
 		}
-	snprintf(w->why, w->why_len, "no rest: %u steps before %.0f s", MAX_STEPS,
+	snprintf(w->why, w->why_len, "no rest: %d steps before %.0f s", MAX_STEPS,
 	    (double)until / 1e6);
 	return w->why;
 }
