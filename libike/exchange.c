@@ -242,6 +242,8 @@ fail(struct ike *e, struct ike_exchange *x, enum ike_error error)
 		if (peer_is_up(x)) {
 			sa->hint = error;
 			sa->close_after = true;
+		} else if (sa->state == IKE_STATE_CLOSING && x->message == NULL) {
+			ike_info_delete_later(e, sa);
 		} else {
 			ike_sa_close(e, sa, sa->hint != IKE_OK ? sa->hint : error, 0);
 		}

@@ -142,6 +142,16 @@ ike_step *const ike_info_request_steps[] = { request, NULL };
 
 /* ---- our own DELETE ---- */
 
+#define DELETE_AGAIN IKE_SECOND
+
+/* Without memory for less, all of it goes: the peer is told of that when there is some. */
+static void
+give_up(struct ike *e, struct ike_sa *sa)
+{
+	sa->hint = IKE_NO_MEMORY;
+	ike_info_delete_sa(e, sa);
+}
+
 static enum ike_error
 send_delete_sa(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 {
@@ -167,22 +177,32 @@ sa_deleted(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 static ike_step *const delete_sa_steps[] = { send_delete_sa, sa_deleted, NULL };
 
 void
+ike_info_delete_later(struct ike *e, struct ike_sa *sa)
+{
+	ike_timer_arm(e, &sa->expire, e->now + DELETE_AGAIN);
+}
+
+void
+ike_info_begin_delete(struct ike *e, struct ike_sa *sa)
+{
+	struct ike_exchange *x = ike_exchange_new(sa, true, INFORMATIONAL, delete_sa_steps);
+
+	if (x != NULL)
+		ike_exchange_begin(e, sa, x);
+	else
+		ike_info_delete_later(e, sa);
+}
+
+void
 ike_info_delete_sa(struct ike *e, struct ike_sa *sa)
 {
-	struct ike_exchange *x;
-
 	if (sa->state == IKE_STATE_CLOSING || sa->state == IKE_STATE_CLOSED)
 		return;
 	sa->close_after = sa->ours != NULL;
 	if (sa->close_after)
 		return;
-	x = ike_exchange_new(sa, true, INFORMATIONAL, delete_sa_steps);
-	if (x == NULL) {
-		ike_sa_close(e, sa, reason(sa), 0);
-		return;
-	}
 	ike_sa_state(e, sa, IKE_STATE_CLOSING);
-	ike_exchange_begin(e, sa, x);
+	ike_info_begin_delete(e, sa);
 }
 
 static struct ike_child_sa *
@@ -264,12 +284,12 @@ ike_info_delete_spi(struct ike *e, struct ike_sa *sa, uint32_t spi_in)
 		return;
 	if (sa->ours != NULL) {
 		if (!want(sa, spi_in))
-			ike_sa_close(e, sa, IKE_NO_MEMORY, 0);
+			give_up(e, sa);
 		return;
 	}
 	x = ike_exchange_new(sa, true, INFORMATIONAL, delete_spi_steps);
 	if (x == NULL) {
-		ike_sa_close(e, sa, IKE_NO_MEMORY, 0);
+		give_up(e, sa);
 		return;
 	}
 	x->spi = spi_in;

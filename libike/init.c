@@ -238,8 +238,10 @@ static enum ike_error
 accept(struct ike *e, struct ike_sa *sa, struct ike_exchange *x, struct answer *a)
 {
 	const struct ike_message *m = x->message;
-	struct ike_nat nat = ike_natd_read(m, &x->path, sa->spi_i, m->header.spi_r);
+	struct ike_nat nat;
 
+	if (!ike_natd_read(m, &x->path, sa->spi_i, m->header.spi_r, &nat))
+		return IKE_NO_MEMORY;
 	if (!ike_natd_decide(e, sa, &nat)) {
 		if (remember(e, sa, IKE_NO_PROPOSAL_CHOSEN))
 			no_native_esp(e, sa);
@@ -402,10 +404,12 @@ answer(struct ike *e, struct ike_sa *sa, const struct offer *o, const struct ike
 {
 	struct ike_exchange x = { .sa = sa, .path = sa->path };
 	struct ike_writer w = ike_writer(e->scratch, sizeof(e->scratch));
-	struct ike_nat nat = ike_natd_read(m, &sa->path, sa->spi_i, 0);
+	struct ike_nat nat;
 	uint8_t ke[IKE_MAX_KE_LEN], secret[IKE_MAX_SECRET_LEN];
 	enum ike_error error = IKE_NO_MEMORY;
 
+	if (!ike_natd_read(m, &sa->path, sa->spi_i, 0, &nat))
+		return IKE_NO_MEMORY;
 	if (!ike_natd_decide(e, sa, &nat)) {
 		no_native_esp(e, sa);
 		return IKE_NO_PROPOSAL_CHOSEN;

@@ -29,26 +29,28 @@ ike_natd_add(struct ike_chain *chain, const struct ike_path *path, uint64_t spi_
 	struct bytes from = force ? bytes_of(nobody, sizeof(nobody)) : address(path, 0);
 
 	if (!ike_natd_hash(spi_i, spi_r, from, force ? 0 : path->port[0], source) ||
-	    !ike_natd_hash(spi_i, spi_r, address(path, 1), path->port[1], destination))
-		return;		/* as a peer without NAT traversal */
+	    !ike_natd_hash(spi_i, spi_r, address(path, 1), path->port[1], destination)) {
+		chain->w.bad = true;	/* without it the peer would take us for older */
+		return;
+	}
 	ike_add_notify(chain, IKE_N_NAT_DETECTION_SOURCE_IP,
 	    bytes_of(source, sizeof(source)));
 	ike_add_notify(chain, IKE_N_NAT_DETECTION_DESTINATION_IP,
 	    bytes_of(destination, sizeof(destination)));
 }
 
-struct ike_nat
+bool
 ike_natd_read(const struct ike_message *m, const struct ike_path *path, uint64_t spi_i,
-    uint64_t spi_r)
+    uint64_t spi_r, struct ike_nat *nat)
 {
 	uint8_t here[IKE_NATD_LEN], there[IKE_NATD_LEN];
-	struct ike_nat nat = { .here = true, .there = true };
 	bool source = false, destination = false;
 	struct ike_notify n;
 
+	*nat = (struct ike_nat){ .here = true, .there = true };
 	if (!ike_natd_hash(spi_i, spi_r, address(path, 0), path->port[0], here) ||
 	    !ike_natd_hash(spi_i, spi_r, address(path, 1), path->port[1], there))
-		return (struct ike_nat){ .supported = false };
+		return false;
 	for (unsigned i = 0; i < m->n; i++) {
 		if (m->v[i].type != IKE_PAYLOAD_NOTIFY ||
 		    ike_parse_notify(m->v[i].body, &n) != IKE_OK)
@@ -56,17 +58,17 @@ ike_natd_read(const struct ike_message *m, const struct ike_path *path, uint64_t
 		if (n.type == IKE_N_NAT_DETECTION_SOURCE_IP) {
 			source = true;	/* any match: no NAT on that side (T80) */
 			if (bytes_equal(n.data, bytes_of(there, sizeof(there))))
-				nat.there = false;
+				nat->there = false;
 		} else if (n.type == IKE_N_NAT_DETECTION_DESTINATION_IP) {
 			destination = true;
 			if (bytes_equal(n.data, bytes_of(here, sizeof(here))))
-				nat.here = false;
+				nat->here = false;
 		}
 	}
-	nat.supported = source && destination;
-	if (!nat.supported)
-		nat.here = nat.there = false;
-	return nat;
+	nat->supported = source && destination;
+	if (!nat->supported)
+		nat->here = nat->there = false;
+	return true;
 }
 
 bool

@@ -57,7 +57,7 @@ ike_sa_state(struct ike *e, struct ike_sa *sa, enum ike_state state)
 	sa->since = e->now;
 }
 
-/* Half-open too long, grace after a hint over, or lingered enough. */
+/* Half-open too long, grace after a hint over, a DELETE to be tried again, or lingered enough. */
 static void
 expire(struct ike *e, struct ike_timer *t)
 {
@@ -65,6 +65,8 @@ expire(struct ike *e, struct ike_timer *t)
 
 	if (sa->state == IKE_STATE_CLOSED)
 		ike_sa_dead(e, sa);
+	else if (sa->state == IKE_STATE_CLOSING)
+		ike_info_begin_delete(e, sa);
 	else
 		ike_sa_close(e, sa, sa->hint != IKE_OK ? sa->hint : IKE_TIMEOUT, 0);
 }

@@ -174,7 +174,7 @@ struct ike_sa {
 	LIST_HEAD(, ike_child_sa) children;
 	unsigned n_children;
 
-	struct ike_timer retransmit, expire;	/* expire: half-open, grace, linger: by state */
+	struct ike_timer retransmit, expire;	/* expire: see expire() in sa.c */
 	enum ike_error hint;			/* an unprotected refusal, remembered (T42) */
 	bool close_after;			/* a DELETE follows what is outstanding */
 	struct ike_output *up, *down;		/* IKE_UP, IKE_DOWN: made beforehand */
@@ -383,8 +383,9 @@ struct ike_nat { bool supported, here, there; };
 bool ike_natd_force(const struct ike *, const struct ike_connection *);
 void ike_natd_add(struct ike_chain *, const struct ike_path *, uint64_t spi_i, uint64_t spi_r,
     bool force);
-struct ike_nat ike_natd_read(const struct ike_message *, const struct ike_path *,
-    uint64_t spi_i, uint64_t spi_r);
+/* False: no memory. */
+bool ike_natd_read(const struct ike_message *, const struct ike_path *, uint64_t spi_i,
+    uint64_t spi_r, struct ike_nat *);
 /* Commits what was found to the SA; false: the peer wants native ESP, which we cannot carry. */
 bool ike_natd_decide(const struct ike *, struct ike_sa *, const struct ike_nat *);
 
@@ -415,8 +416,11 @@ extern ike_step *const ike_create_child_steps[];
 
 /* ---- info.c ---- */
 extern ike_step *const ike_info_request_steps[];
-/* Begin a DELETE exchange, or queue it; without memory the SA goes silently. */
+/* Begin a DELETE exchange, or queue it. */
 void ike_info_delete_sa(struct ike *, struct ike_sa *);
+void ike_info_begin_delete(struct ike *, struct ike_sa *);	/* of a closing SA: the exchange */
+/* The peer must hear of it: what failed for want of memory is tried again in a while. */
+void ike_info_delete_later(struct ike *, struct ike_sa *);
 /* The Child SA with this inbound SPI of ours, or one that never came to be. */
 void ike_info_delete_spi(struct ike *, struct ike_sa *, uint32_t spi_in);
 

@@ -113,6 +113,13 @@ pair_establish(struct pair *p)
 }
 
 static void
+within(struct pair *p, bool inside)
+{
+	if (p->within != NULL)
+		p->within(inside);
+}
+
+static void
 answer(struct pair *p, unsigned end, const struct ike_event *event)
 {
 	struct ike_answer a = { .error = IKE_OK };
@@ -126,11 +133,15 @@ answer(struct pair *p, unsigned end, const struct ike_event *event)
 		a.value = bytes_of(value, ike_psk_auth(NULL, event->u.auth->prf,
 		    bytes_of(p->secret[end], strlen(p->secret[end])), event->u.auth->octets,
 		    value));
-		if (event->type == IKE_ASK_CHECK && !bytes_equal(a.value,
+		if (a.value.len == 0)
+			a.error = IKE_NO_MEMORY;
+		else if (event->type == IKE_ASK_CHECK && !bytes_equal(a.value,
 		    event->u.auth->value))
 			a.error = IKE_AUTHENTICATION_FAILED;
 	}
+	within(p, true);
 	ike_answer_question(p->e[end], p->now, event->question, &a);
+	within(p, false);
 }
 
 void
@@ -196,7 +207,9 @@ pair_inject(struct pair *p, unsigned to, const struct ike_path *path, const void
 
 	ck_assert_ptr_nonnull(exact);
 	memcpy(exact, data, len);
+	within(p, true);
 	ike_receive(p->e[to], p->now, path, exact, len);
+	within(p, false);
 	free(exact);
 	pair_drain(p, to);
 }
@@ -240,7 +253,9 @@ pair_pass(struct pair *p, ike_time span)
 		if (next > p->now)
 			p->now = next;
 		for (unsigned i = 0; i < 2; i++) {
+			within(p, true);
 			ike_tick(p->e[i], p->now);
+			within(p, false);
 			pair_drain(p, i);
 		}
 	} while (next < end);

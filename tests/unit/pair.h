@@ -22,6 +22,7 @@ struct pair {
 	enum ike_error down[2];			/* the last IKE_DOWN of an IKE SA, */
 	ike_id down_of[2];			/* and its connection */
 	enum ike_error refused[2];
+	void (*within)(bool);		/* told when the engine is entered and left; or NULL */
 	char refusal[2][1024];			/* what, ours, theirs, setting */
 };
 

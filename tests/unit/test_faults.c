@@ -1,0 +1,229 @@
+/* Every allocation fails once, at either end, over a whole life of an SA: nothing crashes,
+ * nothing is left, and when the time for sending again is over both ends agree. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/unit/pair.h"
+#include "tests/unit/run.h"
+
+/* The sanitizers have an allocator of their own. */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__has_feature)
+#define CAN_FAIL 1
+#elif !defined(__SANITIZE_ADDRESS__)
+#if !__has_feature(address_sanitizer)
+#define CAN_FAIL 1
+#endif
+#endif
+
+#ifdef CAN_FAIL
+
+extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t);
+extern void *__libc_realloc(void *, size_t);
+extern void __libc_free(void *);
+
+static bool inside;		/* the engine: the test's own allocations never fail */
+static long allowed = -1;	/* allocations before one fails; -1: all succeed */
+static long live;
+
+static bool
+fails(void)
+{
+	return inside && allowed >= 0 && allowed-- == 0;
+}
+
+void *
+malloc(size_t size)
+{
+	void *p = fails() ? NULL : __libc_malloc(size);
+
+	live += p != NULL;
+	return p;
+}
+
+void *
+calloc(size_t n, size_t size)
+{
+	void *p = fails() ? NULL : __libc_calloc(n, size);
+
+	live += p != NULL;
+	return p;
+}
+
+void *
+realloc(void *old, size_t size)
+{
+	void *p = fails() ? NULL : __libc_realloc(old, size);
+
+	live += p != NULL && old == NULL;
+	return p;
+}
+
+void
+free(void *p)
+{
+	live -= p != NULL;
+	__libc_free(p);
+}
+
+static struct pair p;
+
+static void
+within(bool now_inside)
+{
+	inside = now_inside;
+}
+
+/* Long enough for every schedule of sending again, but without leaving the SA idle at its end. */
+static void
+settle(void)
+{
+	for (unsigned i = 0; i < 100; i++) {
+		pair_pump(&p);
+		pair_pass(&p, IKE_SECOND);
+	}
+	pair_pump(&p);
+}
+
+static unsigned
+children(unsigned end)
+{
+	struct ike_sa *sa = pair_sa(&p, end);
+
+	return sa != NULL ? sa->n_children : 0;
+}
+
+static void
+check_agreement(const char *when, unsigned n)
+{
+	struct ike_counts c[2];
+
+	for (unsigned i = 0; i < 2; i++)
+		ike_read_counts(p.e[i], &c[i]);
+	ck_assert_msg(c[0].sas == c[1].sas && c[0].children == c[1].children &&
+	    c[0].half_open + c[1].half_open + c[0].questions + c[1].questions == 0,
+	    "%s, allocation %u: %u and %u SAs (%u and %u half-open), %u and %u children", when,
+	    n, c[0].sas, c[1].sas, c[0].half_open, c[1].half_open, c[0].children,
+	    c[1].children);
+	ck_assert_msg(c[0].sas <= 1, "%s, allocation %u: %u SAs", when, n, c[0].sas);
+}
+
+static void
+down(unsigned end, ike_id id)
+{
+	within(true);
+	ike_down(p.e[end], p.now, id);
+	within(false);
+	pair_drain(&p, end);
+}
+
+/* The parts of a life that a failure is to fall into. */
+enum part { SET_UP, ACQUIRE, CHILD_DOWN, DOWN_AT_0, DOWN_AT_1, NOT_INSTALLED, REFUSED, PARTS };
+static const char *const parts[] = { "set-up", "acquire", "Child SA down", "down at 0",
+    "down at 1", "not installed", "refused" };
+
+static void
+live_through(enum part part, struct ike_child_info *info)
+{
+	struct ike_notice notice = { .type = IKE_ACQUIRE, .child = "net",
+	    .id = p.connection[0] };
+
+	switch (part) {
+	case REFUSED:
+		p.secret[1] = "something else";
+		/* fall through */
+	case SET_UP:
+		within(true);
+		ike_up(p.e[0], p.now, p.connection[0]);
+		within(false);
+		break;
+	case NOT_INSTALLED:
+		notice.type = IKE_NOT_INSTALLED;
+		notice.id = info->id;
+		/* fall through */
+	case ACQUIRE:
+		esp_range_parse("10.1.0.1", &notice.packet.local);
+		esp_range_parse("10.2.0.1", &notice.packet.remote);
+		within(true);
+		ike_tell(p.e[0], p.now, &notice);
+		within(false);
+		break;
+	case CHILD_DOWN:
+		down(0, info->id);
+		break;
+	case DOWN_AT_0:
+	case DOWN_AT_1:
+		down(part == DOWN_AT_1, p.connection[part == DOWN_AT_1]);
+		break;
+	case PARTS:
+		break;
+	}
+	for (unsigned i = 0; i < 2; i++)
+		pair_drain(&p, i);
+}
+
+/* False: there was no such allocation to fail. */
+static bool
+fail_one(enum part part, unsigned n)
+{
+	bool up = part == SET_UP || part == ACQUIRE || part == REFUSED;
+	struct ike_child_info info = { 0 };
+
+	if (up)
+		pair_start(&p);
+	else
+		pair_establish(&p);
+	p.within = within;
+	if (!up)
+		ck_assert(ike_child_at(p.e[0], pair_sa(&p, 0)->id, 0, &info));
+	allowed = n;
+	live_through(part, &info);
+	settle();
+	up = allowed < 0;
+	allowed = -1;
+	check_agreement(parts[part], n);
+	for (unsigned i = 0; i < 2; i++)
+		ck_assert_msg(children(i) == 0 || pair_sa(&p, i)->encap,
+		    "%s, allocation %u: up without encapsulation", parts[part], n);
+	if (part != SET_UP && part != ACQUIRE)
+		ck_assert_msg(children(0) == 0, "%s, allocation %u: a child is left",
+		    parts[part], n);
+	/* And nothing keeps it from being up again. */
+	p.secret[1] = p.secret[0];
+	pair_up(&p);
+	settle();
+	ck_assert_msg(children(0) == 1 && children(1) == 1, "%s, allocation %u: not up again",
+	    parts[part], n);
+	pair_close(&p);
+	return up;
+}
+
+START_TEST(allocation_fails)
+{
+	enum part part = (enum part)_i;
+	long before;
+	unsigned n;
+
+	fail_one(part, 100000);		/* libcrypto cannot stand it while it sets itself up */
+	before = live;
+	for (n = 0; fail_one(part, n); n++)
+		;
+	ck_assert_uint_ge(n, 2);
+	/* libcrypto remembers its last 16 failures with two strings each */
+	ck_assert_msg(live <= before + 32, "%s: %ld allocations are left of %u failures",
+	    parts[part], live - before, n);
+}
+END_TEST
+
+#endif
+
+int
+main(void)
+{
+	TCase *c = tcase_create("faults");
+
+	tcase_set_timeout(c, 60);
+#ifdef CAN_FAIL
+	tcase_add_loop_test(c, allocation_fails, 0, PARTS);
+#endif
+	return run_tests("faults", c);
+}
