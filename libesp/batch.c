@@ -28,13 +28,14 @@ saturated(size_t room)
 }
 
 void
-esp_packet_move(struct esp_packet *p, uint8_t *data, uint32_t len)
+esp_packet_move(struct esp_packet *p, uint16_t front, uint8_t *data, uint32_t len)
 {
-	uint8_t *begin = p->data - p->head, *end = p->data + p->len + p->tail;
+	uint8_t *begin = p->data - p->front - p->head, *end = p->data + p->len + p->tail;
 
 	p->data = data;
 	p->len = len;
-	p->head = saturated((size_t)(data - begin));
+	p->front = front;
+	p->head = saturated((size_t)(data - front - begin));
 	p->tail = saturated((size_t)(end - (data + len)));
 }
 

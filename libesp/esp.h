@@ -1,5 +1,5 @@
-/* libesp: ESP in tunnel mode (RFC 4303) over policies and SAs, on batches of packets,
- * in place.
+/* libesp: ESP in tunnel and transport mode (RFC 4303) over policies and SAs, on batches
+ * of packets, in place.
  *
  * A struct esp belongs to one thread and knows neither time nor sockets nor locks.
  * Its caller
@@ -36,7 +36,8 @@ enum esp_verdict {
 	ESP_NO_SA,	/* find: no policy has this packet; open: no such SPI */
 	ESP_NOT_MINE,	/* hand it to worker `owner`, which runs the same function */
 	ESP_MALFORMED,	/* not an IP packet; not an ESP packet; authentic but with a
-			 * bad trailer */
+			 * bad trailer; in transport mode a fragment, or octets in
+			 * front that are not this packet's IP header */
 	ESP_REPLAY,	/* seen before, or older than the window */
 	ESP_INTEGRITY,	/* ICV is wrong; the payload is wiped or still encrypted */
 	ESP_POLICY,	/* find: policy without SA and without acquire; open: inner
@@ -66,12 +67,18 @@ struct esp_packet {
 				 * the SPI.  After seal the SPI, after open the inner
 				 * IP packet, in the same buffer */
 	uint32_t len;
-	uint16_t head, tail;	/* free octets before data and behind it; kept true by
-				 * seal and open */
+	uint16_t head, tail;	/* free octets before data (before `front`, where there
+				 * is one) and behind it; kept true by seal and open */
+	uint16_t front;		/* octets of IP header just before the SPI, not in len.
+				 * Transport mode: set by seal, to send them (or only
+				 * what is behind, where the kernel or UDP has a header
+				 * of its own); set by the caller before open, else 0.
+				 * 0 where data is an IP packet */
 	uint8_t verdict;	/* enum esp_verdict */
 	uint8_t tos;		/* outer DS field and ECN: set by seal, set by the
 				 * caller before open */
-	uint8_t next_header;	/* 4 or 41, set by seal and open */
+	uint8_t next_header;	/* 4 or 41, in transport mode the transport; set by
+				 * seal and open */
 	uint8_t flags;		/* set by open */
 	uint16_t origin;	/* the caller's, untouched: index of the message it
 				 * came in */
@@ -90,6 +97,8 @@ enum esp_error {
 	ESP_NO_MEMORY
 };
 
+enum esp_mode { ESP_TUNNEL, ESP_TRANSPORT };
+
 /* 0: none.  Octets are those of inner packets, here and below. */
 struct esp_limits { uint64_t packets, octets; };
 
@@ -99,6 +108,7 @@ struct esp_sa_config {		/* read during the call, all of it copied */
 	uint64_t policy;	/* outbound: the policy it serves, put before or after */
 	void *user;		/* the caller's own, given back by esp_sa_user */
 	enum esp_direction direction;
+	enum esp_mode mode;
 	uint32_t spi;
 	bool esn;		/* 64-bit sequence numbers (RFC 4303 2.2.1) */
 	uint16_t owner;		/* outbound: the worker that seals.  Other workers need
@@ -185,13 +195,21 @@ void esp_wanted_done(struct esp *, uint64_t policy);
  * ESP_ACQUIRE, ESP_NOT_MINE, ESP_MALFORMED. */
 void esp_find(struct esp *, struct esp_packet *v, unsigned n);
 
-/* Inner packets with `sa` set -> ESP packets: SPI | sequence | IV | payload | ICV. */
+/* Inner packets with `sa` set -> ESP packets: SPI | sequence | IV | payload | ICV.  In
+ * transport mode the packet's own IP header, with protocol, lengths and checksum as they
+ * must be now, goes in front of that. */
 void esp_seal(struct esp *, struct esp_packet *v, unsigned n);
 
 /* ESP packets, data at the SPI -> inner packets: authentic, new, cut to their own
  * length, inside the SA's selectors, ECN combined with the outer field.  A packet with
- * another verdict still begins at its SPI, but may be decrypted.  Until its ICV has
- * proved right a packet changes nothing but a counter. */
+ * another verdict still begins at its SPI, but may be decrypted, and in transport mode
+ * the octets there may be overwritten.  Until its ICV has proved right a packet changes
+ * nothing but a counter.
+ *
+ * Transport mode: protocol, lengths and checksum of the IP header in front become again
+ * what they were; its addresses are what the selectors are checked against, and who
+ * received it has checked that they are true.  Checksums behind it, which address
+ * translation makes wrong, are not touched (RFC 3948 3.1.2). */
 void esp_open(struct esp *, struct esp_packet *v, unsigned n);
 
 /* False when there is none.  Notices are never lost and take no memory: each SA and
@@ -210,8 +228,9 @@ void *esp_sa_user(const struct esp_sa *);
 struct esp_room esp_overhead(const struct esp_sa *);
 struct esp_room esp_transform_overhead(const struct esp_transform *);
 
-/* The largest inner packet whose ESP packet (from the SPI to the ICV) has at most
- * `room` octets: for MTUs.  0 if not even an empty one fits. */
+/* The largest inner packet (in transport mode: without its IP header) whose ESP packet
+ * (from the SPI to the ICV) has at most `room` octets: for MTUs.  0 if not even an empty
+ * one fits. */
 uint32_t esp_payload_max(const struct esp_transform *, uint32_t room);
 
 #endif

@@ -1,3 +1,4 @@
+#include "libesp/front.h"
 #include "libesp/sadb.h"
 
 enum { IPV4 = 4, IPV6 = 41, NO_NEXT_HEADER = 59 };
@@ -66,6 +67,12 @@ find_sa(struct esp *esp, struct esp_packet *p, struct esp_sa **last)
 	return p->sa == NULL ? ESP_NO_SA : ESP_OK;
 }
 
+static bool
+read_front(const struct esp_packet *p, struct esp_front *front)
+{
+	return esp_front_read(bytes_of(p->data - p->front, p->front), front);
+}
+
 /* Lengths, limit and sequence number: nothing that costs or changes anything. */
 static enum esp_verdict
 may_open(struct esp_packet *p, uint32_t *len, uint64_t *sequence)
@@ -73,8 +80,11 @@ may_open(struct esp_packet *p, uint32_t *len, uint64_t *sequence)
 	struct esp_sa *sa = p->sa;
 	const struct esp_transform *t = sa->transform;
 	uint32_t around = ESP_HEADER + t->iv_len + t->icv_len;
+	struct esp_front front;
 
 	if (p->len < around + ESP_TRAILER || (p->len - around) % t->align != 0)
+		return ESP_MALFORMED;
+	if (sa->mode == ESP_TRANSPORT && !read_front(p, &front))
 		return ESP_MALFORMED;
 	*len = p->len - around;
 	if (esp_sa_spent(sa))
@@ -107,11 +117,50 @@ strip_trailer(const struct esp_op *op, uint32_t *len, uint8_t *next_header)
 	return true;
 }
 
+/* The payload is an IP packet. */
+static enum esp_verdict
+deliver_tunnel(struct esp_packet *p, uint8_t *data, uint32_t len, uint8_t next_header)
+{
+	struct esp_flow flow;
+
+	if (!esp_flow_read(bytes_of(data, len), &flow) ||
+	    next_header != (flow.family == ESP_IPV4 ? IPV4 : IPV6))
+		return ESP_MALFORMED;
+	if (!esp_sa_matches(p->sa, &flow))
+		return ESP_POLICY;
+	if (!join_ecn(data, flow.family, p->tos))
+		return ESP_CONGESTED;
+	/* what lies behind its own length is traffic flow padding (RFC 4303 2.7) */
+	esp_packet_move(p, 0, data, flow.len);
+	return ESP_OK;
+}
+
+/* The payload goes behind the IP header again; its length is all that there is, and what
+ * is padding in it the transport will know (RFC 4303 2.7). */
+static enum esp_verdict
+deliver_transport(struct esp_packet *p, uint8_t *data, uint32_t len, uint8_t next_header)
+{
+	uint8_t *whole = data - p->front;
+	struct esp_front front;
+	struct esp_flow flow;
+
+	if (!read_front(p, &front) || front.len + len > UINT16_MAX)
+		return ESP_MALFORMED;
+	memmove(whole, p->data - p->front, p->front);
+	esp_front_write(whole, &front, next_header, len);
+	if (!esp_flow_read(bytes_of(whole, front.len + len), &flow))
+		return ESP_MALFORMED;
+	if (!esp_sa_matches(p->sa, &flow))
+		return ESP_POLICY;
+	esp_packet_move(p, 0, whole, flow.len);
+	return ESP_OK;
+}
+
 static enum esp_verdict
 deliver(struct esp *esp, struct esp_packet *p, const struct esp_op *op)
 {
 	struct esp_sa *sa = p->sa;
-	struct esp_flow flow;
+	enum esp_verdict verdict;
 	uint8_t next_header;
 	uint32_t len;
 
@@ -121,17 +170,13 @@ deliver(struct esp *esp, struct esp_packet *p, const struct esp_op *op)
 		return ESP_MALFORMED;
 	if (next_header == NO_NEXT_HEADER)
 		return ESP_DUMMY;
-	if (!esp_flow_read(bytes_of(op->data, len), &flow) ||
-	    next_header != (flow.family == ESP_IPV4 ? IPV4 : IPV6))
-		return ESP_MALFORMED;
-	if (!esp_sa_matches(sa, &flow))
-		return ESP_POLICY;
-	if (!join_ecn(op->data, flow.family, p->tos))
-		return ESP_CONGESTED;
+	verdict = sa->mode == ESP_TUNNEL ?
+	    deliver_tunnel(p, op->data, len, next_header) :
+	    deliver_transport(p, op->data, len, next_header);
+	if (verdict != ESP_OK)
+		return verdict;
 	p->next_header = next_header;
-	/* what lies behind its own length is traffic flow padding (RFC 4303 2.7) */
-	esp_packet_move(p, op->data, flow.len);
-	esp_sa_count(sa, &esp->alerts, flow.len);
+	esp_sa_count(sa, &esp->alerts, p->len);
 	return ESP_OK;
 }
 

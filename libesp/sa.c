@@ -27,6 +27,7 @@ config_valid(const struct esp_sa_config *c, bool mine)
 {
 	if (c->id == 0 || c->spi < ESP_SPI_MIN || c->transform == NULL ||
 	    (c->direction != ESP_IN && c->direction != ESP_OUT) ||
+	    (c->mode != ESP_TUNNEL && c->mode != ESP_TRANSPORT) ||
 	    c->window > ESP_WINDOW_MAX || c->first > last_sequence(c->esn) ||
 	    !selectors_valid(c->selectors, c->n_selectors))
 		return false;
@@ -59,6 +60,7 @@ fill(struct esp_sa *sa, const struct esp_sa_config *c, bool mine)
 	sa->id = c->id;
 	sa->user = c->user;
 	sa->direction = c->direction;
+	sa->mode = c->mode;
 	sa->spi = c->spi;
 	sa->owner = c->owner;
 	sa->esn = c->esn;

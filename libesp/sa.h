@@ -12,6 +12,7 @@ struct esp_sa {
 	uint64_t id;
 	void *user;
 	enum esp_direction direction;
+	enum esp_mode mode;
 	uint32_t spi;
 	uint16_t owner;			/* the worker whose packets these are */
 	bool esn;

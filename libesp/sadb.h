@@ -36,7 +36,8 @@ struct esp_sa *esp_sadb_inbound(const struct esp *, uint32_t spi);
 void esp_batch_add(struct esp_batch *, struct esp_packet *, uint8_t *start, uint32_t len,
     uint64_t sequence);
 
-/* The packet is now `len` octets from `data` on, in the buffer that it had before. */
-void esp_packet_move(struct esp_packet *, uint8_t *data, uint32_t len);
+/* The packet is now `len` octets from `data` on, behind `front` octets of IP header, in
+ * the buffer that it had before. */
+void esp_packet_move(struct esp_packet *, uint16_t front, uint8_t *data, uint32_t len);
 
 #endif

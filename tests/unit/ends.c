@@ -72,7 +72,7 @@ packet_new(struct bytes inner, struct esp_room room)
 void
 packet_free(struct esp_packet *p)
 {
-	free(p->data - p->head);
+	free(p->data - p->front - p->head);
 }
 
 void

@@ -1,8 +1,9 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "tests/unit/packets.h"
+#include "libesp/sadb.h"
 #include "tests/unit/ends.h"
+#include "tests/unit/packets.h"
 #include "tests/unit/run.h"
 #include "tests/unit/vectors.h"
 
@@ -184,39 +185,102 @@ START_TEST(payload_max_small_rooms)
 }
 END_TEST
 
+/* Every room up to more than enough, and lengths with every amount of padding: sealed
+ * exactly if it fits, and esp_overhead fits all of them. */
+static void
+check_rooms(struct ends *ends, size_t len)
+{
+	const struct esp_transform *t = ends->config.transform;
+	struct esp_room need = esp_transform_overhead(t);
+	unsigned tail_needed = esp_trailer_len(t, (uint32_t)len) + t->icv_len;
+	uint8_t buffer[MAX];
+	uint64_t seed = 1;
+	struct bytes inner = inner_packet(buffer, ESP_IPV4, len, &seed);
+
+	ck_assert_uint_le(tail_needed, need.tail);
+	for (unsigned head = 0; head <= need.head + 1u; head++)
+		for (unsigned tail = 0; tail <= need.tail + 1u; tail++) {
+			struct esp_room room = { (uint16_t)head, (uint16_t)tail };
+			struct esp_packet p = packet_new(inner, room), before;
+			bool enough = head >= need.head && tail >= tail_needed;
+
+			esp_find(ends->out, &p, 1);
+			before = p;
+			esp_seal(ends->out, &p, 1);
+			must(p.verdict == (enough ? ESP_OK : ESP_NO_ROOM), "%zu: %u, %u",
+			    len, head, tail);
+			if (enough)
+				must(p.head == head - need.head &&
+				    p.tail == tail - tail_needed, "%zu: %u, %u", len,
+				    head, tail);
+			else
+				must(p.data == before.data && p.len == before.len &&
+				    p.head == head && p.tail == tail &&
+				    memcmp(p.data, inner.p, inner.len) == 0,
+				    "%zu: %u, %u", len, head, tail);
+			packet_free(&p);
+		}
+}
+
 START_TEST(seal_needs_room)
 {
-	const struct esp_transform *t = gcm();
-	struct esp_room need = esp_transform_overhead(t);
-	struct ends ends;
-	uint64_t seed = 1;
-	uint8_t buffer[MAX];
-	struct bytes inner = inner_packet(buffer, ESP_IPV4, 31, &seed);	/* the most
-									 * padding */
+	const struct esp_transform *t = bulk_transform((unsigned)_i);
+	unsigned align = t->align < 4 ? 4 : t->align, most = 0;
 	struct esp_usage usage;
+	struct ends ends;
 
 	ends_prepare(&ends, t, false);
 	ends_add(&ends);
-	for (unsigned head = 0; head <= need.head; head++)
-		for (unsigned tail = 0; tail <= need.tail; tail++) {
-			struct esp_room room = { (uint16_t)head, (uint16_t)tail };
-			struct esp_packet p = packet_new(inner, room), before;
-			bool enough = head == need.head && tail == need.tail;
+	for (uint32_t len = 28; len < 28 + align; len++) {
+		unsigned trailer = esp_trailer_len(t, len) + t->icv_len;
 
-			esp_find(ends.out, &p, 1);
-			before = p;
-			esp_seal(ends.out, &p, 1);
-			must(p.verdict == (enough ? ESP_OK : ESP_NO_ROOM), "%u, %u", head,
-			    tail);
-			if (!enough)
-				must(p.data == before.data && p.len == before.len &&
-					p.head == head && p.tail == tail &&
-					memcmp(p.data, inner.p, inner.len) == 0,
-				    "%u, %u", head, tail);
-			packet_free(&p);
-		}
+		most = trailer > most ? trailer : most;
+		check_rooms(&ends, len);
+	}
+	ck_assert_uint_eq(most, esp_transform_overhead(t).tail);	/* none wasted */
 	ck_assert(esp_read_usage(ends.out, ESP_OUT, ENDS_ID, &usage));
-	ck_assert(usage.sequence == 1 && usage.packets == 1);	/* none wasted */
+	ck_assert(usage.sequence == usage.packets);	/* nor a number */
+	ends_free(&ends);
+}
+END_TEST
+
+/* Every payload length from nothing to a jumbo frame's, in batches of all sizes, in
+ * buffers without an octet to spare: what goes in comes out. */
+START_TEST(seal_open_every_length)
+{
+	enum { LONGEST = 9000, MOST = 2 * ESP_BATCH + 3 };
+	const struct esp_transform *t = bulk_transform((unsigned)_i);
+	static uint8_t random[LONGEST], expected[MOST][LONGEST + 40];
+	struct esp_packet v[MOST];
+	struct bytes inner[MOST];
+	uint64_t seed = 77;
+	struct ends ends;
+
+	fill_random(&seed, random, sizeof random);
+	ends_prepare(&ends, t, _i % 2 == 1);
+	ends_add(&ends);
+	for (size_t len = 0, n = 1; len <= LONGEST; n = n % MOST + 1) {
+		unsigned filled = 0;
+
+		for (; filled < n && len <= LONGEST; filled++, len++) {
+			struct bytes body = bytes_of(random, len);
+
+			inner[filled] = (len + n) % 2 == 0 ?
+			    ipv4(expected[filled], 253, 5, 0, body) :
+			    ipv6(expected[filled], 253, body);
+			v[filled] = packet_new(inner[filled], esp_transform_overhead(t));
+		}
+		esp_find(ends.out, v, filled);
+		esp_seal(ends.out, v, filled);
+		esp_open(ends.in, v, filled);
+		for (unsigned i = 0; i < filled; i++) {
+			must(v[i].verdict == ESP_OK &&
+			    bytes_equal(bytes_of(v[i].data, v[i].len), inner[i]),
+			    "%zu octets: %u", inner[i].len, v[i].verdict);
+			packet_free(&v[i]);
+		}
+	}
+	ck_assert_uint_eq(esp_read_counters(ends.in)->in[ESP_OK], LONGEST + 1);
 	ends_free(&ends);
 }
 END_TEST
@@ -567,7 +631,8 @@ main(void)
 	tcase_add_loop_test(tcase, seal_authenticates_the_whole_sequence_number, 0, rows);
 	tcase_add_test(tcase, seal_pads_and_aligns);
 	tcase_add_test(tcase, payload_max_small_rooms);
-	tcase_add_test(tcase, seal_needs_room);
+	tcase_add_loop_test(tcase, seal_needs_room, 0, rows);
+	tcase_add_loop_test(tcase, seal_open_every_length, 0, rows);
 	tcase_add_test(tcase, seal_refuses_malformed_and_too_big);
 	tcase_add_test(tcase, seal_sends_the_packet_only);
 	tcase_add_test(tcase, seal_copies_ds_and_ecn);
