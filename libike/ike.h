@@ -239,7 +239,7 @@ const struct ike_connection *ike_connection_of(const struct ike *, ike_id connec
 /* Live objects, for tests and metrics: all zero again when everything is closed. */
 struct ike_counts {
 	unsigned connections, sas, half_open, children, questions, timers;
-	unsigned responding;	/* half-open ones as responder */
+	unsigned responding;	/* not authenticated, as responder: half-open or refused */
 	uint64_t received, dropped, sent, retransmitted;
 };
 void ike_read_counts(const struct ike *, struct ike_counts *);

@@ -51,7 +51,7 @@ ike_sa_state(struct ike *e, struct ike_sa *sa, enum ike_state state)
 		e->counts.half_open--;
 	if (half_open(state))
 		e->counts.half_open++;
-	else
+	if (state == IKE_STATE_ESTABLISHED)
 		ike_source_leave(e, sa);
 	sa->state = state;
 	sa->since = e->now;
@@ -147,6 +147,7 @@ ike_sa_dead(struct ike *e, struct ike_sa *sa)
 		return;
 	sa->dead = true;
 	ike_sa_state(e, sa, IKE_STATE_CLOSED);
+	ike_source_leave(e, sa);	/* not before: a refused one lingers, and takes memory */
 	ike_peer_leave(sa);
 	ike_timer_disarm(e, &sa->retransmit);
 	ike_timer_disarm(e, &sa->expire);

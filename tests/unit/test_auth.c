@@ -95,6 +95,26 @@ START_TEST(wrong_secret_leaves_nothing)			/* T39 */
 }
 END_TEST
 
+/* What lingers to repeat its refusal takes memory still: it counts against its source. */
+START_TEST(refused_peer_counts_until_it_is_forgotten)
+{
+	struct ike_counts c;
+
+	pair_start(&p);
+	p.secret[1] = "something else";
+	pair_up(&p);
+	pair_pump(&p);
+	ck_assert_int_eq(p.down[1], IKE_AUTHENTICATION_FAILED);
+	ike_read_counts(p.e[1], &c);
+	ck_assert_uint_eq(c.sas, 1);
+	ck_assert_uint_eq(c.responding, 1);
+	pair_pass(&p, 31 * IKE_SECOND);
+	ike_read_counts(p.e[1], &c);
+	ck_assert_uint_eq(c.sas + c.responding, 0);
+	pair_close(&p);
+}
+END_TEST
+
 START_TEST(auth_failed_response_is_repeated)		/* T39: the answer may be lost */
 {
 	struct pair_datagram auth;
@@ -356,6 +376,7 @@ main(void)
 		unknown_identity_is_explained, initial_contact_removes_older_sas,
 		request_for_eap_is_refused, down_names_the_connection_of_the_identity,
 		auth_failed_beside_an_auth_establishes_nothing,
+		refused_peer_counts_until_it_is_forgotten,
 	};
 	TCase *c = tcase_create("auth");
 
