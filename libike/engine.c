@@ -127,8 +127,9 @@ peer_down(struct ike *e, struct ike_peer *p)
 {
 	struct ike_sa *sa, *next;
 
-	p->wanted = false;
+	p->wanted = p->restart = false;
 	ike_timer_disarm(e, &p->retry);
+	ike_peer_reset(p);		/* what was taken down has not failed */
 	for (sa = LIST_FIRST(&p->sas); sa != NULL; sa = next) {
 		next = LIST_NEXT(sa, of_peer);
 		take_down(e, sa);

@@ -106,14 +106,17 @@ find_any(const struct ike_hosts *hosts)
 enum ike_host_error
 ike_hosts_parse(const char *text, struct ike_hosts *hosts, unsigned *wrong)
 {
-	char *parts = strdup(text), *part, *next;
+	char *parts = strdup(text), *part = parts, *end;
 	enum ike_host_error error = parts != NULL ? IKE_HOST_GOOD : IKE_HOST_NO_MEMORY;
 
 	*hosts = (struct ike_hosts){ 0 };
-	for (next = parts; error == IKE_HOST_GOOD && next != NULL;) {
-		part = strsep(&next, ",");
-		part += strspn(part, hosts->n > 0 ? " " : "");
+	while (error == IKE_HOST_GOOD && part != NULL) {
+		if ((end = strchr(part, ',')) != NULL)
+			*end++ = '\0';
+		while (hosts->n > 0 && *part == ' ')
+			part++;
 		error = add(hosts, part);
+		part = end;
 	}
 	free(parts);
 	*wrong = error == IKE_HOST_GOOD ? find_any(hosts) : hosts->n;

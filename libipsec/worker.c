@@ -151,7 +151,7 @@ send_sealed(struct worker *w, const struct esp_packet *const *sealed, unsigned n
 			continue;
 		w->counters.unsent++;
 		out = esp_sa_user(sealed[i]->sa);
-		if (m[i].error == EMSGSIZE && out->mtu == 0)
+		if (m[i].error == EMSGSIZE)	/* the path became narrower, perhaps again */
 			learn_mtu(w, out);
 	}
 }
