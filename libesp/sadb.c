@@ -211,6 +211,15 @@ choose(struct esp *esp, struct decision *d)
 	return ESP_OK;
 }
 
+/* Whatever their length; octets between the members do not count. */
+static bool
+same_flow(const struct esp_flow *a, const struct esp_flow *b)
+{
+	return a->family == b->family && a->protocol == b->protocol &&
+	    a->ports == b->ports && memcmp(a->port, b->port, sizeof a->port) == 0 &&
+	    memcmp(a->addr, b->addr, sizeof a->addr) == 0;
+}
+
 /* Packets of one flow come in runs: the last decision is kept for the next packet. */
 void
 esp_find(struct esp *esp, struct esp_packet *v, unsigned n)
@@ -229,8 +238,7 @@ esp_find(struct esp *esp, struct esp_packet *v, unsigned n)
 			esp->counters.out[ESP_MALFORMED]++;
 			continue;
 		}
-		flow.len = 0;
-		if (memcmp(&flow, &last.flow, sizeof flow) != 0) {
+		if (!same_flow(&flow, &last.flow)) {
 			last = (struct decision){ .flow = flow };
 			last.verdict = choose(esp, &last);
 		}
