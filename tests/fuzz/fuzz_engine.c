@@ -144,26 +144,25 @@ deliver(struct run *r, unsigned end, struct fuzz_input in)
 static void
 alter(struct run *r, unsigned end, struct fuzz_input in)
 {
+	const struct pair_datagram *from;
 	struct pair_datagram d;
 	struct ike_sa *sa;
 	ike_id id = 0;
 	unsigned children = 0;
-	bool changed = false;
-	uint8_t mask;
 	size_t at;
 
 	(void)end;
 	if (r->p.n == 0)
 		return;
-	d = r->p.queue[fuzz_octet(&in) % r->p.n];
+	from = &r->p.queue[fuzz_octet(&in) % r->p.n];
+	d = *from;
 	while (in.len >= 3) {
 		at = fuzz_word(&in) % d.len;
-		mask = fuzz_octet(&in);
-		d.data[at] ^= mask;
-		changed |= mask != 0;
+		d.data[at] ^= fuzz_octet(&in);
 	}
 	sa = pair_sa(&r->p, d.to);
-	if (changed && sa != NULL && sa->state == IKE_STATE_ESTABLISHED) {
+	if (memcmp(d.data, from->data, d.len) != 0 && sa != NULL &&
+	    sa->state == IKE_STATE_ESTABLISHED) {
 		id = sa->id;
 		children = sa->n_children;
 	}
@@ -260,6 +259,8 @@ set_up(struct run *r, uint8_t how)
 		setup[i].encap = how & 0x10 ? IKE_ENCAP_FORCE : IKE_ENCAP_AUTO;
 	}
 	pair_open(&r->p, setup);
+	for (unsigned i = 0; i < 2; i++)
+		r->p.e[i]->options.trace = how & 0x08;
 	r->p.hold_answers[0] = how & 0x20;
 	r->p.hold_answers[1] = how & 0x40;
 	if ((how & 0x80) == 0)

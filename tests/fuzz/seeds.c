@@ -187,7 +187,7 @@ keep_requests(struct input *in)
 		for (unsigned end = 0; end < 2; end++) {
 			head[1] = rows[i].exchange;
 			head[4] = rows[i].first;
-			put8(in, i & 3);
+			put8(in, (i & 3) | 8);
 			put8(in, 7);
 			put_step(in, end << 7 | 2, head, sizeof(head),
 			    bytes_of(rows[i].body, rows[i].len));
