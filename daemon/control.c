@@ -36,6 +36,7 @@ struct state {				/* of a connection */
 	ike_id up;			/* the IKE SA that came up last */
 	ike_time ended;			/* when an SA of it last went, */
 	enum ike_error error;		/* and why */
+	bool called;			/* `up` began an attempt that is not decided */
 };
 
 struct control {
@@ -255,6 +256,7 @@ up(void *arg, struct varlink_call *call)
 		varlink_reply(call, json_pack("{sb}", "already", 1));
 		return;
 	}
+	c->states[i].called = true;
 	error = ipsec_endpoint_up(c->options.endpoint, now, c->options.connections[i].id);
 	if (error == IKE_OK)
 		wait_for(c, call, UP, (unsigned)i, now);
@@ -368,6 +370,7 @@ static void
 came_up(struct state *s, const struct ike_event *event)
 {
 	s->up = event->sa;
+	s->called = false;
 	if (event->child == 0)
 		return;
 	free(s->refusal);
@@ -381,13 +384,14 @@ static void
 went_down(struct state *s, const struct configured *configured,
     const struct ike_event *event)
 {
-	bool ours = event->sa == s->up ||
+	bool ours = event->sa == s->up || s->called ||
 	    configured->connection->start != IKE_START_PASSIVE;
 
 	s->ended = event->at;
 	s->error = event->error;
 	if (event->child != 0 || event->error == IKE_CANCELLED || !ours)
 		return;
+	s->called = false;
 	if (event->sa != s->refused_sa || event->error == IKE_TIMEOUT)
 		keep_refusal(s, explain_down(configured, event->error), event);
 }

@@ -42,16 +42,34 @@ report_state(const struct ike *ike, ike_id connection)
 	return best;
 }
 
+static void
+escape_lines(const char *text, char *out, size_t size)
+{
+	const char *end = out + size;
+	size_t len;
+
+	for (;;) {
+		len = strcspn(text, "\n");
+		log_escape(text, len, out, (size_t)(end - out));
+		out += strlen(out);
+		text += len;
+		if (*text == '\0')
+			return;
+		*out++ = *text++;
+	}
+}
+
 json_t *
 report_text(const char *text)
 {
 	json_t *string = json_string(text);
-	size_t len = strlen(text), size = 4 * len + 1;
+	size_t size = 4 * strlen(text) + 1;
 	char *escaped;
 
 	if (string != NULL || (escaped = malloc(size)) == NULL)
 		return string;
-	string = json_string(log_escape(text, len, escaped, size));
+	escape_lines(text, escaped, size);
+	string = json_string(escaped);
 	free(escaped);
 	return string;
 }

@@ -67,17 +67,45 @@ close_when_written(struct client *c)
 	bufferevent_trigger(c->io, EV_WRITE, BEV_OPT_DEFER_CALLBACKS);
 }
 
+/* jansson goes on after an error of its writer: the first one sets `bad`. */
+struct writer {
+	struct evbuffer *to;
+	bool bad;
+};
+
+static int
+write_piece(const char *text, size_t len, void *arg)
+{
+	struct writer *w = arg;
+
+	w->bad = w->bad || evbuffer_add(w->to, text, len) != 0;
+	return w->bad ? -1 : 0;
+}
+
+/* The whole message, or nothing of it. */
+static bool
+write_message(struct evbuffer *out, const json_t *message)
+{
+	struct writer w = { evbuffer_new(), false };
+	bool written = w.to != NULL && message != NULL &&
+	    json_dump_callback(message, write_piece, &w, JSON_COMPACT) == 0 &&
+	    write_piece("", 1, &w) == 0 && evbuffer_add_buffer(out, w.to) == 0;
+
+	if (w.to != NULL)
+		evbuffer_free(w.to);
+	return written;
+}
+
 /* Takes `message` over.  False: no memory; the client is closed. */
 static bool
 send_message(struct client *c, json_t *message)
 {
-	char *text = message != NULL ? json_dumps(message, JSON_COMPACT) : NULL;
-	bool sent = text != NULL && bufferevent_write(c->io, text, strlen(text) + 1) == 0;
+	struct evbuffer *out = bufferevent_get_output(c->io);
+	bool sent = write_message(out, message);
 
 	json_decref(message);
-	free(text);
 	if (!sent) {
-		bufferevent_write(c->io, no_memory, sizeof(no_memory));
+		evbuffer_add(out, no_memory, sizeof(no_memory));
 		close_when_written(c);
 	}
 	return sent;

@@ -1,5 +1,5 @@
 /* A client of a control socket that runs in the same process: whatever waits lets the
- * server's loop run meanwhile.  Fails the test after five seconds of waiting. */
+ * server's loop run meanwhile.  Fails the test after eight seconds of waiting. */
 #ifndef TESTS_CALLER_H
 #define TESTS_CALLER_H
 
@@ -36,7 +36,7 @@ json_t *parameter_of(const json_t *message, const char *name);
 
 /* Lets the loop run for so long. */
 void caller_pause(struct event_base *, unsigned milliseconds);
-/* Until it is true; false: it is not after five seconds. */
+/* Until it is true; false: it is not after eight seconds. */
 bool caller_wait(struct event_base *, bool (*done)(void *), void *arg);
 
 #endif

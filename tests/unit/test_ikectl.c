@@ -169,8 +169,8 @@ run_with(const char *socket_path, const char *const *arguments)
 static void
 is(const char *text, const char *expected)
 {
-	ck_assert_msg(
-	    strcmp(text, expected) == 0, "\n%s\ninstead of\n%s", text, expected);
+	ck_assert_msg(strcmp(text, expected) == 0, "\n%s\ninstead of\n%s", text,
+	    expected);
 }
 
 static void
