@@ -208,7 +208,8 @@ ike_child_choose(struct ike *e, struct ike_exchange *x, struct ike_choice *choic
 	    (error = read_ts(x->message, &o)) != IKE_OK)
 		return error;
 	x->child = ike_child_new(e, x->sa, x->connection, &c->children[0]);
-	error = x->child == NULL ? IKE_NO_MEMORY : ike_choose(&c->esp, sa->body, false, choice);
+	error = x->child == NULL ? IKE_NO_MEMORY :
+	    ike_choose(&c->esp, sa->body, false, IKE_KE_NONE, choice);
 	if (error == IKE_OK && !take_choice(x->child, choice))
 		error = IKE_NO_PROPOSAL_CHOSEN;
 	if (error == IKE_NO_PROPOSAL_CHOSEN)

@@ -330,7 +330,8 @@ choose_from(struct ike *e, const struct ike_bucket *b, const struct ike_path *pa
 			continue;
 		if (*fits == NULL)
 			*fits = p;
-		if (ike_choose(&p->connection->ike, o->sa, true, &o->choice) == IKE_OK &&
+		if (ike_choose(&p->connection->ike, o->sa, true, o->ke.group, &o->choice) ==
+		    IKE_OK &&
 		    ike_suite_of(e->algorithms, &o->choice, &o->suite)) {
 			o->peer = p;
 			return true;

@@ -157,11 +157,29 @@ type_offered(struct bytes transforms, uint8_t type)
 	return false;
 }
 
-/* Takes our most preferred transform of a type that is offered, too. */
+/* What the peer proposes, and the group that its KE payload is of: with any other one the
+ * exchange would have to be begun again. */
+struct peers {
+	struct ike_proposal_view proposal;
+	uint16_t group;
+};
+
+/* Takes the peer's group, or our most preferred transform of a type, that is offered,
+ * too. */
 static bool
-choose_type(const struct ike_proposal *ours, struct bytes transforms, uint8_t type,
+choose_type(const struct ike_proposal *ours, const struct peers *theirs, uint8_t type,
     bool with_ke, struct ike_choice *choice)
 {
+	struct bytes transforms = theirs->proposal.transforms;
+	uint16_t group = theirs->group;
+
+	if (type == IKE_KE && group != IKE_KE_NONE && !left_out(ours, type, with_ke) &&
+	    has_transform(ours, IKE_KE, group, 0) &&
+	    offered(transforms, IKE_KE, group, 0)) {
+		choice->has[IKE_KE] = true;
+		choice->id[IKE_KE] = group;
+		return true;
+	}
 	for (unsigned i = 0; i < ours->n; i++) {
 		const struct ike_transform *t = &ours->v[i];
 
@@ -198,17 +216,18 @@ types_known(struct bytes transforms)
 }
 
 static bool
-choose_from(const struct ike_proposal *ours, const struct ike_proposal_view *theirs,
-    bool with_ke, struct ike_choice *choice)
+choose_from(const struct ike_proposal *ours, const struct peers *theirs, bool with_ke,
+    struct ike_choice *choice)
 {
+	const struct ike_proposal_view *p = &theirs->proposal;
 	struct ike_choice c = {
-		.number = theirs->number, .protocol = theirs->protocol, .spi = theirs->spi
+		.number = p->number, .protocol = p->protocol, .spi = p->spi
 	};
 
-	if (theirs->protocol != ours->protocol || !types_known(theirs->transforms))
+	if (p->protocol != ours->protocol || !types_known(p->transforms))
 		return false;
 	for (uint8_t type = IKE_ENCR; type <= IKE_ESN; type++)
-		if (!choose_type(ours, theirs->transforms, type, with_ke, &c))
+		if (!choose_type(ours, theirs, type, with_ke, &c))
 			return false;
 	*choice = c;
 	return true;
@@ -216,12 +235,12 @@ choose_from(const struct ike_proposal *ours, const struct ike_proposal_view *the
 
 enum ike_error
 ike_choose(const struct ike_proposals *ours, struct bytes sa, bool with_ke,
-    struct ike_choice *choice)
+    uint16_t group, struct ike_choice *choice)
 {
-	struct ike_proposal_view theirs;
+	struct peers theirs = { .group = group };
 
 	for (unsigned i = 0; i < ours->n; i++)
-		for (struct bytes left = sa; ike_next_proposal(&left, &theirs); )
+		for (struct bytes left = sa; ike_next_proposal(&left, &theirs.proposal); )
 			if (choose_from(&ours->v[i], &theirs, with_ke, choice))
 				return IKE_OK;
 	return IKE_NO_PROPOSAL_CHOSEN;
@@ -231,21 +250,23 @@ enum ike_error
 ike_check_choice(const struct ike_proposals *ours, struct bytes sa, bool with_ke,
     struct ike_choice *choice)
 {
-	struct ike_proposal_view answer, second;
+	struct peers answer = { .group = IKE_KE_NONE };
+	struct ike_proposal_view second;
 	struct ike_choice c;
 	struct ike_transform t;
 	unsigned expected = 0, n = 0;
 
 	/* One proposal, under the number of ours that it comes from, 3.3.1. */
-	if (!ike_next_proposal(&sa, &answer) || ike_next_proposal(&sa, &second) ||
-	    answer.number < 1 || answer.number > ours->n ||
-	    !choose_from(&ours->v[answer.number - 1], &answer, with_ke, &c))
+	if (!ike_next_proposal(&sa, &answer.proposal) ||
+	    ike_next_proposal(&sa, &second) ||
+	    answer.proposal.number < 1 || answer.proposal.number > ours->n ||
+	    !choose_from(&ours->v[answer.proposal.number - 1], &answer, with_ke, &c))
 		return IKE_NO_PROPOSAL_CHOSEN;
 
 	/* As many transforms as types were taken: none twice, and none beside them. */
 	for (uint8_t type = 1; type < IKE_TRANSFORM_TYPES; type++)
 		expected += c.has[type];
-	for (struct bytes left = answer.transforms; ike_next_transform(&left, &t); )
+	for (struct bytes left = answer.proposal.transforms; ike_next_transform(&left, &t); )
 		n++;
 	if (n != expected)
 		return IKE_NO_PROPOSAL_CHOSEN;

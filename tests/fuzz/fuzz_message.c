@@ -60,7 +60,7 @@ try_sa(struct bytes body)
 		require_text(ike_sa_print(body, text, len), text, len);
 	for (unsigned i = 0; i < 4; i++) {
 		ike_check_choice(&ours[i & 1], body, i > 1, &choice);
-		if (ike_choose(&ours[i & 1], body, i > 1, &choice) != IKE_OK)
+		if (ike_choose(&ours[i & 1], body, i > 1, 0, &choice) != IKE_OK)
 			continue;
 		fuzz_require(ike_choice_allowed(&ours[i & 1], &choice));
 		require_text(ike_choice_print(&choice, text, sizeof(text)), text, sizeof(text));

@@ -571,11 +571,11 @@ START_TEST(peer_proposal)
 	char printed[100];
 
 	if (peers[_i].chosen == NULL) {
-		ck_assert_int_eq(ike_choose(&ours, sa, peers[_i].with_ke, &choice),
+		ck_assert_int_eq(ike_choose(&ours, sa, peers[_i].with_ke, 0, &choice),
 		    IKE_NO_PROPOSAL_CHOSEN);
 		ck_assert_uint_eq(choice.number, 99);
 	} else {
-		ck_assert_int_eq(ike_choose(&ours, sa, peers[_i].with_ke, &choice),
+		ck_assert_int_eq(ike_choose(&ours, sa, peers[_i].with_ke, 0, &choice),
 		    IKE_OK);
 		ck_assert_str_eq(ike_choice_print(&choice, printed, sizeof printed),
 		    peers[_i].chosen);
@@ -620,7 +620,7 @@ START_TEST(peer_proposal_truncated)
 		struct bytes prefix = octets_prefix(sa, len);
 
 		ck_assert_int_ne(ike_check_sa(prefix), IKE_OK);
-		ck_assert_int_eq(ike_choose(&ours, prefix, true, &choice),
+		ck_assert_int_eq(ike_choose(&ours, prefix, true, 0, &choice),
 		    IKE_NO_PROPOSAL_CHOSEN);
 		ck_assert_int_eq(ike_check_choice(&ours, prefix, true, &choice),
 		    IKE_NO_PROPOSAL_CHOSEN);
@@ -651,7 +651,7 @@ START_TEST(choose_our_first_proposal)
 	put_proposal(&w, 1, IKE, des, false);
 	put_proposal(&w, 2, IKE, gcm_x25519, false);
 	put_proposal(&w, 9, IKE, cbc_ecp256, true);
-	ck_assert_int_eq(ike_choose(&ours, ike_written(&w), true, &c), IKE_OK);
+	ck_assert_int_eq(ike_choose(&ours, ike_written(&w), true, 0, &c), IKE_OK);
 	ck_assert_uint_eq(c.number, 9);
 	ck_assert_str_eq(ike_choice_print(&c, printed, sizeof printed),
 	    "aes256-sha256-prfsha256-ecp256");
@@ -662,18 +662,104 @@ START_TEST(choose_our_first_proposal)
 }
 END_TEST
 
+static const struct {
+	uint8_t protocol;
+	bool with_ke;
+	const char *ours, *theirs;
+	uint16_t group;		/* of their KE payload */
+	const char *chosen;
+} preferred[] = {
+	{ IKE, 1, "aes256gcm16-prfsha256-x25519-ecp256-modp2048",
+	    "aes256gcm16-prfsha256-modp2048-ecp256-x25519", IKE_KE_MODP_2048,
+	    "aes256gcm16-prfsha256-modp2048" },
+	{ IKE, 1, "aes256gcm16-prfsha256-x25519-ecp256-modp2048",
+	    "aes256gcm16-prfsha256-modp2048-ecp256-x25519", IKE_KE_NONE,
+	    "aes256gcm16-prfsha256-x25519" },
+	/* not ours, not among theirs, neither */
+	{ IKE, 1, "aes256gcm16-prfsha256-x25519-ecp256",
+	    "aes256gcm16-prfsha256-modp2048-ecp256", IKE_KE_MODP_2048,
+	    "aes256gcm16-prfsha256-ecp256" },
+	{ IKE, 1, "aes256gcm16-prfsha256-x25519-ecp256",
+	    "aes256gcm16-prfsha256-x25519", IKE_KE_ECP_256,
+	    "aes256gcm16-prfsha256-x25519" },
+	{ IKE, 1, "aes256gcm16-prfsha256-x25519", "aes256gcm16-prfsha256-x25519", 1025,
+	    "aes256gcm16-prfsha256-x25519" },
+	/* it decides about the group, and not about the proposal */
+	{ IKE, 1, "aes256gcm16-prfsha256-x25519,aes256-sha256-modp2048",
+	    "aes256-sha256-modp2048,aes256gcm16-prfsha256-x25519", IKE_KE_MODP_2048,
+	    "aes256gcm16-prfsha256-x25519" },
+	{ ESP, 1, "aes256gcm16-modpnone-x25519-ecp256", "aes256gcm16-x25519-ecp256",
+	    IKE_KE_ECP_256, "aes256gcm16-ecp256-noesn" },
+	{ ESP, 1, "aes256gcm16-modpnone-x25519", "aes256gcm16-modpnone-x25519",
+	    IKE_KE_CURVE25519, "aes256gcm16-x25519-noesn" },
+	/* where groups stand for nothing it does not, either */
+	{ ESP, 0, "aes256gcm16-x25519", "aes256gcm16-x25519", IKE_KE_CURVE25519,
+	    "aes256gcm16-noesn" }
+};
+
+START_TEST(choose_peers_group)
+{
+	struct ike_proposals ours = parse(preferred[_i].protocol, preferred[_i].ours);
+	struct ike_proposals theirs =
+	    parse(preferred[_i].protocol, preferred[_i].theirs);
+	bool with_ke = preferred[_i].with_ke;
+	uint8_t buf[MAX_SA];
+	struct ike_choice c;
+	char printed[200];
+
+	ck_assert_int_eq(ike_choose(&ours, build(&theirs, with_ke, buf), with_ke,
+	    preferred[_i].group, &c), IKE_OK);
+	ck_assert_str_eq(ike_choice_print(&c, printed, sizeof printed),
+	    preferred[_i].chosen);
+	ck_assert(ike_choice_allowed(&ours, &c) && ike_choice_allowed(&theirs, &c));
+	ike_proposals_free(&ours);
+	ike_proposals_free(&theirs);
+}
+END_TEST
+
+/* Every number that a transform may have, in place of the right one: ours alone is
+ * chosen.  No number stands for anything else inside. */
+START_TEST(choose_every_number)
+{
+	static const struct raw right[] = { CBC, PRF256, SHA256, X25519, { 0, 0, 0 } };
+	static const struct raw right_esp[] = { CBC, SHA256, ESN, { 0, 0, 0 } };
+	const struct raw *model = _i < 4 ? right : right_esp;
+	struct ike_proposals ours = _i < 4 ? parse(IKE, "aes256-sha256-x25519") :
+	    parse(ESP, "aes256-sha256-esn");
+	unsigned at = _i < 4 ? (unsigned)_i : 2;
+
+	for (unsigned id = 0; id <= UINT16_MAX; id++) {
+		struct raw v[MAX_RAW] = { { 0, 0, 0 } };
+		uint8_t buf[MAX_SA];
+		struct ike_writer w = ike_writer(buf, sizeof buf);
+		enum ike_error expected = id == model[at].id ? IKE_OK :
+		    IKE_NO_PROPOSAL_CHOSEN;
+		struct ike_choice c;
+
+		memcpy(v, model, (_i < 4 ? 4 : 3) * sizeof *v);
+		v[at].id = (uint16_t)id;
+		put_proposal(&w, 1, _i < 4 ? IKE : ESP, v, true);
+		ck_assert_msg(ike_choose(&ours, ike_written(&w), true, (uint16_t)id,
+		    &c) == expected, "%u", id);
+		ck_assert_msg(ike_check_choice(&ours, ike_written(&w), true, &c) ==
+		    expected, "%u", id);
+	}
+	ike_proposals_free(&ours);
+}
+END_TEST
+
 START_TEST(choose_by_protocol)
 {
 	struct ike_proposals ike = parse(IKE, "default"), esp = parse(ESP, "default");
 	struct ike_choice c;
 	uint8_t buf[MAX_SA];
 
-	ck_assert_int_eq(ike_choose(&esp, build(&ike, true, buf), true, &c),
+	ck_assert_int_eq(ike_choose(&esp, build(&ike, true, buf), true, 0, &c),
 	    IKE_NO_PROPOSAL_CHOSEN);
-	ck_assert_int_eq(ike_choose(&ike, build(&esp, true, buf), true, &c),
+	ck_assert_int_eq(ike_choose(&ike, build(&esp, true, buf), true, 0, &c),
 	    IKE_NO_PROPOSAL_CHOSEN);
-	ck_assert_int_eq(ike_choose(&ike, build(&ike, true, buf), true, &c), IKE_OK);
-	ck_assert_int_eq(ike_choose(&esp, build(&esp, false, buf), false, &c), IKE_OK);
+	ck_assert_int_eq(ike_choose(&ike, build(&ike, true, buf), true, 0, &c), IKE_OK);
+	ck_assert_int_eq(ike_choose(&esp, build(&esp, false, buf), false, 0, &c), IKE_OK);
 	ck_assert(!ike_choice_allowed(&ike, &c));
 	ike_proposals_free(&ike);
 	ike_proposals_free(&esp);
@@ -695,7 +781,7 @@ START_TEST(protocols_by_number)
 
 		put_proposal(&w, 1, (uint8_t)protocol, v, true);
 		ck_assert_int_eq(ike_check_sa(ike_written(&w)), IKE_OK);
-		ck_assert_int_eq(ike_choose(&ours, ike_written(&w), false, &c), expected);
+		ck_assert_int_eq(ike_choose(&ours, ike_written(&w), false, 0, &c), expected);
 		ck_assert_int_eq(ike_check_choice(&ours, ike_written(&w), false, &c),
 		    expected);
 	}
@@ -730,7 +816,7 @@ START_TEST(choice_round_trip)
 	struct ike_writer w = ike_writer(answer, sizeof answer);
 
 	ck_assert_int_eq(ike_choose(&ours, build(&ours, rows[_i].with_ke, offer),
-	    rows[_i].with_ke, &responder), IKE_OK);
+	    rows[_i].with_ke, 0, &responder), IKE_OK);
 	ike_build_choice(&w, &responder, spi);
 	ck_assert_int_eq(ike_check_sa(ike_written(&w)), IKE_OK);
 	ck_assert_int_eq(ike_check_choice(&ours, ike_written(&w), rows[_i].with_ke,
@@ -814,7 +900,7 @@ START_TEST(choice_allowed)
 	uint8_t buf[MAX_SA];
 
 	ck_assert_int_eq(ike_choose(&ours, build(&ours, rows[_i].with_ke, buf),
-	    rows[_i].with_ke, &c), IKE_OK);
+	    rows[_i].with_ke, 0, &c), IKE_OK);
 	ck_assert(ike_choice_allowed(&ours, &c));
 	ck_assert_int_eq(ike_choice_allowed(&others, &c), rows[_i].allowed);
 	ike_proposals_free(&ours);
@@ -918,6 +1004,8 @@ main(void)
 	tcase_add_loop_test(tcase, peer_answer, 0, COUNT(peers));
 	tcase_add_loop_test(tcase, peer_proposal_truncated, 0, COUNT(peers));
 	tcase_add_test(tcase, choose_our_first_proposal);
+	tcase_add_loop_test(tcase, choose_peers_group, 0, COUNT(preferred));
+	tcase_add_loop_test(tcase, choose_every_number, 0, 5);
 	tcase_add_test(tcase, choose_by_protocol);
 	tcase_add_test(tcase, protocols_by_number);
 	tcase_add_loop_test(tcase, choice_round_trip, 0, 7);
