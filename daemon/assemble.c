@@ -276,7 +276,7 @@ compare_names(const void *a, const void *b)
 	return names != 0 ? names : *x < *y ? -1 : *x > *y;
 }
 
-/* Only a list can have the same name twice; libconfig refuses it in groups. */
+/* Lists and several files can have the same name twice; libconfig refuses it in a group. */
 static void
 sort_names(struct assembly *a)
 {
@@ -294,9 +294,10 @@ sort_names(struct assembly *a)
 		if (strcmp(v[i - 1]->name, v[i]->name) == 0 &&
 		    strcmp(v[i]->name, "?") != 0)
 			blame(a, v[i]->origin,
-			    "another connection has the name \"%s\", in line %u; "
-			    "a name stands for one connection",
-			    v[i]->name, v[i - 1]->origin.line);
+			    "another connection has the name \"%s\", at %s:%u; "
+			    "a name stands for one connection, rename one of the two",
+			    v[i]->name, v[i - 1]->origin.file,
+			    v[i - 1]->origin.line);
 	c->by_name = v;
 }
 

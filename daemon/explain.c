@@ -157,6 +157,14 @@ explain_number(const struct setting *row, long long number, char *buf, size_t si
 	return buf;
 }
 
+const char *
+explain_bounds(const struct setting *row, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s may be %ld to %ld, for instance: %s", row->name,
+	    row->least, row->most, row->example);
+	return buf;
+}
+
 /* ---- refusals ---- */
 
 struct refused {

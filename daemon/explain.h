@@ -16,9 +16,10 @@ const char *explain_type(
 /* A choice that has no such word. */
 const char *explain_word(
     const struct setting *, const char *text, char *buf, size_t size);
-/* A number out of its bounds. */
+/* A number out of its bounds, and what the bounds are. */
 const char *explain_number(
     const struct setting *, long long number, char *buf, size_t size);
+const char *explain_bounds(const struct setting *, char *buf, size_t size);
 
 /* A refusal, for the log, `ikectl up` and status: the sentence, "ours:" and "theirs:",
  * where the setting concerned stands, and the line that would mend it.  Several lines

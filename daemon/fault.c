@@ -40,6 +40,18 @@ faults_any(const struct faults *faults)
 	return faults->n > 0 || faults->no_memory;
 }
 
+bool
+faults_at(const struct faults *faults, struct origin origin)
+{
+	unsigned i;
+
+	for (i = 0; i < faults->n; i++)
+		if (faults->v[i].line == origin.line &&
+		    strcmp(faults->v[i].file, origin.file) == 0)
+			return true;
+	return false;
+}
+
 static int
 compare(const void *a, const void *b)
 {

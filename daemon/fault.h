@@ -28,6 +28,7 @@ struct faults {			/* begin with a zeroed one */
 void fault_add(struct faults *, struct origin, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 bool faults_any(const struct faults *);
+bool faults_at(const struct faults *, struct origin);	/* is there one already? */
 
 /* By file and line, each once. */
 void faults_sort(struct faults *);

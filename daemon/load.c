@@ -9,6 +9,7 @@
 #include "daemon/arena.h"
 #include "daemon/assemble.h"
 #include "daemon/explain.h"
+#include "daemon/fragments.h"
 #include "daemon/source.h"
 
 enum {
@@ -16,17 +17,25 @@ enum {
 	SENTENCE = 512
 };
 
-/* A file that settings came from: the main one or an included one. */
+/* A file that settings came from: the one being read, or one that it includes. */
 struct file {
 	struct file *next;
 	struct source source;
+};
+
+/* The connections of one file, until those of all are known. */
+struct batch {
+	struct batch *next;
+	struct configured *v;
+	unsigned n;
 };
 
 struct loader {
 	struct configuration *c;
 	struct arena *arena;
 	struct faults *faults;
-	struct file *files;
+	struct file *files;	/* the first is the one being read */
+	struct batch *batches, **last;
 	const char *connection;	/* that is being read: in front of its faults; or NULL */
 };
 
@@ -223,7 +232,9 @@ read_number(struct loader *l, struct given *given, const config_setting_t *s)
 	number = config_setting_type(s) == CONFIG_TYPE_INT ?
 	    config_setting_get_int(s) : config_setting_get_int64(s);
 	if (number < row->least || number > row->most) {
-		blame(l, given->origin, "%s",
+		/* of a number that did not fit, libconfig has made another one */
+		blame(l, given->origin, "%s", faults_at(l->faults, given->origin) ?
+		    explain_bounds(row, text, sizeof(text)) :
 		    explain_number(row, number, text, sizeof(text)));
 		return false;
 	}
@@ -280,13 +291,37 @@ read_value(struct loader *l, const struct target *to, struct given *given,
 	}
 }
 
+/* Its place among the givens, each of which stands there once; -1 if what is there
+ * already shall stay.  Only a setting of the daemon can come twice, from two files. */
+static int
+place_of(struct loader *l, struct givens *givens, const struct given *given)
+{
+	unsigned at = 0;
+	const struct given *old;
+
+	while (at < givens->n && givens->v[at].setting != given->setting)
+		at++;
+	if (at == givens->n) {
+		givens->v[givens->n++] = *given;
+		return (int)at;
+	}
+	old = &givens->v[at];
+	if (old->misspelt && !given->misspelt)
+		return (int)at;
+	if (!given->misspelt && !setting_is_group(given->setting))
+		blame(l, given->origin,
+		    "%s stands at %s:%u, too; a setting has one place, remove one of the "
+		    "two", given->setting->name, old->origin.file, old->origin.line);
+	return -1;
+}
+
 static void
 read_setting(struct loader *l, const struct target *to, const char *prefix,
     const config_setting_t *s)
 {
 	struct given given = { .origin = origin_of(l, s) };
-	unsigned at = to->givens->n;
 	char name[NAME], text[SENTENCE];
+	int at;
 
 	snprintf(name, sizeof(name), "%s%s", prefix, config_setting_name(s));
 	given.setting = setting_find(to->scope, name);
@@ -294,16 +329,16 @@ read_setting(struct loader *l, const struct target *to, const char *prefix,
 		blame(l, given.origin, "%s",
 		    explain_unknown(to->scope, name, text, sizeof(text)));
 		given.setting = setting_like(to->scope, name);
-		given.bad = true;
+		given.misspelt = given.bad = true;
 		if (given.setting == NULL)
 			return;
 	}
 	/* its place comes before those of the settings inside it */
-	to->givens->n++;
-	to->givens->v[at] = given;
+	at = place_of(l, to->givens, &given);
 	if (!given.bad)
 		given.bad = !read_value(l, to, &given, s);
-	to->givens->v[at] = given;
+	if (at >= 0)
+		to->givens->v[at] = given;
 }
 
 static void
@@ -418,14 +453,19 @@ static bool
 read_connections(struct loader *l, struct given *given, const config_setting_t *s)
 {
 	int n = config_setting_length(s), i;
-	struct configuration *c = l->c;
+	struct batch *batch;
 
 	if (!is_named(l, given, s))
 		return false;
-	c->connections = take(l, (size_t)n, sizeof(*c->connections));
-	for (i = 0; i < n && c->connections != NULL; i++) {
+	batch = take(l, 1, sizeof(*batch));
+	if (batch == NULL)
+		return false;
+	*l->last = batch;
+	l->last = &batch->next;
+	batch->v = take(l, (size_t)n, sizeof(*batch->v));
+	for (i = 0; i < n && batch->v != NULL; i++) {
 		const config_setting_t *one = config_setting_get_elem(s, (unsigned)i);
-		struct configured *connection = &c->connections[c->n_connections];
+		struct configured *connection = &batch->v[batch->n];
 		struct target to = { .scope = SETTINGS_CONNECTION,
 		    .givens = &connection->givens, .connection = connection };
 
@@ -434,13 +474,51 @@ read_connections(struct loader *l, struct given *given, const config_setting_t *
 			continue;
 		connection->origin = origin_of(l, one);
 		l->connection = connection->name;
-		c->n_connections += read_settings(l, &to, one);
+		batch->n += read_settings(l, &to, one);
 		l->connection = NULL;
 	}
 	return true;
 }
 
-/* ---- the whole file ---- */
+/* The connections of all files, in the order of reading. */
+static void
+gather_connections(struct loader *l)
+{
+	struct configuration *c = l->c;
+	const struct batch *batch;
+	size_t n = 0;
+
+	for (batch = l->batches; batch != NULL; batch = batch->next)
+		n += batch->n;
+	c->connections = take(l, n, sizeof(*c->connections));
+	for (batch = l->batches; batch != NULL && c->connections != NULL;
+	    batch = batch->next) {
+		memcpy(c->connections + c->n_connections, batch->v,
+		    batch->n * sizeof(*batch->v));
+		c->n_connections += batch->n;
+	}
+}
+
+/* ---- files ---- */
+
+/* Lists have no such fault: their names are compared later. */
+static void
+blame_twice(struct loader *l, const struct source *source, struct origin origin)
+{
+	char name[NAME];
+	unsigned first = source_twice(source, origin.line, name, sizeof(name));
+
+	if (first == 0)
+		blame(l, origin, "a name stands twice in the same group; remove one, or "
+		    "rename it");
+	else if (setting_find(SETTINGS_FILE, name) != NULL)
+		blame(l, origin, "%s stands twice, first in line %u; put what is in both "
+		    "into one, or the second into a file of its own in %s.d",
+		    name, first, l->c->file);
+	else
+		blame(l, origin, "%s stands twice in the same group, first in line %u; "
+		    "remove one, or rename it", name, first);
+}
 
 /* What libconfig says in two words. */
 static void
@@ -456,8 +534,7 @@ blame_libconfig(struct loader *l, const config_t *config)
 		return;
 	source_line(&file->source, origin.line, line, sizeof(line));
 	if (strcmp(text, "duplicate setting name") == 0)
-		blame(l, origin, "%.*s stands twice in the same group; remove one",
-		    (int)strcspn(line, " \t=:"), line);
+		blame_twice(l, &file->source, origin);
 	else if (strstr(text, "include file") != NULL)
 		blame(l, origin, "%s; it must be a file that can be read: %s", text,
 		    line);
@@ -472,7 +549,7 @@ blame_libconfig(struct loader *l, const config_t *config)
 }
 
 static void
-read_file(struct loader *l)
+parse_file(struct loader *l)
 {
 	struct target whole = { .scope = SETTINGS_FILE, .givens = &l->c->givens };
 	config_t config;
@@ -480,37 +557,60 @@ read_file(struct loader *l)
 	config_init(&config);
 	if (config_read_string(&config, l->files->source.text) == CONFIG_FALSE) {
 		blame_libconfig(l, &config);
-		goto out;
+	} else {
+		source_check(&l->files->source, false, l->faults);
+		read_group(l, &whole, "", config_root_setting(&config));
 	}
-	source_check(&l->files->source, false, l->faults);
-	if (!read_settings(l, &whole, config_root_setting(&config)))
-		goto out;
-	configuration_assemble(l->c, l->faults);
-out:
 	config_destroy(&config);
+}
+
+static void
+read_file(struct loader *l, const char *name)
+{
+	l->files = take(l, 1, sizeof(*l->files));
+	if (l->files != NULL && source_read(name, &l->files->source, l->faults))
+		parse_file(l);
+	for (; l->files != NULL; l->files = l->files->next)
+		source_free(&l->files->source);
+}
+
+/* Room for the settings outside connections, each of which has one place. */
+static bool
+prepare_givens(struct loader *l)
+{
+	const struct setting *row = NULL;
+	unsigned n = 0;
+
+	while ((row = setting_next(row)) != NULL)
+		n += row->scope == SETTINGS_FILE;
+	l->c->givens.v = take(l, n, sizeof(*l->c->givens.v));
+	return l->c->givens.v != NULL;
 }
 
 struct configuration *
 configuration_load(const char *file, struct faults *faults)
 {
-	struct loader l = { .arena = arena_new(), .faults = faults };
+	struct loader l = { .arena = arena_new(), .faults = faults, .last = &l.batches };
 	struct configuration *c =
 	    l.arena == NULL ? NULL : arena_take(l.arena, 1, sizeof(*c));
 	const char *name = c == NULL ? NULL : arena_text(l.arena, file);
+	struct fragments fragments;
+	unsigned i;
 
-	l.files = name == NULL ? NULL : arena_take(l.arena, 1, sizeof(*l.files));
-	if (l.files == NULL) {
+	l.c = c;
+	if (name == NULL || !prepare_givens(&l)) {
 		faults->no_memory = true;
 		arena_free(l.arena);
 		return NULL;
 	}
-	l.c = c;
 	c->arena = l.arena;
 	c->file = name;
-	if (source_read(name, &l.files->source, faults))
-		read_file(&l);
-	for (; l.files != NULL; l.files = l.files->next)
-		source_free(&l.files->source);
+	fragments = fragments_find(name, l.arena, faults);
+	read_file(&l, name);
+	for (i = 0; i < fragments.n; i++)
+		read_file(&l, fragments.v[i]);
+	gather_connections(&l);
+	configuration_assemble(c, faults);
 	if (!faults_any(faults))
 		return c;
 	configuration_free(c);

@@ -1,5 +1,6 @@
-/* The configuration file, read and checked as a whole: connections ready for the engine,
- * and for each setting where it stands.  Only load.c knows libconfig. */
+/* The configuration, a file and those in the folder beside it, read and checked as a
+ * whole: connections ready for the engine, and for each setting where it stands.  Only
+ * load.c knows libconfig. */
 #ifndef DAEMON_LOAD_H
 #define DAEMON_LOAD_H
 
@@ -19,6 +20,7 @@ struct given {
 	unsigned n;
 	long number;		/* of a number; of a choice the index of the word */
 	bool bad;		/* it has a fault of its own; nothing else is known */
+	bool misspelt;		/* that fault is its name */
 };
 struct givens { struct given *v; unsigned n; };
 
@@ -49,7 +51,7 @@ struct daemon_settings {
 };
 
 struct configuration {
-	const char *file;
+	const char *file;		/* the main one */
 	struct daemon_settings daemon;
 	struct givens givens;		/* of daemon */
 	struct configured *connections;
@@ -58,8 +60,9 @@ struct configuration {
 	struct arena *arena;		/* what everything above lives in */
 };
 
-/* Reads and checks all of the file.  NULL if there is any fault; all of them are in
- * `faults` then. */
+/* Reads and checks all of the file and of FILE.d, see fragments.h: connections from all of
+ * them, and each setting of the daemon from one.  NULL if there is any fault; all of them
+ * are in `faults` then. */
 struct configuration *configuration_load(const char *file, struct faults *faults);
 /* What is right but weak, as warnings. */
 void configuration_warn(const struct configuration *, struct faults *weak);

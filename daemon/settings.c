@@ -185,6 +185,12 @@ setting_find(enum setting_scope scope, const char *name)
 	return NULL;
 }
 
+bool
+setting_is_group(const struct setting *row)
+{
+	return row->type == SETTING_GROUP || row->type == SETTING_NAMED;
+}
+
 const char *
 setting_key(const struct setting *row)
 {

@@ -55,6 +55,8 @@ const struct setting *setting_like(enum setting_scope, const char *name);
 int setting_word(const struct setting *, const char *text);
 /* The word that was most likely meant, or NULL. */
 const char *setting_word_like(const struct setting *, const char *text);
+/* Does it hold other settings? */
+bool setting_is_group(const struct setting *);
 /* The last part of a row's name: "address" of "remote.address". */
 const char *setting_key(const struct setting *);
 

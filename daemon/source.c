@@ -64,6 +64,7 @@ source_read(const char *file, struct source *source, struct faults *faults)
 {
 	const struct origin whole = { file, 0 };
 	size_t room = 0;
+	bool good = true;
 	ssize_t n;
 	char *more;
 	int fd;
@@ -81,21 +82,25 @@ source_read(const char *file, struct source *source, struct faults *faults)
 			more = realloc(source->text, room);
 			if (more == NULL) {
 				faults->no_memory = true;
+				good = false;
 				break;
 			}
 			source->text = more;
 		}
 		n = read(fd, source->text + source->len, room - source->len - 1);
-		if (n < 0 && errno != EINTR)
+		source->len += n > 0 ? (size_t)n : 0;
+		if (n < 0 && errno != EINTR) {
 			fault_add(faults, whole, "cannot read the file: %s; %s",
 			    strerror(errno), open_remedy(errno));
-		source->len += n > 0 ? (size_t)n : 0;
-		if (source->len > MOST)
+			good = false;
+		} else if (source->len > MOST) {
 			fault_add(faults, whole, "the file is longer than %d MiB; "
 			    "a configuration is text", MOST >> 20);
-	} while (!faults_any(faults) && n != 0);
+			good = false;
+		}
+	} while (good && n != 0);
 	close(fd);
-	if (faults_any(faults))
+	if (!good)
 		return false;
 	source->text[source->len] = '\0';
 	return index_lines(source, faults);
@@ -303,21 +308,23 @@ misfit(struct check *c, unsigned line, const char *format, ...)
 	c->stop = true;
 }
 
+/* libconfig turns what is too large into something else: 4294967796 into 500. */
 static void
 check_number(struct check *c, const struct token *t)
 {
 	bool hex = t->len > 2 && tolower((unsigned char)t->p[1]) == 'x';
-	unsigned long long value;
+	bool wide = memchr(t->p, 'L', t->len) != NULL;
+	unsigned long long most = wide ? INT64_MAX : hex ? UINT32_MAX : INT32_MAX, value;
 	char digits[32];
 
-	if (memchr(t->p, 'L', t->len) != NULL ||
-	    (!hex && memchr(t->p, '.', t->len) != NULL))
+	if (!hex && memchr(t->p, '.', t->len) != NULL)
 		return;
 	snprintf(digits, sizeof(digits), "%.*s", (int)t->len, t->p);
 	value = strtoull(digits + strspn(digits, "+-"), NULL, hex ? 16 : 10);
-	if (t->len >= sizeof(digits) || value > (hex ? UINT32_MAX : (uint32_t)INT32_MAX))
-		fault_at(c, t->line, "the number %.*s does not fit into 32 bits; "
-		    "no setting is that large", (int)t->len, t->p);
+	if (t->len >= sizeof(digits) || value > most)
+		fault_at(c, t->line, "the number %.*s does not fit into %d bits; "
+		    "no setting is that large", (int)(t->len < 60 ? t->len : 60), t->p,
+		    wide ? 64 : 32);
 }
 
 static char
@@ -501,6 +508,47 @@ source_check(const struct source *source, bool syntax, struct faults *faults)
 	else
 		check_end(&c, &s);
 	return c.found;
+}
+
+/* ---- names that stand twice ---- */
+
+/* The line of the same name in the same group before it, or 0. */
+static unsigned
+find_before(const struct source *source, const struct token *name)
+{
+	struct scanner s = { source->text, source->text + source->len, .line = 1 };
+	unsigned seen[DEEPEST + 1] = { 0 }, depth = 0;
+	struct token t;
+
+	for (t = next(&s); t.p < name->p; t = next(&s)) {
+		if (is_any(&t, "{[(") && ++depth <= DEEPEST)
+			seen[depth] = 0;
+		else if (is_any(&t, "}])") && depth > 0)
+			depth--;
+		else if (t.kind == WORD && t.len == name->len && depth <= DEEPEST &&
+		    memcmp(t.p, name->p, t.len) == 0)
+			seen[depth] = t.line;
+	}
+	return depth <= DEEPEST ? seen[depth] : 0;
+}
+
+unsigned
+source_twice(const struct source *source, unsigned line, char *name, size_t size)
+{
+	struct scanner s = { source->text, source->text + source->len, .line = 1 };
+	unsigned first;
+	struct token t;
+
+	for (t = next(&s); t.kind != END && t.line <= line; t = next(&s)) {
+		if (t.kind != WORD || t.line + 1 < line)
+			continue;
+		first = find_before(source, &t);
+		if (first == 0)
+			continue;
+		snprintf(name, size, "%.*s", (int)t.len, t.p);
+		return first;
+	}
+	return 0;
 }
 
 /* ---- lines ---- */

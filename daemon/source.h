@@ -27,6 +27,10 @@ void source_free(struct source *);
  * what it refuses, for use when it did: the first such place.  Returns how many. */
 unsigned source_check(const struct source *, bool syntax, struct faults *);
 
+/* Of a name that stands twice in its group, the second time in or just above `line`:
+ * writes the name and returns the line of the first.  0: not found. */
+unsigned source_twice(const struct source *, unsigned line, char *name, size_t size);
+
 /* The line of a text in a list, which libconfig gives as the line of what follows it. */
 unsigned source_text_line(const struct source *, unsigned line);
 /* A line without blanks around it and cut to fit, for messages; returns buf. */

@@ -1,8 +1,8 @@
 #include "tests/unit/files.h"
 
 #include <check.h>
-#include <dirent.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,21 +41,20 @@ files_write(const char *name, const void *octets, size_t len, mode_t mode)
 	return path;
 }
 
+static int
+remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	(void)st;
+	(void)type;
+	(void)at;
+	return remove(path);
+}
+
 void
 files_remove(void)
 {
-	char path[PATH_MAX + 256];
-	struct dirent *entry;
-	DIR *dir;
-
-	if (folder[0] == '\0' || (dir = opendir(folder)) == NULL)
+	if (folder[0] == '\0')
 		return;
-	while ((entry = readdir(dir)) != NULL) {
-		snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
-		if (unlink(path) != 0)
-			(void)rmdir(path);
-	}
-	closedir(dir);
-	rmdir(folder);
+	(void)nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 	folder[0] = '\0';
 }

@@ -332,6 +332,8 @@ START_TEST(sentence_cut_to_fit)
 			ck_assert_uint_lt(strlen(buf), size);
 			explain_number(row, -1, buf, size);
 			ck_assert_uint_lt(strlen(buf), size);
+			explain_bounds(row, buf, size);
+			ck_assert_uint_lt(strlen(buf), size);
 			if (row->words != NULL)
 				explain_word(row, "x", buf, size);
 			ck_assert_uint_lt(strlen(buf), size);

@@ -1,92 +1,26 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "daemon/load.h"
-#include "daemon/source.h"
+#include "tests/unit/configs.h"
 #include "tests/unit/files.h"
 #include "tests/unit/run.h"
 #include "tests/unit/vectors.h"
 
 #define ROWS(a) ((int)(sizeof(a) / sizeof((a)[0])))
 
-/* libconfig forgets a text that it was reading when it met a syntax error. */
-const char *__lsan_default_suppressions(void);
-const char *
-__lsan_default_suppressions(void)
-{
-	return "leak:libconfig\n";
-}
-
-static struct faults faults;
-static struct configuration *c;
+static struct config loaded;
 
 static void
 teardown(void)
 {
-	configuration_free(c);
-	c = NULL;
-	faults_free(&faults);
-	files_remove();
-}
-
-static bool
-load_octets(const char *text, size_t len)
-{
-	configuration_free(c);
-	faults_free(&faults);
-	c = configuration_load(files_write("ikev.conf", text, len, 0600), &faults);
-	ck_assert_int_eq(c == NULL, faults_any(&faults));
-	return c != NULL;
-}
-
-/* In the texts of this file ` stands for a double quote.  free() it. */
-static char *
-quoted(const char *text)
-{
-	char *copy = strdup(text), *p;
-
-	for (p = copy; (p = strchr(p, '`')) != NULL; p++)
-		*p = '"';
-	return copy;
+	config_forget(&loaded);
 }
 
 static bool
 load(const char *text)
 {
-	char *file = quoted(text);
-	bool good = load_octets(file, strlen(file));
-
-	free(file);
-	return good;
-}
-
-static bool
-says(const char *fault, const char *words)
-{
-	char *all = quoted(words);
-	bool found = strstr(fault, all) != NULL;
-
-	free(all);
-	return found;
-}
-
-/* All faults in their order, one a line. */
-static const char *
-all_faults(void)
-{
-	static char text[1 << 16];
-	char line[FAULT_LINE];
-	size_t at = 0;
-	unsigned i;
-
-	faults_sort(&faults);
-	text[0] = '\0';
-	for (i = 0; i < faults.n; i++)
-		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s\n",
-		    fault_line(&faults.v[i], line, sizeof(line)));
-	return text;
+	return config_load(&loaded, text);
 }
 
 /* The one fault is in that line and has those words in it. */
@@ -94,18 +28,17 @@ static void
 one_fault(const char *text, unsigned line, const char *words)
 {
 	ck_assert_msg(!load(text), "loads: %s", text);
-	ck_assert_msg(faults.n == 1, "of %s:\n%s", text, all_faults());
-	ck_assert_msg(faults.v[0].line == line && says(faults.v[0].text, words),
-	    "of %s: %s", text, all_faults());
-	ck_assert_msg(strpbrk(faults.v[0].text, ";?") != NULL, "what would be right? %s",
-	    faults.v[0].text);
+	ck_assert_msg(loaded.faults.n == 1, "of %s:\n%s", text, config_faults(&loaded));
+	ck_assert_msg(loaded.faults.v[0].line == line &&
+	    config_says(loaded.faults.v[0].text, words),
+	    "of %s: %s", text, config_faults(&loaded));
+	ck_assert_msg(strpbrk(loaded.faults.v[0].text, ";?") != NULL,
+	    "what would be right? %s",
+	    loaded.faults.v[0].text);
 }
 
 /* ---- what is right ---- */
 
-#define PEER(sides) "local = { id = `berlin`; " sides " }; " \
-	"remote = { address = `203.0.113.7`; id = `paris`; " sides " };"
-#define NETS "subnets = [ `10.1.0.0/24` ];"
 #define PARIS(more) "connections = { paris = { " PEER(NETS) more " }; };"
 
 START_TEST(file_as_in_the_manual)
@@ -125,11 +58,11 @@ START_TEST(file_as_in_the_manual)
 	    "    auth   = `psk`;\n"
 	    "    start  = `always`;\n"
 	    "  };\n"
-	    "};\n"), "%s", all_faults());
-	ck_assert_uint_eq(c->n_connections, 1);
-	paris = configuration_find(c, "paris");
-	ck_assert_ptr_eq(paris, c->connections);
-	ck_assert_ptr_null(configuration_find(c, "berlin"));
+	    "};\n"), "%s", config_faults(&loaded));
+	ck_assert_uint_eq(loaded.c->n_connections, 1);
+	paris = configuration_find(loaded.c, "paris");
+	ck_assert_ptr_eq(paris, loaded.c->connections);
+	ck_assert_ptr_null(configuration_find(loaded.c, "berlin"));
 	ck_assert_uint_eq(paris->origin.line, 3);
 	ck_assert_str_eq(paris->connection->name, "paris");
 	ck_assert_str_eq(paris->connection->secret, "paris");
@@ -153,7 +86,7 @@ START_TEST(file_as_in_the_manual)
 	given = configured_find(paris, "children.paris.remote", -1);
 	ck_assert_uint_eq(given->lines[0], 6);
 	ck_assert_uint_eq(given->lines[1], 7);
-	ck_assert_str_eq(configured_origin(paris, "ike", -1).file, c->file);
+	ck_assert_str_eq(configured_origin(paris, "ike", -1).file, loaded.c->file);
 }
 END_TEST
 
@@ -164,15 +97,15 @@ START_TEST(file_without_anything)
 		"connections = ( );", "daemon = { };"
 	};
 
-	ck_assert_msg(load(texts[_i]), "%s", all_faults());
-	ck_assert_uint_eq(c->n_connections, 0);
-	ck_assert_str_eq(c->daemon.datapath, "tun");
-	ck_assert_uint_eq(c->daemon.listen.n, 0);
-	ck_assert_uint_eq(c->daemon.port, 500);
-	ck_assert_uint_eq(c->daemon.natt_port, 4500);
-	ck_assert_str_eq(c->daemon.secrets_dir, "/etc/ikev.secrets.d");
-	ck_assert_ptr_null(c->daemon.user);
-	ck_assert_int_eq(c->daemon.log, LOG_LEVEL_INFO);
+	ck_assert_msg(load(texts[_i]), "%s", config_faults(&loaded));
+	ck_assert_uint_eq(loaded.c->n_connections, 0);
+	ck_assert_str_eq(loaded.c->daemon.datapath, "tun");
+	ck_assert_uint_eq(loaded.c->daemon.listen.n, 0);
+	ck_assert_uint_eq(loaded.c->daemon.port, 500);
+	ck_assert_uint_eq(loaded.c->daemon.natt_port, 4500);
+	ck_assert_str_eq(loaded.c->daemon.secrets_dir, "/etc/ikev.secrets.d");
+	ck_assert_ptr_null(loaded.c->daemon.user);
+	ck_assert_int_eq(loaded.c->daemon.log, LOG_LEVEL_INFO);
 }
 END_TEST
 
@@ -181,14 +114,14 @@ START_TEST(daemon_has_it_all)
 	ck_assert_msg(load("daemon = { datapath = `tun`;\n"
 	    "listen = [ `192.0.2.1`, `::1` ];\n"
 	    "port = 1500; natt_port = 0x1194; secrets_dir = `/run/s`; user = `root`;\n"
-	    "log = `debug`; };"), "%s", all_faults());
-	ck_assert_uint_eq(c->daemon.listen.n, 2);
-	ck_assert_str_eq(c->daemon.listen.v[1], "::1");
-	ck_assert_uint_eq(c->daemon.port, 1500);
-	ck_assert_uint_eq(c->daemon.natt_port, 4500);
-	ck_assert_str_eq(c->daemon.secrets_dir, "/run/s");
-	ck_assert_str_eq(c->daemon.user, "root");
-	ck_assert_int_eq(c->daemon.log, LOG_LEVEL_DEBUG);
+	    "log = `debug`; };"), "%s", config_faults(&loaded));
+	ck_assert_uint_eq(loaded.c->daemon.listen.n, 2);
+	ck_assert_str_eq(loaded.c->daemon.listen.v[1], "::1");
+	ck_assert_uint_eq(loaded.c->daemon.port, 1500);
+	ck_assert_uint_eq(loaded.c->daemon.natt_port, 4500);
+	ck_assert_str_eq(loaded.c->daemon.secrets_dir, "/run/s");
+	ck_assert_str_eq(loaded.c->daemon.user, "root");
+	ck_assert_int_eq(loaded.c->daemon.log, LOG_LEVEL_DEBUG);
 }
 END_TEST
 
@@ -198,10 +131,10 @@ START_TEST(text_for_a_list_of_texts)
 	    "connections = { paris = { " PEER("subnets = `10.1.0.0/24`;")
 	    " ike = `aes256-sha256-modp2048`;\n"
 	    "esp = ( `aes256gcm16`, `aes128gcm16` ); }; };"),
-	    "%s", all_faults());
-	ck_assert_uint_eq(c->daemon.listen.n, 1);
-	ck_assert_uint_eq(c->connections[0].connection->ike.n, 1);
-	ck_assert_uint_eq(c->connections[0].connection->esp.n, 2);
+	    "%s", config_faults(&loaded));
+	ck_assert_uint_eq(loaded.c->daemon.listen.n, 1);
+	ck_assert_uint_eq(loaded.c->connections[0].connection->ike.n, 1);
+	ck_assert_uint_eq(loaded.c->connections[0].connection->esp.n, 2);
 }
 END_TEST
 
@@ -225,13 +158,14 @@ START_TEST(compat_warned_of)
 	};
 
 	for (int i = 0; i < ROWS(rows); i++) {
-		ck_assert_msg(load(rows[i].text), "%s", all_faults());
-		configuration_warn(c, &faults);
-		ck_assert_uint_eq(faults.n, rows[i].words != NULL);
+		ck_assert_msg(load(rows[i].text), "%s", config_faults(&loaded));
+		configuration_warn(loaded.c, &loaded.faults);
+		ck_assert_uint_eq(loaded.faults.n, rows[i].words != NULL);
 		if (rows[i].words == NULL)
 			continue;
-		ck_assert_uint_eq(faults.v[0].line, rows[i].line);
-		ck_assert_msg(says(faults.v[0].text, rows[i].words), "%s", all_faults());
+		ck_assert_uint_eq(loaded.faults.v[0].line, rows[i].line);
+		ck_assert_msg(config_says(loaded.faults.v[0].text, rows[i].words), "%s",
+		    config_faults(&loaded));
 	}
 }
 END_TEST
@@ -240,11 +174,13 @@ START_TEST(connections_as_a_list)
 {
 	ck_assert_msg(load("connections = (\n"
 	    "{ name = `10-paris`; " PEER(NETS) " },\n"
-	    "{ " PEER(NETS) " name = `rome.example`; } );\n"), "%s", all_faults());
-	ck_assert_uint_eq(c->n_connections, 2);
-	ck_assert_uint_eq(configuration_find(c, "10-paris")->origin.line, 2);
-	ck_assert_uint_eq(configuration_find(c, "rome.example")->origin.line, 3);
-	ck_assert_str_eq(c->connections[1].connection->children[0].name, "rome.example");
+	    "{ " PEER(NETS) " name = `rome.example`; } );\n"), "%s",
+	    config_faults(&loaded));
+	ck_assert_uint_eq(loaded.c->n_connections, 2);
+	ck_assert_uint_eq(configuration_find(loaded.c, "10-paris")->origin.line, 2);
+	ck_assert_uint_eq(configuration_find(loaded.c, "rome.example")->origin.line, 3);
+	ck_assert_str_eq(loaded.c->connections[1].connection->children[0].name,
+	    "rome.example");
 }
 END_TEST
 
@@ -262,8 +198,8 @@ START_TEST(children_as_groups_and_as_a_list)
 
 	snprintf(text, sizeof(text), "connections = { paris = { " PEER("") "\n%s }; };",
 	    families[_i]);
-	ck_assert_msg(load(text), "%s", all_faults());
-	paris = &c->connections[0];
+	ck_assert_msg(load(text), "%s", config_faults(&loaded));
+	paris = &loaded.c->connections[0];
 	ck_assert_uint_eq(paris->connection->n_children, 2);
 	ck_assert_str_eq(paris->connection->children[1].name, "lan6");
 	ck_assert_uint_eq(configured_origin(paris, "children.lan.local", -1).line, 2);
@@ -364,7 +300,7 @@ static const struct {
 	    "local.subnets is missing" },
 	{ "connections = ( { name = `a`; " PEER(NETS) " },\n"
 	    "{ name = `b`; " PEER(NETS) " },\n"
-	    "{ name = `a`; " PEER(NETS) " } );", 3, "has the name `a`, in line 1" },
+	    "{ name = `a`; " PEER(NETS) " } );", 3, "has the name `a`, at " },
 	{ "connections = { paris = { " PEER("") "\nchildren = { lan = {\n"
 	    "local = `10.1.0.0/24`; }; }; }; };", 2, "children.remote" },
 	{ "connections = { paris = { " PEER("") "\nchildren = { }; }; };",
@@ -382,9 +318,9 @@ START_TEST(subnets_and_children)
 	ck_assert(!load("connections = { paris = {\n" PEER(NETS) "\n"
 	    "children = { lan = { local = `10.1.0.0/24`; remote = `10.2.0.0/24`; }; };\n"
 	    "}; };"));
-	ck_assert_uint_eq(faults.n, 2);
-	ck_assert(says(faults.v[0].text, "local.subnets and children exclude"));
-	ck_assert(says(faults.v[1].text, "remote.subnets and children exclude"));
+	ck_assert_uint_eq(loaded.faults.n, 2);
+	ck_assert(config_says(loaded.faults.v[0].text, "local.subnets and children excl"));
+	ck_assert(config_says(loaded.faults.v[1].text, "remote.subnets and children excl"));
 }
 END_TEST
 
@@ -417,9 +353,16 @@ static const struct {
 	{ "daemon.port = 500;", 1, "a name has no dots" },
 	{ "connections = {\n 10-paris = { }; };", 2, "is not a name" },
 	{ "connections = {\n `paris` = { }; };", 2, "write: paris =" },
-	{ "daemon = {\n port = 500;\n port = 501; };", 3, "port stands twice" },
-	{ "connections = { paris = { };\n paris = { }; };", 2, "paris stands twice" },
-	{ "connections = { };\nconnections = { };", 2, "connections stands twice" },
+	{ "daemon = {\n port = 500;\n port = 501; };",
+	    3, "port stands twice in the same group, first in line 2; remove one" },
+	{ "connections = { paris = { };\n paris = { }; };",
+	    2, "paris stands twice in the same group, first in line 1" },
+	{ "connections = { a = { b = { }; }; b = { };\n"
+	    "c = { b = 1; /* b */ b\n=2; }; };",
+	    2, "b stands twice in the same group, first in line 2" },
+	{ "connections = { };\nconnections = { };", 2,
+	    "connections stands twice, first in line 1; put what is in both into one" },
+	{ "connections = ( );\n\nconnections = { };", 3, "a file of its own in " },
 	{ "daemon = {\n listen = [ `::`, 5 ]; };", 2, "double quotes" },
 	{ "\n@include `/nowhere`\n", 2, "include" },
 };
@@ -449,14 +392,38 @@ START_TEST(misread_by_libconfig)
 }
 END_TEST
 
+/* Nor is it told that the file has a number that it has not. */
+static const struct { const char *text, *bits; } huge[] = {
+	{ "daemon = {\n port = 99999999999999999999; };", "does not fit into 32 bits" },
+	{ "daemon = {\n port = 0x1FFFFFFFFFFFFFFFF; };", "does not fit into 32 bits" },
+	{ "daemon = {\n port = -9999999999; };", "does not fit into 32 bits" },
+	{ "daemon = {\n port = 99999999999999999999L; };", "does not fit into 64 bits" },
+	{ "daemon = {\n port = 0x1FFFFFFFFFFFFFFFFL; };", "does not fit into 64 bits" },
+	{ "daemon = {\n port = -99999999999999999999999999999999999999999999999L; };",
+	    "does not fit into 64 bits" },
+};
+
+START_TEST(number_huge)
+{
+	ck_assert(!load(huge[_i].text));
+	ck_assert_msg(loaded.faults.n == 2, "%s", config_faults(&loaded));
+	ck_assert_uint_eq(loaded.faults.v[0].line, 2);
+	ck_assert_msg(config_says(loaded.faults.v[0].text, huge[_i].bits), "%s",
+	    config_faults(&loaded));
+	ck_assert_str_eq(loaded.faults.v[1].text,
+	    "daemon.port may be 1 to 65535, for instance: port = 500;");
+	ck_assert_uint_eq(loaded.faults.v[1].line, 2);
+}
+END_TEST
+
 START_TEST(nul_octet)
 {
 	static const char text[] = "daemon = { };\n# \0\nconnections = 5;";
 
-	ck_assert(!load_octets(text, sizeof(text) - 1));
-	ck_assert_uint_eq(faults.n, 1);
-	ck_assert_uint_eq(faults.v[0].line, 2);
-	ck_assert_ptr_nonnull(strstr(faults.v[0].text, "NUL"));
+	ck_assert(!config_load_octets(&loaded, text, sizeof(text) - 1));
+	ck_assert_uint_eq(loaded.faults.n, 1);
+	ck_assert_uint_eq(loaded.faults.v[0].line, 2);
+	ck_assert_ptr_nonnull(strstr(loaded.faults.v[0].text, "NUL"));
 }
 END_TEST
 
@@ -498,17 +465,17 @@ START_TEST(faults_all_in_one_run)
 	    "  5 );\n"
 	    "more = 1;\n"));
 	for (i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
-		for (k = 0; k < faults.n; k++)
-			if (faults.v[k].line == expected[i].line &&
-			    says(faults.v[k].text, expected[i].words))
+		for (k = 0; k < loaded.faults.n; k++)
+			if (loaded.faults.v[k].line == expected[i].line &&
+			    config_says(loaded.faults.v[k].text, expected[i].words))
 				break;
-		ck_assert_msg(k < faults.n, "missing: %s", expected[i].words);
+		ck_assert_msg(k < loaded.faults.n, "missing: %s", expected[i].words);
 	}
-	ck_assert_uint_eq(faults.n, i);
-	faults_sort(&faults);
-	ck_assert_uint_eq(faults.n, sizeof(expected) / sizeof(expected[0]));
-	for (k = 1; k < faults.n; k++)
-		ck_assert_uint_ge(faults.v[k].line, faults.v[k - 1].line);
+	ck_assert_uint_eq(loaded.faults.n, i);
+	faults_sort(&loaded.faults);
+	ck_assert_uint_eq(loaded.faults.n, sizeof(expected) / sizeof(expected[0]));
+	for (k = 1; k < loaded.faults.n; k++)
+		ck_assert_uint_ge(loaded.faults.v[k].line, loaded.faults.v[k - 1].line);
 }
 END_TEST
 
@@ -521,16 +488,16 @@ START_TEST(faults_sorted_and_once)
 	unsigned i;
 
 	for (i = 0; i < 6; i++)
-		fault_add(&faults, at[i], "%s", i == 5 ? "new\nline" : "x");
-	faults_sort(&faults);
-	for (i = 0; i < faults.n; i++) {
-		strcat(all, fault_line(&faults.v[i], line, sizeof(line)));
+		fault_add(&loaded.faults, at[i], "%s", i == 5 ? "new\nline" : "x");
+	faults_sort(&loaded.faults);
+	for (i = 0; i < loaded.faults.n; i++) {
+		strcat(all, fault_line(&loaded.faults.v[i], line, sizeof(line)));
 		strcat(all, "\n");
 	}
 	ck_assert_str_eq(all, "a: x\na:2: x\na:10: x\nb:1: x\nb:1: new\\x0aline\n");
-	faults_free(&faults);
-	faults_sort(&faults);
-	ck_assert(!faults_any(&faults));
+	faults_free(&loaded.faults);
+	faults_sort(&loaded.faults);
+	ck_assert(!faults_any(&loaded.faults));
 }
 END_TEST
 
@@ -540,16 +507,16 @@ START_TEST(file_unreadable)
 {
 	static const char *const names[] = { "/nowhere/at/all", "/", "/dev/zero" };
 
-	ck_assert_ptr_null(configuration_load(names[_i], &faults));
-	ck_assert_uint_eq(faults.n, 1);
-	ck_assert_uint_eq(faults.v[0].line, 0);
-	ck_assert_str_eq(faults.v[0].file, names[_i]);
+	ck_assert_ptr_null(configuration_load(names[_i], &loaded.faults));
+	ck_assert_uint_eq(loaded.faults.n, 1);
+	ck_assert_uint_eq(loaded.faults.v[0].line, 0);
+	ck_assert_str_eq(loaded.faults.v[0].file, names[_i]);
 }
 END_TEST
 
 START_TEST(file_included)
 {
-	char *paris = quoted("\nparis = { " PEER(NETS) "\nstrat = `always`; };");
+	char *paris = config_quoted("\nparis = { " PEER(NETS) "\nstrat = `always`; };");
 	char text[512];
 
 	files_write("paris.conf", paris, strlen(paris), 0600);
@@ -557,13 +524,15 @@ START_TEST(file_included)
 	snprintf(text, sizeof(text), "connections = {\n@include `%s/paris.conf`\n};",
 	    files_folder());
 	ck_assert(!load(text));
-	ck_assert_uint_eq(faults.n, 1);
-	ck_assert_uint_eq(faults.v[0].line, 3);
-	ck_assert_ptr_nonnull(strstr(faults.v[0].file, "/paris.conf"));
+	ck_assert_uint_eq(loaded.faults.n, 1);
+	ck_assert_uint_eq(loaded.faults.v[0].line, 3);
+	ck_assert_ptr_nonnull(strstr(loaded.faults.v[0].file, "/paris.conf"));
 	ck_assert(!load("connections = {\n@include `paris.conf`\n};"));
-	ck_assert_ptr_nonnull(strstr(all_faults(), "ikev.conf:2: "));
+	ck_assert_ptr_nonnull(strstr(config_faults(&loaded), "ikev.conf:2: "));
 }
 END_TEST
+
+/* ---- large, deep and broken ones ---- */
 
 START_TEST(file_of_many_connections)
 {
@@ -577,10 +546,10 @@ START_TEST(file_of_many_connections)
 		at += (size_t)snprintf(text + at, size - at,
 		    "%s\n{ name = `c%u`; " PEER(NETS) " }", i > 0 ? "," : "", i);
 	snprintf(text + at, size - at, ");");
-	ck_assert_msg(load(text), "%s", all_faults());
+	ck_assert_msg(load(text), "%s", config_faults(&loaded));
 	free(text);
-	ck_assert_uint_eq(c->n_connections, MANY);
-	ck_assert_uint_eq(configuration_find(c, "c4999")->origin.line, MANY + 1);
+	ck_assert_uint_eq(loaded.c->n_connections, MANY);
+	ck_assert_uint_eq(configuration_find(loaded.c, "c4999")->origin.line, MANY + 1);
 }
 END_TEST
 
@@ -612,13 +581,13 @@ static const char sample[] =
 
 START_TEST(file_cut)
 {
-	char *text = quoted(sample);
+	char *text = config_quoted(sample);
 	size_t len;
 
 	for (len = 0; len < sizeof(sample); len++) {
 		uint8_t *exact = exact_copy(bytes_of(text, len));
 
-		load_octets((const char *)exact, len);
+		config_load_octets(&loaded, (const char *)exact, len);
 		free(exact);
 	}
 	free(text);
@@ -628,7 +597,7 @@ END_TEST
 START_TEST(file_changed)
 {
 	static const char marks[] = "{}[]();,=:\"'\\/*#@\n\0 a1.-x\xff";
-	char *text = quoted(sample), changed[sizeof(sample)];
+	char *text = config_quoted(sample), changed[sizeof(sample)];
 	uint64_t state = 1;
 	unsigned round, i;
 
@@ -637,7 +606,7 @@ START_TEST(file_changed)
 		for (i = 0; i < 1 + round % 3; i++)
 			changed[next_random(&state) % (sizeof(sample) - 1)] =
 			    marks[next_random(&state) % (sizeof(marks) - 1)];
-		load_octets(changed, sizeof(sample) - 1);
+		config_load_octets(&loaded, changed, sizeof(sample) - 1);
 	}
 	free(text);
 }
@@ -661,6 +630,7 @@ main(void)
 	tcase_add_test(t, subnets_and_children);
 	tcase_add_loop_test(t, syntax_explained, 0, ROWS(broken));
 	tcase_add_loop_test(t, misread_by_libconfig, 0, ROWS(misread));
+	tcase_add_loop_test(t, number_huge, 0, ROWS(huge));
 	tcase_add_test(t, nul_octet);
 	tcase_add_test(t, faults_all_in_one_run);
 	tcase_add_test(t, faults_sorted_and_once);
