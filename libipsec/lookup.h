@@ -10,8 +10,9 @@
 bool ipsec_lookup_literal(const char *text, struct ipsec_address *);
 
 /* Fills *answer with the first of the peer's `n` addresses that is of the family of the
- * address `local`, or, where that is none ("any"), that this host has a route to, and
- * our own address towards it.  Its reason, if it fails, is static. */
+ * address `local`, which must be one of this host's, or, where that is none ("any"), that
+ * this host has a route to, and our own address towards it.  Its reason, if it fails, is
+ * static, and NULL where n is 0. */
 void ipsec_lookup_answer(const struct ipsec_udp *, const char *local,
     const struct ipsec_address *v, unsigned n, struct ike_answer *answer);
 

@@ -449,6 +449,36 @@ ipsec_udp_source(const struct ipsec_udp *u, struct ike_path *path)
 	return keep_to_listened(u, path);
 }
 
+/* Whether the kernel lets us have it, which it does for addresses to come where
+ * ip_nonlocal_bind allows that. */
+static bool
+is_own(const struct ike_path *path)
+{
+	struct ike_path from = *path;
+	union ipsec_sockaddr address;
+	socklen_t len;
+	bool own;
+	int fd;
+
+	from.port[0] = 0;
+	len = ipsec_sockaddr(&from, 0, &address);
+	fd = socket(address.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP);
+	if (fd < 0)
+		return false;
+	own = bind(fd, &address.any, len) == 0;
+	close(fd);
+	return own;
+}
+
+bool
+ipsec_udp_owns(const struct ipsec_udp *u, const struct ike_path *path)
+{
+	struct ike_path kept = *path;
+
+	return is_own(path) && keep_to_listened(u, &kept) &&
+	    memcmp(kept.addr[0], path->addr[0], sizeof(kept.addr[0])) == 0;
+}
+
 uint32_t
 ipsec_udp_mtu(const struct ipsec_udp *u, const struct ike_path *path)
 {

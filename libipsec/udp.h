@@ -68,6 +68,9 @@ void ipsec_udp_send(struct ipsec_udp *, struct ipsec_message *, unsigned n);
  * False: there is no route, or no socket of that family. */
 bool ipsec_udp_source(const struct ipsec_udp *, struct ike_path *);
 
+/* Is path->addr[0] an address of this host, and one that is listened at? */
+bool ipsec_udp_owns(const struct ipsec_udp *, const struct ike_path *);
+
 /* What the kernel knows of the MTU towards path->addr[1], IP headers included; 0: no
  * route. */
 uint32_t ipsec_udp_mtu(const struct ipsec_udp *, const struct ike_path *);

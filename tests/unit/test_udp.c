@@ -468,6 +468,28 @@ START_TEST(source_and_mtu_towards_a_peer)
 }
 END_TEST
 
+START_TEST(address_of_the_host_or_not)
+{
+	static const struct { const char *listen, *address; bool owned; } rows[] = {
+		{ NULL, "127.0.0.1", true },
+		{ NULL, "127.0.0.2", true },
+		{ NULL, "192.0.2.1", false },
+		{ "127.0.0.2", "127.0.0.2", true },
+		{ "127.0.0.2", "127.0.0.1", false },
+	};
+	struct ike_path path = { .family = 4, .port = { 500, 500 } };
+	struct set set;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		open_set(&set, rows[i].listen);
+		set_address(path.addr[0], 4, rows[i].address);
+		ck_assert_msg(
+		    ipsec_udp_owns(set.udp, &path) == rows[i].owned, "row %zu", i);
+		ipsec_udp_free(set.udp);
+	}
+}
+END_TEST
+
 int
 main(void)
 {
@@ -486,5 +508,6 @@ main(void)
 	tcase_add_test(t, port_in_use_is_named);
 	tcase_add_loop_test(t, listen_must_be_an_address_of_this_host, 0, 5);
 	tcase_add_test(t, source_and_mtu_towards_a_peer);
+	tcase_add_test(t, address_of_the_host_or_not);
 	return run_tests("udp", t);
 }
