@@ -146,6 +146,8 @@ hear(struct host *h, ike_time now, const struct ike_event *event)
 		    event->u.refusal->what, event->u.refusal->ours, event->u.refusal->theirs,
 		    event->u.refusal->difference, event->u.refusal->setting);
 		h->refusals++;
+		if (event->error == IKE_AUTHENTICATION_FAILED && event->sa != 0)
+			h->condemned = event->sa;
 		snprintf(h->refusal, sizeof(h->refusal), "%s", event->u.refusal->what);
 		return;
 	case IKE_TRACE:
@@ -155,6 +157,18 @@ hear(struct host *h, ike_time now, const struct ike_event *event)
 		if (ipsec_children_apply(h->children, event, &notice))
 			ike_tell(h->ike, now, &notice);
 	}
+}
+
+/* An SA whose AUTH failed is on its way out before anything else happens. */
+static void
+watch_condemned(struct host *h)
+{
+	struct ike_sa_info info;
+
+	for (ike_id id = 0; h->condemned != 0 && ike_next_sa(h->ike, id, &info); id = info.id)
+		if (info.id == h->condemned && info.state < IKE_STATE_CLOSING)
+			h->spared = true;
+	h->condemned = 0;
 }
 
 void
@@ -167,6 +181,7 @@ host_drain(struct host *h, ike_time now)
 		while (ike_next_event(h->ike, &event))
 			hear(h, now, &event);
 	} while (give_answer(h, now));
+	watch_condemned(h);
 	while (ike_next_datagram(h->ike, &datagram))
 		network_send(h->network, now, FRAME_IKE, &datagram.path, datagram.data);
 }

@@ -33,6 +33,8 @@ struct host {
 	unsigned n_answers;
 	uint64_t delivered;		/* inner packets, by their number */
 	unsigned ups, downs, refusals;
+	ike_id condemned;		/* an IKE SA that failed to authenticate */
+	bool spared;			/* and was found alive afterwards */
 	char refusal[256];		/* the last one */
 	FILE *trace;
 };

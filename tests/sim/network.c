@@ -27,9 +27,8 @@ network_host(const uint8_t addr[16], uint8_t family)
 	return host == NAT_HOST ? 0 : host;
 }
 
-/* The sender's view becomes the receiver's. */
-static struct ike_path
-cross(const struct network *n, const struct ike_path *path)
+struct ike_path
+network_cross(const struct network *n, const struct ike_path *path)
 {
 	struct ike_path p = { .family = path->family };
 	unsigned from = network_host(path->addr[0], path->family);
@@ -57,7 +56,7 @@ put(struct network *n, ike_time at, enum frame_kind kind, const struct ike_path 
 	if ((f = malloc(sizeof(*f) + data.len)) == NULL)
 		return;			/* as if lost */
 	*f = (struct frame){ .at = at, .order = n->sent++, .kind = kind,
-	    .path = cross(n, path), .len = data.len };
+	    .path = network_cross(n, path), .len = data.len };
 	memcpy(f->data, data.p, data.len);
 	if (data.len > 0 && chance_percent(&n->chance, n->weather.corruption))
 		f->data[chance_below(&n->chance, data.len)] ^=

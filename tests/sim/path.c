@@ -50,6 +50,15 @@ untrap(struct ipsec_datapath *d, uint64_t id)
 }
 
 static bool
+has(const struct path *p, ike_id child, bool out)
+{
+	for (unsigned i = 0; i < PATH_SAS; i++)
+		if (p->sas[i].id == child && p->sas[i].out == out)
+			return true;
+	return false;
+}
+
+static bool
 add(struct path *p, const struct ipsec_sa *s, bool out)
 {
 	static const uint8_t iv_key[32] = { 1 };
@@ -66,8 +75,11 @@ add(struct path *p, const struct ipsec_sa *s, bool out)
 
 	if (p->refuse) {
 		p->refuse = false;
+		p->refused = s->id;
 		return false;
 	}
+	if (has(p, s->id, out) || (out && !has(p, s->id, false) && p->refused != s->id))
+		p->broken = true;	/* what the peer may answer with comes first */
 	while (sa < p->sas + PATH_SAS && sa->id != 0)
 		sa++;
 	if (sa == p->sas + PATH_SAS || key.len > sizeof(sa->key) ||
@@ -94,6 +106,8 @@ out_add(struct ipsec_datapath *d, const struct ipsec_sa *s)
 static void
 take_out(struct path *p, ike_id child, bool out)
 {
+	if (!out && has(p, child, true))
+		p->broken = true;	/* it would go on sending what is not answered */
 	for (unsigned i = 0; i < PATH_SAS; i++)
 		if (p->sas[i].id == child && p->sas[i].out == out) {
 			ike_wipe(&p->sas[i], sizeof(p->sas[i]));

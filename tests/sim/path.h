@@ -25,6 +25,7 @@ struct path {
 	struct path_sa sas[PATH_SAS];
 	struct path_trap traps[PATH_TRAPS];
 	bool refuse;			/* fail the next in_add or out_add */
+	ike_id refused;			/* the Child SA that was failed so */
 	bool broken;			/* a rule of the interface was not kept */
 };
 

@@ -293,6 +293,20 @@ find_sa(const struct host *h, uint64_t spi_i, uint64_t spi_r, struct ike_sa_info
 	return false;
 }
 
+/* Do both ends send to where the other one hears, and by port 4500 where there is a NAT or as if
+ * there were (2.23)? */
+static bool
+same_way(const struct world *w, const struct ike_sa_info *a, const struct ike_sa_info *b)
+{
+	struct ike_path there = network_cross(&w->network, &a->path);
+	size_t len = w->family == ESP_IPV4 ? 4 : 16;
+
+	return there.port[0] == b->path.port[0] && there.port[1] == b->path.port[1] &&
+	    memcmp(there.addr[0], b->path.addr[0], len) == 0 &&
+	    memcmp(there.addr[1], b->path.addr[1], len) == 0 &&
+	    a->path.port[0] == (a->encap ? 4500 : 500);
+}
+
 /* Each established SA of one host stands at the other too; nothing is half-open for ever. */
 static const char *
 check_sas(struct world *w, unsigned from)
@@ -316,6 +330,9 @@ check_sas(struct world *w, unsigned from)
 		if (here.n_children != there.n_children || here.encap != there.encap ||
 		    here.initiator == there.initiator)
 			FAIL("the ends of IKE SA %llx differ", (unsigned long long)here.spi_i);
+		if (!same_way(w, &here, &there))
+			FAIL("the ends of IKE SA %llx take different ways",
+			    (unsigned long long)here.spi_i);
 	}
 	return NULL;
 }
@@ -343,6 +360,8 @@ check_keys(struct world *w, unsigned from)
 	const struct path *a = &w->host[from].path, *b = &w->host[1 - from].path;
 	const struct path_sa *in;
 
+	if (w->host[from].spared)
+		FAIL("host %c keeps an SA that failed to authenticate", 'A' + from);
 	if (a->broken)
 		FAIL("host %c: the data path was called out of order", 'A' + from);
 	for (unsigned i = 0; i < PATH_SAS; i++) {

@@ -153,10 +153,10 @@ START_TEST(initiator_that_refuses_tells)		/* T40 */
 }
 END_TEST
 
-/* The responder's answer with this type left out and this notify added (0: none), to the
- * initiator whose IKE_AUTH it answers. */
+/* The responder's answer with this type left out, or with another body in its place, and this notify
+ * added (0: none), to the initiator whose IKE_AUTH it answers. */
 static void
-answer_without(uint8_t type, uint16_t notify)
+answer_with(uint8_t type, struct bytes body, uint16_t notify)
 {
 	struct ike_chain c = pair_chain();
 	struct pair_datagram d;
@@ -171,10 +171,10 @@ answer_without(uint8_t type, uint16_t notify)
 	p.n = 0;
 	pair_unseal(&p, &d, &m);
 	for (unsigned i = 0; i < m.n; i++) {
-		if (m.v[i].type == type)
+		if (m.v[i].type == type && body.len == 0)
 			continue;
 		ike_chain_open(&c, m.v[i].type);
-		ike_write_bytes(&c.w, m.v[i].body);
+		ike_write_bytes(&c.w, m.v[i].type == type ? body : m.v[i].body);
 		ike_chain_close(&c);
 	}
 	if (notify != 0)
@@ -182,6 +182,98 @@ answer_without(uint8_t type, uint16_t notify)
 	d = pair_seal(&p, 1, IKE_AUTH, IKE_FLAG_RESPONSE, 1, &c);
 	pair_send(&p, &d);
 }
+
+static void
+answer_without(uint8_t type, uint16_t notify)
+{
+	answer_with(type, bytes_of(NULL, 0), notify);
+}
+
+/* Selectors wider than the offer, or beside it: no Child SA on either end, the IKE SA stays. */
+START_TEST(selectors_beyond_the_offer_are_refused)	/* T48 */
+{
+	static const uint8_t everything[] = { 1, 0, 0, 0, 7, 0, 0, 16, 0, 0, 255, 255,
+	    0, 0, 0, 0, 255, 255, 255, 255 };
+	static const uint8_t elsewhere[] = { 1, 0, 0, 0, 7, 0, 0, 16, 0, 0, 255, 255,
+	    10, 9, 0, 0, 10, 9, 255, 255 };
+	static const uint8_t types[] = { IKE_PAYLOAD_TSI, IKE_PAYLOAD_TSR };
+
+	for (unsigned i = 0; i < 4; i++) {
+		answer_with(types[i / 2], i % 2 == 0 ?
+		    bytes_of(everything, sizeof(everything)) :
+		    bytes_of(elsewhere, sizeof(elsewhere)), 0);
+		ck_assert_uint_eq(p.events[0][IKE_IN_ADD], 0);
+		ck_assert_int_eq(p.refused[0], IKE_TS_UNACCEPTABLE);
+		pair_pump(&p);
+		for (unsigned end = 0; end < 2; end++) {
+			ck_assert_int_eq(pair_state(&p, end), IKE_STATE_ESTABLISHED);
+			ck_assert_uint_eq(pair_sa(&p, end)->n_children, 0);
+		}
+		pair_close(&p);
+	}
+}
+END_TEST
+
+START_TEST(esn_is_what_was_chosen)			/* T52 */
+{
+	static const char *const rows[2][1] = { { "aes128gcm16-noesn" }, { "aes128gcm16-esn" } };
+	struct ike_child_info info;
+
+	for (unsigned esn = 0; esn < 2; esn++) {
+		pair_setups(setup, child);
+		setup[0].esp = (struct ike_texts){ rows[esn], 1 };
+		pair_open(&p, setup);
+		pair_up(&p);
+		pair_pump(&p);
+		for (unsigned i = 0; i < 2; i++) {
+			ck_assert(ike_child_at(p.e[i], pair_sa(&p, i)->id, 0, &info));
+			ck_assert_uint_eq(info.child.esn, esn);
+		}
+		pair_close(&p);
+	}
+}
+END_TEST
+
+/* A peer that knows the secret, but says that it is somebody else than the one we call. */
+START_TEST(identity_of_another_is_refused)
+{
+	static const char name[] = "c.example";
+	uint8_t octets[4096], value[64], body[32] = { IKE_ID_FQDN };
+	struct bytes id = bytes_of(body, 4 + sizeof(name) - 1);
+	struct ike_chain c = pair_chain();
+	struct pair_datagram d;
+	struct ike_sa *sa;
+	struct ike_auth auth = { .method = IKE_AUTH_PSK };
+	size_t len;
+
+	memcpy(body + 4, name, sizeof(name) - 1);
+	pair_start(&p);
+	pair_up(&p);
+	for (unsigned i = 0; i < 3; i++)
+		pair_deliver(&p, 0);
+	p.n = 0;
+	sa = pair_sa(&p, 1);
+	len = ike_auth_octets(sa->suite.prf, ike_buffer_view(&sa->init[1]),
+	    ike_buffer_view(&sa->nonce[0]), sa->keys.pr, id, octets);
+	auth.data = bytes_of(value, ike_psk_auth(NULL, sa->suite.prf->id,
+	    bytes_of(p.secret[1], strlen(p.secret[1])), bytes_of(octets, len), value));
+	ike_chain_open(&c, IKE_PAYLOAD_IDR);
+	ike_write_bytes(&c.w, id);
+	ike_chain_close(&c);
+	ike_chain_open(&c, IKE_PAYLOAD_AUTH);
+	ike_build_auth(&c.w, &auth);
+	ike_chain_close(&c);
+	ike_add_notify(&c, IKE_TS_UNACCEPTABLE, bytes_of(NULL, 0));
+	d = pair_seal(&p, 1, IKE_AUTH, IKE_FLAG_RESPONSE, 1, &c);
+	pair_send(&p, &d);
+	ck_assert_uint_eq(p.events[0][IKE_UP], 0);
+	ck_assert_ptr_nonnull(strstr(p.refusal[0], "|b.example|c.example|remote.id"));
+	pair_pump(&p);
+	ck_assert_int_eq(p.down[0], IKE_AUTHENTICATION_FAILED);
+	ck_assert_int_eq(p.down[1], IKE_CLOSED);
+	pair_close(&p);
+}
+END_TEST
 
 /* Whoever has the keys of IKE_SA_INIT may be anybody: only AUTH shows who, and nothing in the
  * message may stand for it. */
@@ -376,7 +468,8 @@ main(void)
 		unknown_identity_is_explained, initial_contact_removes_older_sas,
 		request_for_eap_is_refused, down_names_the_connection_of_the_identity,
 		auth_failed_beside_an_auth_establishes_nothing,
-		refused_peer_counts_until_it_is_forgotten,
+		selectors_beyond_the_offer_are_refused, esn_is_what_was_chosen,
+		identity_of_another_is_refused, refused_peer_counts_until_it_is_forgotten,
 	};
 	TCase *c = tcase_create("auth");
 

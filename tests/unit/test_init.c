@@ -299,6 +299,10 @@ START_TEST(unprotected_refusal_yields_to_the_answer)	/* T42 */
 	pair_pump(&p);
 	pair_pass(&p, 10 * IKE_SECOND);
 	ck_assert_int_eq(pair_state(&p, 0), IKE_STATE_ESTABLISHED);
+	ike_down(p.e[0], p.now, p.connection[0]);	/* and is no reason for anything more */
+	pair_drain(&p, 0);
+	pair_pump(&p);
+	ck_assert_int_eq(p.down[0], IKE_CANCELLED);
 	pair_close(&p);
 }
 END_TEST

@@ -391,6 +391,39 @@ START_TEST(replaced_connection_is_tried_at_once)
 }
 END_TEST
 
+START_TEST(acquire_offers_its_packet_first)		/* T49 */
+{
+	struct ike_notice notice = { .type = IKE_ACQUIRE, .child = "net" };
+	struct pair_datagram d;
+	struct ike_message m;
+	struct esp_range range;
+	struct bytes list;
+
+	pair_start(&p);
+	notice.id = p.connection[0];
+	esp_range_parse("10.1.0.1[udp/53]", &notice.packet.local);
+	esp_range_parse("10.2.0.1[udp/7]", &notice.packet.remote);
+	ck_assert_int_eq(ike_tell(p.e[0], p.now, &notice), IKE_OK);
+	pair_drain(&p, 0);
+	pair_deliver(&p, 0);
+	pair_deliver(&p, 0);
+	d = p.queue[0];
+	pair_unseal(&p, &d, &m);
+	for (unsigned i = 0; i < 2; i++) {
+		list = ike_ts_list(ike_find_payload(&m, i == 0 ? IKE_PAYLOAD_TSI :
+		    IKE_PAYLOAD_TSR, 0)->body);
+		ck_assert(ike_next_ts(&list, &range));
+		ck_assert(esp_range_subset(&range, i == 0 ? &notice.packet.local :
+		    &notice.packet.remote));
+		ck_assert(ike_next_ts(&list, &range));
+		ck_assert(!ike_next_ts(&list, &range));
+	}
+	pair_pump(&p);
+	ck_assert_uint_eq(pair_sa(&p, 0)->n_children, 1);
+	pair_close(&p);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -405,6 +438,7 @@ main(void)
 		always_backs_off_when_nothing_can_be_installed,
 		always_comes_back_soon_after_a_long_life, always_stays_down_when_asked,
 		replaced_connection_is_tried_at_once,
+		acquire_offers_its_packet_first,
 	};
 	TCase *c = tcase_create("peer");
 

@@ -173,6 +173,77 @@ START_TEST(response_with_another_id_is_dropped)		/* T09 */
 }
 END_TEST
 
+START_TEST(response_again_goes_where_the_request_came_from)	/* T02 */
+{
+	struct ike_chain empty;
+	struct pair_datagram d;
+
+	pair_establish(&p);
+	empty = pair_chain();
+	d = pair_seal(&p, 0, INFORMATIONAL, 0, 2, &empty);
+	pair_send(&p, &d);
+	p.n = 0;
+	pair_pass(&p, IKE_SECOND);
+	d.path.port[1] = 4567;
+	pair_send(&p, &d);
+	ck_assert_uint_eq(p.n, 1);
+	ck_assert_uint_eq(p.queue[0].path.port[0], 4567);
+	p.n = 0;
+	pair_close(&p);
+}
+END_TEST
+
+START_TEST(delete_again_is_answered_after_the_end)	/* T73 */
+{
+	struct pair_datagram d;
+	struct ike_counts c;
+
+	pair_establish(&p);
+	ike_down(p.e[0], p.now, p.connection[0]);
+	pair_drain(&p, 0);
+	d = p.queue[0];
+	pair_deliver(&p, 0);
+	p.n = 0;					/* the answer is lost */
+	pair_pass(&p, IKE_SECOND / 4);
+	p.n = 0;
+	pair_send(&p, &d);
+	ck_assert_uint_eq(p.n, 1);
+	pair_pump(&p);
+	ck_assert_int_eq(p.down[0], IKE_CANCELLED);
+	pair_pass(&p, 31 * IKE_SECOND);
+	ike_read_counts(p.e[1], &c);
+	ck_assert_uint_eq(c.sas, 0);
+	pair_close(&p);
+}
+END_TEST
+
+/* An AEAD's IV that comes back gives the key away (RFC 5282 3.1). */
+START_TEST(iv_never_comes_back)
+{
+	struct ike_chain empty;
+	struct pair_datagram d;
+	uint64_t iv[6];
+
+	pair_start(&p);
+	pair_up(&p);
+	for (unsigned i = 0; i < 3; i++)
+		pair_deliver(&p, 0);
+	for (uint32_t i = 0; i < 6; i++) {
+		ck_assert_uint_eq(p.n, 1);
+		ck_assert_uint_eq(p.queue[0].data[16], IKE_PAYLOAD_SK);
+		iv[i] = bytes_load64(p.queue[0].data + 32);
+		for (uint32_t k = 0; k < i; k++)
+			ck_assert(iv[k] != iv[i]);
+		pair_pump(&p);
+		empty = pair_chain();
+		d = pair_seal(&p, 0, INFORMATIONAL, 0, 2 + i, &empty);
+		pair_send(&p, &d);
+	}
+	p.n = 0;
+	pair_close(&p);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -182,6 +253,8 @@ main(void)
 		request_beyond_the_window_is_not_answered,
 		request_during_a_question_is_swallowed,
 		question_without_answer_times_out, response_with_another_id_is_dropped,
+		response_again_goes_where_the_request_came_from,
+		delete_again_is_answered_after_the_end, iv_never_comes_back,
 	};
 	TCase *c = tcase_create("window");
 
