@@ -196,14 +196,15 @@ may_tell(struct tell *tell, ike_time now)
 	return true;
 }
 
-/* An attempt has failed.  Of errors that have a notify, the refusal was told; and who
- * waits for calls only learns nothing from callers that give up, who may be anybody. */
+/* An attempt has failed.  Of errors that have a notify, and of an address that could not
+ * be found, the refusal was told; and who waits for calls only learns nothing from
+ * callers that give up, who may be anybody. */
 static void
 tell_failed(struct tell *tell, const struct configured *c, const struct ike_event *event,
     const char *text)
 {
-	bool dull =
-	    event->error >= 0 || c == NULL || c->connection->start == IKE_START_PASSIVE;
+	bool dull = event->error >= 0 || event->error == IKE_UNRESOLVED || c == NULL ||
+	    c->connection->start == IKE_START_PASSIVE;
 
 	if (dull)
 		log_debug(tell->options.log, "%s", text);

@@ -161,6 +161,8 @@ START_TEST(attempt_that_failed)
 	ck_assert_uint_eq(count(written(), "warning always: the peer does not"), 1);
 	go(IKE_DOWN, IKE_SECOND, always, 7, IKE_NO_PROPOSAL_CHOSEN);
 	ck_assert_uint_eq(count(written(), "debug   always: no proposal in common\n"), 1);
+	go(IKE_DOWN, IKE_SECOND, always, 7, IKE_UNRESOLVED);
+	ck_assert_uint_eq(count(written(), "warning"), 0);	/* told before */
 	go(IKE_DOWN, IKE_SECOND, 99, 8, IKE_TIMEOUT);
 	ck_assert_uint_eq(count(written(), " debug "), 1);
 }
