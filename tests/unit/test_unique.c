@@ -1,0 +1,233 @@
+/* One SA for each peer: ends that begin at once, second SAs, deaths (T43, T61, T64, T95). */
+#include <string.h>
+
+#include "tests/unit/pair.h"
+#include "tests/unit/run.h"
+
+static struct ike_setup setup[2];
+static struct ike_child_setup child[2];
+static struct pair p;
+
+static unsigned
+count(unsigned end)
+{
+	struct ike_counts c;
+
+	ike_read_counts(p.e[end], &c);
+	return c.sas;
+}
+
+static void
+pass_and_pump(ike_time span)
+{
+	for (ike_time t = 0; t < span; t += IKE_SECOND / 2) {
+		pair_pass(&p, IKE_SECOND / 2);
+		pair_pump(&p);
+	}
+}
+
+static const uint8_t *
+lowest(const struct ike_sa *sa)
+{
+	return memcmp(sa->nonce[0].p, sa->nonce[1].p, 32) < 0 ? sa->nonce[0].p : sa->nonce[1].p;
+}
+
+/* Both call at the same moment; `seed` chooses the nonces, so that the lowest of the four falls on
+ * each of them in some run.  Both SAs come up, and the one with the lowest nonce goes. */
+static unsigned
+cross(uint64_t seed)
+{
+	const struct ike_sa *a, *b, *lost;
+	ike_id kept;
+	unsigned place;
+
+	pair_setups(setup, child);
+	pair_open(&p, setup);
+	p.chance[0] += seed;
+	p.chance[1] += seed * 7;
+	for (unsigned i = 0; i < 2; i++) {
+		ike_up(p.e[i], p.now, p.connection[i]);
+		pair_drain(&p, i);
+	}
+	while (p.n > 0)
+		pair_deliver(&p, p.n - 1);	/* crossed as much as can be */
+	for (unsigned i = 0; i < 2; i++) {
+		ck_assert_uint_eq(count(i), 2);
+		ck_assert_uint_eq(p.events[i][IKE_IN_ADD], 2);
+	}
+	a = TAILQ_FIRST(&p.e[0]->sas);
+	b = TAILQ_NEXT(a, link);
+	lost = memcmp(lowest(a), lowest(b), 32) < 0 ? a : b;
+	place = (lost->initiator ? 0 : 2) + (lowest(lost) == lost->nonce[1].p);
+	kept = lost == a ? b->id : a->id;
+	pair_pass(&p, IKE_SECOND);
+	ck_assert_uint_eq(count(0), 2);		/* the traffic has time to move */
+	pass_and_pump(10 * IKE_SECOND);
+	pair_pass(&p, 40 * IKE_SECOND);		/* lingering ones end */
+	pair_pump(&p);
+	for (unsigned i = 0; i < 2; i++) {
+		ck_assert_uint_eq(count(i), 1);
+		ck_assert_uint_eq(pair_sa(&p, i)->n_children, 1);
+		ck_assert_uint_eq(p.events[i][IKE_OUT_REMOVE], 1);
+	}
+	ck_assert(pair_sa(&p, 0)->id == kept);
+	pair_close(&p);
+	return place;
+}
+
+START_TEST(crossed_setups_leave_the_same_one)		/* T95, T61's rule */
+{
+	unsigned seen[4] = { 0 };
+
+	for (uint64_t seed = 0; seed < 40; seed++)
+		seen[cross(seed)]++;
+	for (unsigned i = 0; i < 4; i++)
+		ck_assert_msg(seen[i] > 0, "the lowest nonce was never in place %u", i);
+}
+END_TEST
+
+/* The peer has lost its state, and calls again with INITIAL_CONTACT. */
+static void
+second_sa(enum ike_unique unique)
+{
+	struct ike_options options;
+	struct ike_connection *c;
+	struct ike_fault faults[4];
+	unsigned n;
+
+	pair_setups(setup, child);
+	setup[1].unique = unique;
+	pair_open(&p, setup);
+	pair_up(&p);
+	pair_pump(&p);
+	pair_pass(&p, 120 * IKE_SECOND);
+	options = p.e[0]->options;
+	ike_free(p.e[0]);
+	memset(p.events[0], 0, sizeof(p.events[0]));
+	p.e[0] = ike_new(&options);
+	c = ike_connection_new(&setup[0], faults, 4, &n);
+	p.connection[0] = ike_put(p.e[0], p.now, 0, c);
+	ike_connection_free(c);
+	pair_pass(&p, IKE_SECOND);
+	pair_up(&p);
+	pair_pump(&p);
+}
+
+START_TEST(initial_contact_replaces_silently)		/* T43 */
+{
+	second_sa(IKE_UNIQUE_REPLACE);
+	ck_assert_uint_eq(count(1), 1);
+	ck_assert_uint_eq(pair_sa(&p, 1)->n_children, 1);
+	ck_assert_uint_eq(p.n, 0);
+	pair_close(&p);
+}
+END_TEST
+
+START_TEST(keep_yields_to_initial_contact)
+{
+	second_sa(IKE_UNIQUE_KEEP);
+	ck_assert_uint_eq(count(1), 1);
+	ck_assert_int_eq(pair_state(&p, 0), IKE_STATE_ESTABLISHED);
+	pair_close(&p);
+}
+END_TEST
+
+START_TEST(never_keeps_both)
+{
+	second_sa(IKE_UNIQUE_NEVER);
+	pass_and_pump(60 * IKE_SECOND);
+	ck_assert_uint_eq(count(1), 2);
+	pair_close(&p);
+}
+END_TEST
+
+/* ---- deaths ---- */
+
+static void
+die(enum ike_start start, enum ike_on_dead on_dead)
+{
+	pair_setups(setup, child);
+	setup[0].start = start;
+	setup[0].on_dead = on_dead;
+	pair_open(&p, setup);
+	if (start != IKE_START_ALWAYS)
+		pair_up(&p);
+	pair_pump(&p);
+	ck_assert_int_eq(pair_state(&p, 0), IKE_STATE_ESTABLISHED);
+	/* Nobody answers a DELETE of the Child SA: the peer is gone. */
+	ike_info_delete_spi(p.e[0], pair_sa(&p, 0),
+	    LIST_FIRST(&pair_sa(&p, 0)->children)->spi_in);
+	pair_drain(&p, 0);
+	for (unsigned i = 0; i < 400 && p.events[0][IKE_DOWN] < 2; i++) {
+		p.n = 0;
+		pair_pass(&p, IKE_SECOND);
+	}
+	ck_assert_int_eq(p.down[0], IKE_TIMEOUT);
+	p.n = 0;
+	pair_pass(&p, 3 * IKE_SECOND);
+}
+
+START_TEST(death_is_followed_as_configured)
+{
+	static const struct {
+		enum ike_start start;
+		enum ike_on_dead on_dead;
+		bool again;
+	} rows[] = {
+		{ IKE_START_ALWAYS, IKE_ON_DEAD_BY_START, true },
+		{ IKE_START_ALWAYS, IKE_ON_DEAD_RESTART, true },
+		{ IKE_START_ALWAYS, IKE_ON_DEAD_DROP, false },
+		{ IKE_START_ALWAYS, IKE_ON_DEAD_ON_DEMAND, false },
+		{ IKE_START_PASSIVE, IKE_ON_DEAD_BY_START, false },
+		{ IKE_START_PASSIVE, IKE_ON_DEAD_RESTART, true },
+		{ IKE_START_ON_DEMAND, IKE_ON_DEAD_BY_START, false },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		die(rows[i].start, rows[i].on_dead);
+		ck_assert_msg((p.n > 0) == rows[i].again, "row %zu: %u datagrams", i, p.n);
+		p.n = 0;
+		pair_close(&p);
+	}
+}
+END_TEST
+
+/* Several addresses are called in turn, and a peer is found by any of them. */
+START_TEST(addresses_are_called_in_turn)
+{
+	pair_setups(setup, child);
+	setup[0].remote_address = "192.0.2.2, 198.51.100.2, gw.example";
+	setup[0].setting_up.tries = 1;
+	setup[0].start = IKE_START_ALWAYS;
+	pair_open(&p, setup);
+	p.hold_answers[0] = true;
+	for (unsigned i = 0; i < 4; i++) {
+		ck_assert_ptr_nonnull(pair_sa(&p, 0));
+		ck_assert_str_eq(pair_sa(&p, 0)->host->text, i % 3 == 0 ? "192.0.2.2" :
+		    i % 3 == 1 ? "198.51.100.2" : "gw.example");
+		p.n = 0;
+		while (pair_sa(&p, 0) != NULL)
+			pair_pass(&p, IKE_SECOND / 8);
+		while (pair_sa(&p, 0) == NULL)
+			pair_pass(&p, IKE_SECOND / 8);
+	}
+	p.hold_answers[0] = false;
+	p.n = 0;
+	pair_close(&p);
+}
+END_TEST
+
+int
+main(void)
+{
+	const TTest *tests[] = {
+		crossed_setups_leave_the_same_one, initial_contact_replaces_silently,
+		keep_yields_to_initial_contact, never_keeps_both, death_is_followed_as_configured,
+		addresses_are_called_in_turn,
+	};
+	TCase *c = tcase_create("unique");
+
+	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
+		tcase_add_test(c, tests[i]);
+	return run_tests("unique", c);
+}
