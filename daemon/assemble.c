@@ -81,7 +81,27 @@ texts_of(const struct givens *givens, const char *name)
 	return (struct ike_texts){ given->texts, given->n };
 }
 
-/* A number, or the index of a word. */
+/* A list as one text, its parts joined by ", "; NULL: not given, or no memory. */
+static const char *
+joined_of(struct assembly *a, const struct givens *givens, const char *name)
+{
+	const struct ike_texts texts = texts_of(givens, name);
+	size_t len = 1, at = 0;
+	char *all;
+	unsigned i;
+
+	if (texts.n <= 1)
+		return texts.n == 0 ? NULL : texts.v[0];
+	for (i = 0; i < texts.n; i++)
+		len += strlen(texts.v[i]) + 2;
+	all = take(a, len, 1);
+	for (i = 0; i < texts.n && all != NULL; i++)
+		at += (size_t)snprintf(all + at, len - at, "%s%s", i > 0 ? ", " : "",
+		    texts.v[i]);
+	return all;
+}
+
+/* A number, or the index of a word; -1 of a choice that is not made. */
 static long
 number_of(const struct givens *givens, enum setting_scope scope, const char *name)
 {
@@ -90,6 +110,8 @@ number_of(const struct givens *givens, enum setting_scope scope, const char *nam
 
 	if (given != NULL && !given->bad)
 		return given->number;
+	if (row->standard == NULL)
+		return -1;
 	return row->words != NULL ? setting_word(row, row->standard) :
 	    strtol(row->standard, NULL, 10);
 }
@@ -245,11 +267,14 @@ assemble_connection(struct assembly *a, struct configured *connection)
 	setup.name = setup.secret = connection->name;
 	setup.local_address = text_of(givens, SETTINGS_CONNECTION, "local.address");
 	setup.local_id = text_of(givens, SETTINGS_CONNECTION, "local.id");
-	setup.remote_address = text_of(givens, SETTINGS_CONNECTION, "remote.address");
+	setup.remote_address = joined_of(a, givens, "remote.address");
 	setup.remote_id = text_of(givens, SETTINGS_CONNECTION, "remote.id");
 	setup.auth = text_of(givens, SETTINGS_CONNECTION, "auth");
 	setup.start = (enum ike_start)number_of(givens, SETTINGS_CONNECTION, "start");
 	setup.encap = (enum ike_encap)number_of(givens, SETTINGS_CONNECTION, "encap");
+	setup.unique = (enum ike_unique)number_of(givens, SETTINGS_CONNECTION, "unique");
+	setup.on_dead = (enum ike_on_dead)(number_of(givens, SETTINGS_CONNECTION,
+	    "on_dead") + 1);
 	if (given_find(givens, "ike") != NULL)
 		setup.ike = texts_of(givens, "ike");
 	if (given_find(givens, "esp") != NULL)
@@ -276,7 +301,7 @@ compare_names(const void *a, const void *b)
 	return names != 0 ? names : *x < *y ? -1 : *x > *y;
 }
 
-/* Lists and several files can have the same name twice; libconfig refuses it in a group. */
+/* Lists and several files can have a name twice; libconfig refuses it in a group. */
 static void
 sort_names(struct assembly *a)
 {

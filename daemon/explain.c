@@ -203,8 +203,8 @@ put_origin(const struct refused *r, const char *setting)
 		return;
 	}
 	fputs("says: ", r->out);
-	put_line(r->out, setting_key(given->setting),
-	    given->setting->type == SETTING_TEXTS, given->texts, given->n, NULL);
+	put_line(r->out, setting_key(given->setting), given->list, given->texts, given->n,
+	    NULL);
 }
 
 /* What the peer itself said about it is an error's name, and no value. */
@@ -354,9 +354,19 @@ mend_selectors(const struct refused *r)
 static void
 mend_address(const struct refused *r)
 {
+	const struct ike_hosts *hosts = &r->connection->connection->remote;
+	bool named = false;
+	unsigned i;
+
+	for (i = 0; i < hosts->n; i++)
+		named |= hosts->v[i].kind == IKE_HOST_NAME;
 	put_origin(r, "remote.address");
-	if (r->refusal->error == IKE_UNRESOLVED)
-		fputs("\nis the name right, and does a name server answer?", r->out);
+	if (r->refusal->error != IKE_UNRESOLVED)
+		return;
+	if (configured_find(r->connection, "local.address", -1) != NULL)
+		put_origin(r, "local.address");
+	fputs(named ? "\nis the name right, and does a name server answer?" :
+	    "\nis there a route to it, from an address of this host?", r->out);
 }
 
 static void
@@ -364,6 +374,14 @@ mend_encap(const struct refused *r)
 {
 	put_origin(r, "encap");
 	fputs("\nthe peer must offer NAT traversal (RFC 3948)", r->out);
+}
+
+static void
+mend_unique(const struct refused *r)
+{
+	put_origin(r, "unique");
+	fputs("\nthis would give the peer's new SA the place of the old one: "
+	    "unique = \"replace\";", r->out);
 }
 
 static const struct mend {
@@ -379,6 +397,7 @@ static const struct mend {
 	{ "subnets", mend_selectors },
 	{ "remote.address", mend_address },
 	{ "encap", mend_encap },
+	{ "unique", mend_unique },
 };
 
 /* The connection's name; of a peer that may be anywhere, or anybody, its address too. */
@@ -450,8 +469,9 @@ static const struct end {
 	{ IKE_TIMEOUT, "the peer does not answer", "remote.address",
 	    "is it running there, and does every firewall between let UDP 500 and 4500 "
 	    "pass?" },
-	{ IKE_UNRESOLVED, "the peer's name has no address", "remote.address",
-	    "is the name right, and does a name server answer?" },
+	{ IKE_UNRESOLVED, "there is no address or no way to call", "remote.address",
+	    "does a name server answer, and is there a route from an address of this "
+	    "host?" },
 	{ IKE_NOT_INITIATOR, "there is no address to call", "remote.address",
 	    "only the peer can begin; to call it, write: address = \"203.0.113.7\";" },
 	{ IKE_CLOSED, "the peer has closed it", NULL, NULL },
@@ -465,29 +485,25 @@ static const struct end {
 char *
 explain_down(const struct configured *connection, enum ike_error error)
 {
+	struct refused r = { .connection = connection };
 	const struct end *end = NULL;
-	const char *host = "";
 	char *text = NULL;
-	struct origin at;
 	size_t len, i;
-	FILE *out;
 
 	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
 		if (ends[i].error == error)
 			end = &ends[i];
-	out = open_memstream(&text, &len);
-	if (out == NULL)
+	r.out = open_memstream(&text, &len);
+	if (r.out == NULL)
 		return NULL;
 	if (connection != NULL)
-		fprintf(out, "%s: ", connection->name);
-	fputs(end == NULL ? ike_error_name(error) : end->what, out);
+		fprintf(r.out, "%s: ", connection->name);
+	fputs(end == NULL ? ike_error_name(error) : end->what, r.out);
 	if (end != NULL && end->setting != NULL && connection != NULL) {
-		at = configured_origin(connection, end->setting, -1);
-		host = connection->connection->remote.text;
-		fprintf(out, "\n%s:%u says: address = \"%s\";\n%s", at.file, at.line,
-		    host, end->remedy);
+		put_origin(&r, end->setting);
+		fprintf(r.out, "\n%s", end->remedy);
 	}
-	if (fclose(out) == 0)
+	if (fclose(r.out) == 0)
 		return text;
 	free(text);
 	return NULL;

@@ -209,6 +209,7 @@ read_texts(struct loader *l, struct given *given, const config_setting_t *s)
 		    given->setting->name, given->setting->example);
 	if (n == 0 || !make_room(l, given, (unsigned)n))
 		return false;
+	given->list = true;
 	for (i = 0; i < n; i++) {
 		const config_setting_t *item = config_setting_get_elem(s, (unsigned)i);
 

@@ -18,6 +18,7 @@ struct given {
 	const char **texts;	/* of a text one, of a list all; also of a choice */
 	unsigned *lines;	/* of each text */
 	unsigned n;
+	bool list;		/* as a list, be it of one */
 	long number;		/* of a number; of a choice the index of the word */
 	bool bad;		/* it has a fault of its own; nothing else is known */
 	bool misspelt;		/* that fault is its name */

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "libike/host.h"
+
 static bool
 check_address(const char *text, char *why, size_t size)
 {
@@ -26,6 +28,26 @@ check_folder(const char *text, char *why, size_t size)
 	if (text[0] == '/')
 		return true;
 	snprintf(why, size, "\"%s\" is not a whole path; it begins with a \"/\"", text);
+	return false;
+}
+
+static bool
+check_host(const char *text, char *why, size_t size)
+{
+	enum ike_host_error error;
+	struct ike_host host;
+
+	error = ike_host_parse(text, &host);
+	ike_host_free(&host);
+	if (error != IKE_HOST_WRONG)
+		return true;		/* without memory, somebody else says so */
+	if (strchr(text, ',') == NULL)
+		snprintf(why, size, "\"%s\" is neither an address, a network or range of "
+		    "them, nor a host name; for instance \"203.0.113.7\" or "
+		    "\"gw.paris.example\"", text);
+	else
+		snprintf(why, size, "\"%s\" has a comma; write each address in quotes "
+		    "of its own: address = [ \"203.0.113.7\", \"203.0.113.8\" ];", text);
 	return false;
 }
 
@@ -57,6 +79,9 @@ static const char *const levels[] = {
 static const char *const auths[] = { "psk", NULL };
 static const char *const starts[] = { "passive", "on-demand", "always", NULL };
 static const char *const encaps[] = { "auto", "force", "never", NULL };
+static const char *const uniques[] = { "replace", "keep", "never", NULL };
+/* One less than in the enum, whose 0 is the default: as `start` has it. */
+static const char *const on_deads[] = { "restart", "drop", "on-demand", NULL };
 
 static const struct setting settings[] = {
 	{ SETTINGS_FILE, "daemon", SETTING_GROUP, .effect = SETTING_IN_PLACE,
@@ -116,9 +141,10 @@ static const struct setting settings[] = {
 	    .example = "remote = { address = \"203.0.113.7\"; id = \"gw.paris.example\"; "
 	    "subnets = [ \"10.2.0.0/24\" ]; };",
 	    .doc = "the peer's side" },
-	{ SETTINGS_CONNECTION, "remote.address", SETTING_TEXT, .effect = SETTING_RESTART,
+	{ SETTINGS_CONNECTION, "remote.address", SETTING_TEXTS,
+	    .check = check_host, .effect = SETTING_RESTART,
 	    .example = "address = \"203.0.113.7\";",
-	    .doc = "the peer's address or host name, or \"any\"" },
+	    .doc = "the peer's addresses, host names or networks, or \"any\"" },
 	{ SETTINGS_CONNECTION, "remote.id", SETTING_TEXT, .effect = SETTING_RESTART,
 	    .example = "id = \"gw.paris.example\";",
 	    .doc = "the peer's identity" },
@@ -148,6 +174,14 @@ static const struct setting settings[] = {
 	    .words = encaps, .effect = SETTING_RESTART,
 	    .example = "encap = \"auto\";",
 	    .doc = "whether ESP travels in UDP" },
+	{ SETTINGS_CONNECTION, "unique", SETTING_CHOICE, .standard = "replace",
+	    .words = uniques, .effect = SETTING_IN_PLACE,
+	    .example = "unique = \"replace\";",
+	    .doc = "what a second SA with the same peer means" },
+	{ SETTINGS_CONNECTION, "on_dead", SETTING_CHOICE,
+	    .words = on_deads, .effect = SETTING_IN_PLACE,
+	    .example = "on_dead = \"restart\";",
+	    .doc = "what follows when the peer is dead" },
 	{ SETTINGS_CONNECTION, "children", SETTING_NAMED, .effect = SETTING_IN_PLACE,
 	    .example = "children = { lan = { local = [ \"10.1.0.0/24\" ]; "
 	    "remote = [ \"10.2.0.0/24\" ]; }; };",

@@ -34,7 +34,8 @@ struct setting {
 	enum setting_scope scope;
 	const char *name;
 	enum setting_type type;
-	const char *standard;		/* the default as text; NULL: none */
+	/* The default as text; NULL: none, or it depends on other settings. */
+	const char *standard;
 	const char *const *words;	/* of a choice, ended by NULL */
 	long least, most;		/* of a number */
 	/* Of a text, and of each in a list: false with "what is wrong; what would be

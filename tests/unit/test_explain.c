@@ -38,6 +38,15 @@ static const char with_children[] =
     "  };\n"
     "};\n";
 
+static const char with_addresses[] =
+    "connections = {\n"
+    "  paris = {\n"
+    "    local = { address = \"192.0.2.1\"; id = \"a\"; subnets = \"10.1.0.0/24\"; };\n"
+    "    remote = { address = \"203.0.113.7\"; id = \"b\";\n"
+    "      subnets = \"10.2.0.0/24\"; };\n"
+    "  };\n"
+    "};\n";
+
 static void
 load(const char *text)
 {
@@ -215,6 +224,52 @@ START_TEST(refusal_of_a_name)
 }
 END_TEST
 
+START_TEST(refusal_of_an_address)
+{
+	ck_assert_str_eq(explained(with_addresses, REFUSAL(.error = IKE_UNRESOLVED,
+	    .what = "no route"), "remote.address"),
+	    "paris: no route\n"
+	    "FILE:4 says: address = \"203.0.113.7\";\n"
+	    "FILE:3 says: address = \"192.0.2.1\";\n"
+	    "is there a route to it, from an address of this host?");
+}
+END_TEST
+
+START_TEST(refusal_of_one_of_several_addresses)
+{
+	static const char several[] =
+	    "connections = { paris = {\n"
+	    "local = { id = \"berlin\"; subnets = \"10.1.0.0/24\"; };\n"
+	    "remote = { id = \"paris\"; subnets = \"10.2.0.0/24\";\n"
+	    "address = [ \"203.0.113.7\", \"gw.paris.example\" ]; };\n"
+	    "}; };";
+
+	ck_assert_str_eq(explained(several, REFUSAL(.error = IKE_UNRESOLVED,
+	    .what = "no such name", .ours = "gw.paris.example"), "remote.address"),
+	    "paris: no such name\n"
+	    "ours:   gw.paris.example\n"
+	    "FILE:4 says: address = [ \"203.0.113.7\", \"gw.paris.example\" ];\n"
+	    "is the name right, and does a name server answer?");
+}
+END_TEST
+
+START_TEST(refusal_of_a_second_sa)
+{
+	static const char keep[] =
+	    "connections = { paris = {\n"
+	    "local = { id = \"berlin\"; subnets = \"10.1.0.0/24\"; };\n"
+	    "remote = { id = \"b\"; subnets = \"10.2.0.0/24\"; address = \"any\"; };\n"
+	    "unique = \"keep\"; }; };";
+
+	ck_assert_str_eq(explained(keep, REFUSAL(.what = "it has an SA already"),
+	    "unique"),
+	    "paris: it has an SA already\n"
+	    "FILE:4 says: unique = \"keep\";\n"
+	    "this would give the peer's new SA the place of the old one: "
+	    "unique = \"replace\";");
+}
+END_TEST
+
 START_TEST(refusal_without_encapsulation)
 {
 	ck_assert_str_eq(explained(plain, REFUSAL(.what = "the SA needs ESP without UDP"),
@@ -359,6 +414,9 @@ main(void)
 	tcase_add_test(t, refusal_of_selectors);
 	tcase_add_test(t, refusal_of_a_child_s_selectors);
 	tcase_add_test(t, refusal_of_a_name);
+	tcase_add_test(t, refusal_of_an_address);
+	tcase_add_test(t, refusal_of_one_of_several_addresses);
+	tcase_add_test(t, refusal_of_a_second_sa);
 	tcase_add_test(t, refusal_without_encapsulation);
 	tcase_add_test(t, refusal_of_anybody);
 	tcase_add_test(t, refusal_of_anything_else);

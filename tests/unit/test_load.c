@@ -138,6 +138,57 @@ START_TEST(text_for_a_list_of_texts)
 }
 END_TEST
 
+#define AT(address) "connections = { paris = { local = { id = `berlin`; " NETS " }; " \
+	"remote = { id = `paris`; " NETS " address = " address "; }; }; };"
+
+static const struct { const char *text, *joined; unsigned n; } addresses[] = {
+	{ AT("`203.0.113.7`"), "203.0.113.7", 1 },
+	{ AT("[ `203.0.113.7` ]"), "203.0.113.7", 1 },
+	{ AT("[ `gw.example`, `2001:db8::/64`,\n`203.0.113.1-203.0.113.9` ]"),
+	    "gw.example, 2001:db8::/64, 203.0.113.1-203.0.113.9", 3 },
+	{ AT("( `203.0.113.7`, `203.0.113.8` )"), "203.0.113.7, 203.0.113.8", 2 },
+	{ AT("`198.51.100.0/24`"), "198.51.100.0/24", 1 },
+	{ AT("`any`"), "any", 1 },
+};
+
+START_TEST(addresses_of_a_peer)
+{
+	const struct ike_hosts *hosts;
+
+	ck_assert_msg(load(addresses[_i].text), "%s", config_faults(&loaded));
+	hosts = &loaded.c->connections[0].connection->remote;
+	ck_assert_str_eq(hosts->text, addresses[_i].joined);
+	ck_assert_uint_eq(hosts->n, addresses[_i].n);
+}
+END_TEST
+
+static const struct {
+	const char *more;
+	enum ike_unique unique;
+	enum ike_on_dead on_dead;
+} after[] = {
+	{ "", IKE_UNIQUE_REPLACE, IKE_ON_DEAD_BY_START },
+	{ "unique = `replace`; on_dead = `restart`;",
+	    IKE_UNIQUE_REPLACE, IKE_ON_DEAD_RESTART },
+	{ "unique = `keep`; on_dead = `drop`;", IKE_UNIQUE_KEEP, IKE_ON_DEAD_DROP },
+	{ "unique = `never`; on_dead = `on-demand`;",
+	    IKE_UNIQUE_NEVER, IKE_ON_DEAD_ON_DEMAND },
+};
+
+START_TEST(words_reach_the_connection)
+{
+	const struct ike_connection *built;
+	char text[1024];
+
+	snprintf(text, sizeof(text), "connections = { paris = { " PEER(NETS) " %s }; };",
+	    after[_i].more);
+	ck_assert_msg(load(text), "%s", config_faults(&loaded));
+	built = loaded.c->connections[0].connection;
+	ck_assert_int_eq(built->unique, after[_i].unique);
+	ck_assert_int_eq(built->on_dead, after[_i].on_dead);
+}
+END_TEST
+
 /* Weak algorithms are a warning where they stand, and so is a door that nobody uses. */
 START_TEST(compat_warned_of)
 {
@@ -272,6 +323,24 @@ static const struct {
 	{ "daemon = {\n secrets_dir = `x`; };", 2, "it begins with a `/`" },
 	{ "daemon = {\n user = `no-such-user-here`; };", 2, "there is no user" },
 	{ PARIS("\nstart = `on_demand`;"), 2, "did you mean `on-demand`?" },
+	{ PARIS("\nunique = `yes`;"),
+	    2, "unique is `yes`; there are: `replace`, `keep`, `never`" },
+	{ PARIS("\non_dead = `restrat`;"), 2, "did you mean `restart`?" },
+	{ PARIS("\non_daed = `restart`;"), 2, "did you mean `on_dead`?" },
+	{ AT("[ `203.0.113.7`,\n`203.0.113.0/24`,\n`a b` ]"),
+	    3, "paris: remote.address: `a b` is neither" },
+	{ AT("[ `203.0.113.7`,\n`any` ]"), 2, "remote.address " },
+	{ AT("`203.0.113.7, 203.0.113.8`"), 1, "address = [ `203.0.113.7`, " },
+	{ AT("[ `203.0.113.7`,\n5 ]"), 2, "double quotes" },
+	{ AT("( `203.0.113.7`,\n5 )"), 2, "remote.address is a number" },
+	{ AT("[ ]"), 1, "remote.address is an empty list" },
+	{ "connections = { paris = { local = { id = `berlin`; " NETS " }; remote = {\n"
+	    "address = [ `203.0.113.0/24`, `any` ]; id = `paris`; " NETS " }; }; };",
+	    2, "remote.address " },
+	{ "connections = { paris = { local = { id = `berlin`; " NETS " };\nremote = {\n"
+	    "address = `203.0.113.0/24`; id = `paris`; " NETS " };\n"
+	    "start = `always`; }; };",
+	    3, "cannot be called" },
 	{ PARIS("\nauth = `pubkey`;"), 2, "auth is `pubkey`; there are: `psk`" },
 	/* what the engine says */
 	{ PARIS("\nike = [ `aes256-sha256-modp2048`,\n`aes256-md5` ];"),
@@ -319,8 +388,8 @@ START_TEST(subnets_and_children)
 	    "children = { lan = { local = `10.1.0.0/24`; remote = `10.2.0.0/24`; }; };\n"
 	    "}; };"));
 	ck_assert_uint_eq(loaded.faults.n, 2);
-	ck_assert(config_says(loaded.faults.v[0].text, "local.subnets and children excl"));
-	ck_assert(config_says(loaded.faults.v[1].text, "remote.subnets and children excl"));
+	ck_assert(config_says(loaded.faults.v[0].text, "local.subnets and children"));
+	ck_assert(config_says(loaded.faults.v[1].text, "remote.subnets and children"));
 }
 END_TEST
 
@@ -624,6 +693,8 @@ main(void)
 	tcase_add_test(t, daemon_has_it_all);
 	tcase_add_test(t, text_for_a_list_of_texts);
 	tcase_add_test(t, compat_warned_of);
+	tcase_add_loop_test(t, addresses_of_a_peer, 0, ROWS(addresses));
+	tcase_add_loop_test(t, words_reach_the_connection, 0, ROWS(after));
 	tcase_add_test(t, connections_as_a_list);
 	tcase_add_loop_test(t, children_as_groups_and_as_a_list, 0, ROWS(families));
 	tcase_add_loop_test(t, fault_in_its_line, 0, ROWS(wrong));

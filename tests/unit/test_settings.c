@@ -20,7 +20,7 @@ START_TEST(settings_have_what_their_type_needs)
 		    "%s", row->name);
 		ck_assert_msg((row->type == SETTING_CHOICE) == (row->words != NULL), "%s",
 		    row->name);
-		if (row->words != NULL)
+		if (row->words != NULL && row->standard != NULL)
 			ck_assert_msg(
 			    setting_word(row, row->standard) >= 0, "%s", row->name);
 		if (row->type == SETTING_NUMBER) {
@@ -64,6 +64,8 @@ START_TEST(words_are_in_the_order_of_enums)
 {
 	const struct setting *start = setting_find(SETTINGS_CONNECTION, "start");
 	const struct setting *encap = setting_find(SETTINGS_CONNECTION, "encap");
+	const struct setting *unique = setting_find(SETTINGS_CONNECTION, "unique");
+	const struct setting *on_dead = setting_find(SETTINGS_CONNECTION, "on_dead");
 	const struct setting *level = setting_find(SETTINGS_FILE, "daemon.log");
 	struct ike_setup setup;
 	unsigned i;
@@ -74,6 +76,12 @@ START_TEST(words_are_in_the_order_of_enums)
 	ck_assert_int_eq(setting_word(encap, "auto"), IKE_ENCAP_AUTO);
 	ck_assert_int_eq(setting_word(encap, "force"), IKE_ENCAP_FORCE);
 	ck_assert_int_eq(setting_word(encap, "never"), IKE_ENCAP_NEVER);
+	ck_assert_int_eq(setting_word(unique, "replace"), IKE_UNIQUE_REPLACE);
+	ck_assert_int_eq(setting_word(unique, "keep"), IKE_UNIQUE_KEEP);
+	ck_assert_int_eq(setting_word(unique, "never"), IKE_UNIQUE_NEVER);
+	ck_assert_int_eq(setting_word(on_dead, "restart") + 1, IKE_ON_DEAD_RESTART);
+	ck_assert_int_eq(setting_word(on_dead, "drop") + 1, IKE_ON_DEAD_DROP);
+	ck_assert_int_eq(setting_word(on_dead, "on-demand") + 1, IKE_ON_DEAD_ON_DEMAND);
 	for (i = 0; i < LOG_LEVELS; i++)
 		ck_assert_str_eq(level->words[i], log_level_name((enum log_level)i));
 	ck_assert_ptr_null(level->words[LOG_LEVELS]);
@@ -82,6 +90,9 @@ START_TEST(words_are_in_the_order_of_enums)
 	ike_setup_defaults(&setup);
 	ck_assert_int_eq(setting_word(start, start->standard), setup.start);
 	ck_assert_int_eq(setting_word(encap, encap->standard), setup.encap);
+	ck_assert_int_eq(setting_word(unique, unique->standard), setup.unique);
+	ck_assert_int_eq(setup.on_dead, IKE_ON_DEAD_BY_START);
+	ck_assert_ptr_null(on_dead->standard);
 	ck_assert_str_eq(setting_find(SETTINGS_CONNECTION, "auth")->standard, setup.auth);
 	ck_assert_str_eq(
 	    setting_find(SETTINGS_CONNECTION, "ike")->standard, setup.ike.v[0]);
@@ -135,11 +146,22 @@ static const struct {
 	{ "daemon.user", "no-such-user-here", false },
 	{ "daemon.datapath", "tun", true },
 	{ "daemon.datapath", "xfrm", false },
+	{ "remote.address", "gw.example", true },
+	{ "remote.address", "192.0.2.1, 192.0.2.2", false },
+	{ "remote.address", "192.0.2.1,", false },
+	{ "remote.address", "198.51.100.0/24", true },
+	{ "remote.address", "2001:db8::1-2001:db8::9", true },
+	{ "remote.address", "any", true },
+	{ "remote.address", "198.51.100.1/24", false },
+	{ "remote.address", "gw example", false },
+	{ "remote.address", "198.51.100.0/24[udp]", false },
 };
 
 START_TEST(check_of_a_text)
 {
-	const struct setting *row = setting_find(SETTINGS_FILE, checks[_i].name);
+	enum setting_scope scope = strncmp(checks[_i].name, "daemon.", 7) == 0 ?
+	    SETTINGS_FILE : SETTINGS_CONNECTION;
+	const struct setting *row = setting_find(scope, checks[_i].name);
 	char why[256] = "";
 
 	ck_assert_int_eq(row->check(checks[_i].text, why, sizeof(why)), checks[_i].good);
