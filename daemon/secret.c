@@ -63,7 +63,7 @@ static const struct {
 };
 
 static void
-blame_open(struct reader *r, const char *what)
+blame_open(struct reader *r)
 {
 	const char *remedy = "it must be a file that can be read";
 	int error = errno;
@@ -72,8 +72,8 @@ blame_open(struct reader *r, const char *what)
 	for (i = 0; i < sizeof(remedies) / sizeof(remedies[0]); i++)
 		if (remedies[i].error == error)
 			remedy = remedies[i].what;
-	fault_add(r->faults, r->origin, "cannot open the %s: %s; %s", what,
-	    strerror(error), remedy);
+	fault_add(r->faults, r->origin, "cannot open the secret: %s; %s", strerror(error),
+	    remedy);
 }
 
 static bool
@@ -82,7 +82,7 @@ check_file(struct reader *r, int fd)
 	struct stat st;
 
 	if (fstat(fd, &st) != 0) {
-		blame_open(r, "secret");
+		blame_open(r);
 		return false;
 	}
 	if (!S_ISREG(st.st_mode)) {
@@ -115,7 +115,7 @@ read_all(struct reader *r, int fd)
 			folder->read += (size_t)n;
 	} while (n > 0 || (n < 0 && errno == EINTR));
 	if (n < 0) {
-		blame_open(r, "secret");
+		blame_open(r);
 		return -1;
 	}
 	return (ssize_t)folder->read;
@@ -205,9 +205,16 @@ check_folder(struct reader *r, int fd)
 {
 	const char *path = r->origin.file;
 	struct stat st;
+	int error;
 
 	if (fd < 0 || fstat(fd, &st) != 0) {
-		blame_open(r, "folder of the secrets");
+		error = errno;
+		fault_add(r->faults, r->origin,
+		    "cannot open the folder of the secrets: %s; %s", strerror(error),
+		    error == EACCES ?
+			"run ikevd as root, or let its group enter (chmod g+x)" :
+			"make it (mkdir -m 700), or set daemon.secrets_dir to the right "
+			"one");
 		return false;
 	}
 	if ((st.st_mode & S_IWOTH) == 0)
@@ -302,7 +309,7 @@ secret_read(struct secret_folder *folder, const char *name, struct bytes *secret
 	}
 	fd = open_beneath(folder->fd, file);
 	if (fd < 0) {
-		blame_open(&r, "secret");
+		blame_open(&r);
 		return false;
 	}
 	good = read_secret(&r, fd, secret);

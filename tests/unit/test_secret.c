@@ -188,7 +188,9 @@ START_TEST(secret_missing)
 	ck_assert_ptr_null(secret_folder_open("/nowhere/at/all", &faults, &weak));
 	ck_assert_uint_eq(faults.n, 2);
 	ck_assert_ptr_nonnull(strstr(faults.v[0].file, "/paris.psk"));
+	ck_assert_ptr_nonnull(strstr(faults.v[0].text, "write the secret there"));
 	ck_assert_str_eq(faults.v[1].file, "/nowhere/at/all");
+	ck_assert_ptr_nonnull(strstr(faults.v[1].text, "mkdir -m 700"));
 }
 END_TEST
 
