@@ -41,6 +41,9 @@ check "on-demand: no packet is lost" probe berlin "$IN_BERLIN" "$IN_PARIS" 3
 check "on-demand: strongSwan closes" swan_down paris berlin
 check "on-demand: ikevd has closed" wait_for 2 not is_up berlin paris
 check "on-demand: no packet is lost again" probe berlin "$IN_BERLIN" "$IN_PARIS" 3
+# One more at once would have to wait: ikevd backs off from what falls as soon as it is up.
+anew
+check "on-demand, anew: up" ctl berlin up paris
 check "on-demand: strongSwan closes the Child SA alone" \
 	swan paris --terminate --child berlin --timeout 5
 check "on-demand: no packet is lost after that either" probe berlin "$IN_BERLIN" "$IN_PARIS" 3
