@@ -180,6 +180,24 @@ configured_origin(const struct configured *connection, const char *setting, int 
 	return given != NULL ? given->origin : connection->origin;
 }
 
+/* The setting as the file has it, or would have it: "local.subnets" where the engine says
+ * "children.local" of the only child, "children.lan.local" where there are several. */
+static const char *
+name_setting(const struct configured *connection, const struct ike_fault *fault,
+    char *buf, size_t size)
+{
+	const char *key = strrchr(fault->setting, '.');
+
+	if (fault->child < 0 || key == NULL)
+		return fault->setting;
+	if (connection->n_children == 0)
+		snprintf(buf, size, "%s.subnets", key + 1);
+	else
+		snprintf(buf, size, "children.%s.%s",
+		    connection->children[fault->child].name, key + 1);
+	return buf;
+}
+
 static void
 blame_setup(struct assembly *a, const struct configured *connection,
     const struct ike_fault *fault)
@@ -190,6 +208,9 @@ blame_setup(struct assembly *a, const struct configured *connection,
 	    configured_origin(connection, fault->setting, fault->child);
 	bool short_form = connection->n_children == 0 &&
 	    strncmp(fault->setting, "children", 8) == 0;
+	size_t len = strlen(fault->setting);
+	char buf[NAME];
+	const char *name = name_setting(connection, fault, buf, sizeof(buf));
 
 	/* its own fault is told already; and so are missing subnets and a bad name, which
 	 * the only child has from the connection */
@@ -200,11 +221,10 @@ blame_setup(struct assembly *a, const struct configured *connection,
 		return;
 	if (given != NULL && fault->item >= 0 && (unsigned)fault->item < given->n)
 		origin.line = given->lines[fault->item];
-	if (strncmp(fault->text, fault->setting, strlen(fault->setting)) == 0)
-		blame(a, origin, "%s", fault->text);
+	if (strncmp(fault->text, fault->setting, len) == 0)
+		blame(a, origin, "%s%s", name, fault->text + len);
 	else
-		blame(a, origin, "%s: %s",
-		    given != NULL ? given->setting->name : fault->setting, fault->text);
+		blame(a, origin, "%s: %s", name, fault->text);
 }
 
 /* `subnets` on both sides, or children, but not both. */

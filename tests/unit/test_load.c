@@ -371,7 +371,15 @@ static const struct {
 	    "{ name = `b`; " PEER(NETS) " },\n"
 	    "{ name = `a`; " PEER(NETS) " } );", 3, "has the name `a`, at " },
 	{ "connections = { paris = { " PEER("") "\nchildren = { lan = {\n"
-	    "local = `10.1.0.0/24`; }; }; }; };", 2, "children.remote" },
+	    "local = `10.1.0.0/24`; }; }; }; };", 2, "children.lan.remote is" },
+	{ "connections = { paris = { " PEER("") "\nchildren = {\n"
+	    "lan = { local = `10.1.0.0/24`; remote = `10.2.0.0/24`; };\n"
+	    "dmz = { local = `10.1.0.0/24`; remote = `10.2.0.0/24`; }; }; }; };",
+	    4, "children.dmz.local: " },
+	{ "connections = { paris = {\nlocal = { id = `berlin`; " NETS " };\n"
+	    "remote = { address = `192.0.2.1`; id = `paris`;\n"
+	    "subnets = [ `10.2.0.0/24`, `2001:db8::/32` ]; }; }; };",
+	    4, "remote.subnets has IPv6" },
 	{ "connections = { paris = { " PEER("") "\nchildren = { }; }; };",
 	    2, "children is empty" },
 };
