@@ -1,6 +1,6 @@
-/* IKE_AUTH, RFC 7296 1.2, 2.15, 2.16: both roles.  The secrets are elsewhere: the engine asks for
- * a proof of our identity (IKE_ASK_PROVE) and for a judgement on the peer's (IKE_ASK_CHECK).
- * An SA becomes established in `establish` and nowhere else. */
+/* IKE_AUTH, RFC 7296 1.2, 2.15, 2.16: both roles.  The secrets are elsewhere: the
+ * engine asks for a proof of our identity (IKE_ASK_PROVE) and for a judgement on the
+ * peer's (IKE_ASK_CHECK).  An SA becomes established in `establish` and nowhere else. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +13,9 @@ connection_of(const struct ike_exchange *x)
 	return x->connection != NULL ? x->connection : x->sa->connection;
 }
 
-/* The question about one side's AUTH: `initiator` says whose.  2.15: what is signed is the
- * signer's IKE_SA_INIT as it stood on the wire, the other's nonce, and the signer's ID. */
+/* The question about one side's AUTH: `initiator` says whose.  2.15: what is signed is
+ * the signer's IKE_SA_INIT as it stood on the wire, the other's nonce, and the
+ * signer's ID. */
 static enum ike_error
 ask_auth(struct ike *e, struct ike_exchange *x, enum ike_event_type type, bool initiator,
     struct bytes id_octets, struct ike_auth_request *r)
@@ -56,7 +57,8 @@ ask_prove(struct ike *e, struct ike_exchange *x)
 	ike_build_id(&w, c->local_id.type, c->local_id.data);
 	if (w.bad || !ike_buffer_set(&x->id_body, ike_written(&w)))
 		return IKE_NO_MEMORY;
-	return ask_auth(e, x, IKE_ASK_PROVE, x->sa->initiator, ike_buffer_view(&x->id_body), &r);
+	return ask_auth(
+	    e, x, IKE_ASK_PROVE, x->sa->initiator, ike_buffer_view(&x->id_body), &r);
 }
 
 static enum ike_error
@@ -75,7 +77,8 @@ refuse_method(struct ike *e, const struct ike_sa *sa, const char *theirs)
 static enum ike_error
 ask_check(struct ike *e, struct ike_exchange *x, const struct ike_id_view *id)
 {
-	const struct ike_payload *payload = ike_find_payload(x->message, IKE_PAYLOAD_AUTH, 0);
+	const struct ike_payload *payload =
+	    ike_find_payload(x->message, IKE_PAYLOAD_AUTH, 0);
 	const struct ike_sa *sa = x->sa;
 	struct ike_auth_request r = { 0 };
 	struct ike_auth auth;
@@ -107,7 +110,8 @@ not_authentic(struct ike *e, const struct ike_exchange *x, const char *what)
 	return IKE_AUTHENTICATION_FAILED;
 }
 
-/* The answer to CHECK: nothing else proves the peer, and without it nothing is established. */
+/* The answer to CHECK: nothing else proves the peer, and without it nothing is
+ * established. */
 static enum ike_error
 take_check(struct ike *e, struct ike_exchange *x)
 {
@@ -120,7 +124,8 @@ take_check(struct ike *e, struct ike_exchange *x)
 static void
 add_auth(struct ike_chain *chain, const struct ike_exchange *x)
 {
-	struct ike_auth auth = { connection_of(x)->auth, ike_buffer_view(&x->answer_value) };
+	struct ike_auth auth = { connection_of(x)->auth,
+		ike_buffer_view(&x->answer_value) };
 
 	ike_chain_open(chain, IKE_PAYLOAD_AUTH);
 	ike_build_auth(&chain->w, &auth);
@@ -144,7 +149,8 @@ establish(struct ike *e, struct ike_sa *sa)
 	ike_say_of(e, sa, &sa->up, IKE_OK);
 }
 
-/* Other SAs of this peer: now that this one is up and has its Child SA, or was refused one. */
+/* Other SAs of this peer: now that this one is up and has its Child SA, or was refused
+ * one. */
 static void
 settle_others(struct ike *e, struct ike_sa *sa, const struct ike_message *m)
 {
@@ -197,7 +203,8 @@ ike_auth_send(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 		return IKE_NO_MEMORY;
 	chain = ike_chain_begin(e);
 	add_octets(&chain, IKE_PAYLOAD_IDI, ike_buffer_view(&x->id_body));
-	/* 2.4 and decision 12: only when nothing else of this peer exists or is coming. */
+	/* 2.4 and decision 12: only when nothing else of this peer exists or is
+	 * coming. */
 	if (!ike_peer_has_sa(sa->peer, sa))
 		ike_add_notify(&chain, IKE_N_INITIAL_CONTACT, bytes_of(NULL, 0));
 	ike_chain_open(&chain, IKE_PAYLOAD_IDR);
@@ -227,14 +234,15 @@ ike_auth_response(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 		return error;
 	theirs = identity_of(&id);
 	if (!ike_id_equal(&theirs, &sa->connection->remote_id)) {
-		ike_refuse_identity(e, sa, "the peer says it is somebody else", "remote.id",
-		    &sa->connection->remote_id, &id);
+		ike_refuse_identity(e, sa, "the peer says it is somebody else",
+		    "remote.id", &sa->connection->remote_id, &id);
 		return IKE_AUTHENTICATION_FAILED;
 	}
 	return ask_check(e, x, &id);
 }
 
-/* The peer is who it should be; what it says of the Child SA decides about that alone (T41). */
+/* The peer is who it should be; what it says of the Child SA decides about that alone
+ * (T41). */
 enum ike_error
 ike_auth_finish(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 {
@@ -247,10 +255,11 @@ ike_auth_finish(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	if (refused != IKE_OK) {
 		ike_refused_by_peer(e, sa, refused, x->configured);
 	} else if ((refused = ike_child_take(e, x)) == IKE_OK) {
-		refused = ike_child_prepare(e, x->child, true, ike_buffer_view(&sa->nonce[0]),
-		    ike_buffer_view(&sa->nonce[1]));
+		refused = ike_child_prepare(e, x->child, true,
+		    ike_buffer_view(&sa->nonce[0]), ike_buffer_view(&sa->nonce[1]));
 	}
-	/* Not of the Child SA alone (2.21.2), though the peer proved itself in the same breath. */
+	/* Not of the Child SA alone (2.21.2), though the peer proved itself in the
+	 * same breath. */
 	if (refused == IKE_INVALID_SYNTAX || refused == IKE_AUTHENTICATION_FAILED ||
 	    refused == IKE_UNSUPPORTED_CRITICAL_PAYLOAD || refused == IKE_NO_MEMORY)
 		return refused;
@@ -275,8 +284,8 @@ ike_auth_finish(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 
 /* The connection of these addresses with this pair of identities. */
 static struct ike_peer *
-find_peer(struct ike *e, const struct ike_path *path, const struct ike_identity *initiator,
-    const struct ike_identity *responder)
+find_peer(struct ike *e, const struct ike_path *path,
+    const struct ike_identity *initiator, const struct ike_identity *responder)
 {
 	const struct ike_bucket *b = ike_index_identity(e, initiator);
 	const struct ike_place *place;
@@ -288,7 +297,8 @@ find_peer(struct ike *e, const struct ike_path *path, const struct ike_identity 
 		p = place->peer;
 		if (ike_peer_matches(p, path) &&
 		    ike_id_equal(&p->connection->remote_id, initiator) &&
-		    (responder == NULL || ike_id_equal(&p->connection->local_id, responder)))
+		    (responder == NULL ||
+			ike_id_equal(&p->connection->local_id, responder)))
 			return p;
 	}
 	return NULL;
@@ -309,17 +319,20 @@ unknown_peer(struct ike *e, const struct ike_sa *sa, const struct ike_path *path
 	return IKE_AUTHENTICATION_FAILED;
 }
 
-/* IDi has spoken: the SA may belong to another connection than the addresses suggested. */
+/* IDi has spoken: the SA may belong to another connection than the addresses
+ * suggested. */
 static enum ike_error
-switch_connection(struct ike *e, struct ike_sa *sa, struct ike_exchange *x, struct ike_peer *p)
+switch_connection(
+    struct ike *e, struct ike_sa *sa, struct ike_exchange *x, struct ike_peer *p)
 {
 	struct ike_refusal r;
 	char ours[256], theirs[128], what[256];
 
 	if (!ike_choice_allowed(&p->connection->ike, &sa->choice)) {
-		snprintf(what, sizeof(what), "the addresses led to connection %.63s, the peer's "
-		    "identity to %.63s, which forbids what was chosen", sa->connection->name,
-		    p->connection->name);
+		snprintf(what, sizeof(what),
+		    "the addresses led to connection %.63s, the peer's "
+		    "identity to %.63s, which forbids what was chosen",
+		    sa->connection->name, p->connection->name);
 		r = ike_refusal(IKE_AUTHENTICATION_FAILED, what);
 		r.ours = ike_proposals_print(&p->connection->ike, ours, sizeof(ours));
 		r.theirs = ike_choice_print(&sa->choice, theirs, sizeof(theirs));
@@ -352,7 +365,8 @@ request(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 		r = identity_of(&responder);
 	p = find_peer(e, &sa->path, &i, idr != NULL ? &r : NULL);
 	if (p == NULL)
-		return unknown_peer(e, sa, &sa->path, &initiator, idr != NULL ? &responder : NULL);
+		return unknown_peer(
+		    e, sa, &sa->path, &initiator, idr != NULL ? &responder : NULL);
 	if ((error = switch_connection(e, sa, x, p)) != IKE_OK)
 		return error;
 	return ask_check(e, x, &initiator);
@@ -423,14 +437,15 @@ respond(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 
 	if (x->answer_error != IKE_OK || !x->proven)
 		return not_authentic(e, x, "our own identity could not be proven");
-	error = ike_parse_id(ike_find_payload(x->message, IKE_PAYLOAD_IDI, 0)->body, &view);
+	error =
+	    ike_parse_id(ike_find_payload(x->message, IKE_PAYLOAD_IDI, 0)->body, &view);
 	if (error != IKE_OK)
 		return error;
 	sa->path = x->path;		/* where the peer's IKE_AUTH came from (T78) */
 	refused = ike_child_choose(e, x, &choice);
 	if (refused == IKE_OK)
-		refused = ike_child_prepare(e, x->child, false, ike_buffer_view(&sa->nonce[0]),
-		    ike_buffer_view(&sa->nonce[1]));
+		refused = ike_child_prepare(e, x->child, false,
+		    ike_buffer_view(&sa->nonce[0]), ike_buffer_view(&sa->nonce[1]));
 	if (refused < 0 || refused == IKE_INVALID_SYNTAX)
 		return refused;
 	if (!copy_identity(&id, &view))

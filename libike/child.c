@@ -69,9 +69,15 @@ void
 ike_child_describe(const struct ike_child_sa *c, struct ike_child *d)
 {
 	*d = (struct ike_child){
-		.name = c->configured->name, .spi_in = c->spi_in, .spi_out = c->spi_out,
-		.transform = c->transform, .esn = c->esn, .encap = c->sa->encap,
-		.path = c->sa->path, .selectors = c->selectors, .n_selectors = c->n_selectors,
+		.name = c->configured->name,
+		.spi_in = c->spi_in,
+		.spi_out = c->spi_out,
+		.transform = c->transform,
+		.esn = c->esn,
+		.encap = c->sa->encap,
+		.path = c->sa->path,
+		.selectors = c->selectors,
+		.n_selectors = c->n_selectors,
 	};
 }
 
@@ -106,8 +112,8 @@ ike_child_offer(struct ike_chain *chain, const struct ike_exchange *x)
 	uint8_t spi[IKE_ESP_SPI_LEN];
 
 	ike_chain_open(chain, IKE_PAYLOAD_SA);
-	ike_build_sa(&chain->w, &x->child->connection->esp, spi_octets(x->child->spi_in, spi),
-	    false);
+	ike_build_sa(&chain->w, &x->child->connection->esp,
+	    spi_octets(x->child->spi_in, spi), false);
 	ike_chain_close(chain);
 	add_ts(chain, IKE_PAYLOAD_TSI, &c->local, &x->packet.local);
 	add_ts(chain, IKE_PAYLOAD_TSR, &c->remote, &x->packet.remote);
@@ -147,7 +153,8 @@ read_ts(const struct ike_message *m, struct ts_offer *o)
 		return IKE_INVALID_SYNTAX;
 	o->tsi = tsi->body;
 	o->tsr = tsr->body;
-	if ((error = ike_check_ts(o->tsi)) != IKE_OK || (error = ike_check_ts(o->tsr)) != IKE_OK)
+	if ((error = ike_check_ts(o->tsi)) != IKE_OK ||
+	    (error = ike_check_ts(o->tsr)) != IKE_OK)
 		return error;
 	if ((error = ike_ts_read(o->tsi, &o->i)) == IKE_OK)
 		error = ike_ts_read(o->tsr, &o->r);
@@ -169,7 +176,8 @@ narrow(const struct ts_offer *o, const struct ike_connection_child *configured,
 	if (error == IKE_OK)
 		error = ike_ts_narrow(&o->i, &configured->remote, &c->remote);
 	if (error == IKE_OK)
-		error = ike_ts_pairs(&c->local, &c->remote, &c->selectors, &c->n_selectors);
+		error =
+		    ike_ts_pairs(&c->local, &c->remote, &c->selectors, &c->n_selectors);
 	if (error != IKE_OK) {
 		ike_ts_free(&c->local);
 		ike_ts_free(&c->remote);
@@ -193,7 +201,8 @@ choose_child(struct ike *e, struct ike_exchange *x, const struct ts_offer *o)
 	return error;
 }
 
-/* A semantic refusal concerns the Child SA alone; malformed octets are fatal (T51, T91). */
+/* A semantic refusal concerns the Child SA alone; malformed octets are fatal (T51,
+ * T91). */
 enum ike_error
 ike_child_choose(struct ike *e, struct ike_exchange *x, struct ike_choice *choice)
 {
@@ -202,7 +211,7 @@ ike_child_choose(struct ike *e, struct ike_exchange *x, struct ike_choice *choic
 	struct ts_offer o;
 	enum ike_error error;
 
-	if (sa == NULL)			/* childless initiation is not offered: RFC 6023 3 */
+	if (sa == NULL) /* childless initiation is not offered: RFC 6023 3 */
 		return IKE_INVALID_SYNTAX;
 	if ((error = ike_check_sa(sa->body)) != IKE_OK ||
 	    (error = read_ts(x->message, &o)) != IKE_OK)
@@ -274,7 +283,8 @@ ike_child_take(struct ike *e, struct ike_exchange *x)
 	if (error == IKE_OK && !take_choice(x->child, &choice))
 		error = IKE_NO_PROPOSAL_CHOSEN;
 	if (error == IKE_NO_PROPOSAL_CHOSEN)
-		ike_refuse_proposals(e, x->sa, 0, &x->path, &x->child->connection->esp, sa->body);
+		ike_refuse_proposals(
+		    e, x->sa, 0, &x->path, &x->child->connection->esp, sa->body);
 	if (error == IKE_OK)
 		error = take_ts(e, x, &o);
 	free_ts_offer(&o);
@@ -288,7 +298,8 @@ ike_child_prepare(struct ike *e, struct ike_child_sa *c, bool initiator, struct 
     struct bytes nr)
 {
 	static const enum ike_event_type coming[] = { IKE_IN_ADD, IKE_OUT_ADD, IKE_UP };
-	static const enum ike_event_type going[] = { IKE_OUT_REMOVE, IKE_IN_REMOVE, IKE_DOWN };
+	static const enum ike_event_type going[] = { IKE_OUT_REMOVE, IKE_IN_REMOVE,
+		IKE_DOWN };
 	size_t len = esp_transform_keymat(c->transform);
 	const struct ike_sa *sa = c->sa;
 
@@ -349,7 +360,8 @@ refuse_create(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	(void)e;
 	(void)x;
 	/* 2.25.2, T90 */
-	return sa->state == IKE_STATE_CLOSING ? IKE_TEMPORARY_FAILURE : IKE_NO_ADDITIONAL_SAS;
+	return sa->state == IKE_STATE_CLOSING ?
+	    IKE_TEMPORARY_FAILURE : IKE_NO_ADDITIONAL_SAS;
 }
 
 ike_step *const ike_create_child_steps[] = { refuse_create, NULL };

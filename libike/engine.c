@@ -110,8 +110,8 @@ ike_put(struct ike *e, ike_time now, ike_id replace, struct ike_connection *c)
 	return p->id;
 }
 
-/* A half-open SA goes silently, but one whose peer may hold it for up, as our IKE_AUTH is on
- * its way, is deleted when that is known; an established one says DELETE. */
+/* A half-open SA goes silently, but one whose peer may hold it for up, as our IKE_AUTH
+ * is on its way, is deleted when that is known; an established one says DELETE. */
 static void
 take_down(struct ike *e, struct ike_sa *sa)
 {
@@ -170,8 +170,8 @@ ike_up(struct ike *e, ike_time now, ike_id connection)
 	return error;
 }
 
-/* This SA is to go, or all it carries: what should always be up and has nothing else now stays
- * down, as asked. */
+/* This SA is to go, or all it carries: what should always be up and has nothing else
+ * now stays down, as asked. */
 static void
 stop_wanting(struct ike_sa *sa)
 {
@@ -204,7 +204,8 @@ ike_down(struct ike *e, ike_time now, ike_id id)
 	return error;
 }
 
-/* The SA that a header names by our SPI; NULL: none, or the other SPI or flags disagree. */
+/* The SA that a header names by our SPI; NULL: none, or the other SPI or flags
+ * disagree. */
 static struct ike_sa *
 find_sa(const struct ike *e, const struct ike_header *h)
 {
@@ -226,15 +227,16 @@ is_init_request(const struct ike_header *h)
 	    (h->flags & (IKE_FLAG_INITIATOR | IKE_FLAG_RESPONSE)) == IKE_FLAG_INITIATOR;
 }
 
-/* A peer that still believes in an SA of ours learns that it is gone (2.21.4); what it makes of an
- * unprotected word is its affair.  An answer is never answered. */
+/* A peer that still believes in an SA of ours learns that it is gone (2.21.4); what it
+ * makes of an unprotected word is its affair.  An answer is never answered. */
 static void
 unknown_sa(struct ike *e, const struct ike_path *path, const struct ike_header *h)
 {
 	e->counts.dropped++;
 	if ((h->flags & IKE_FLAG_RESPONSE) == 0 && h->exchange != IKE_SA_INIT &&
 	    h->spi_i != 0 && h->spi_r != 0)
-		ike_refuse_unprotected(e, path, h, IKE_INVALID_IKE_SPI, bytes_of(NULL, 0));
+		ike_refuse_unprotected(
+		    e, path, h, IKE_INVALID_IKE_SPI, bytes_of(NULL, 0));
 }
 
 static void
@@ -378,7 +380,8 @@ describe(const struct ike_sa *sa, struct ike_sa_info *info)
 	info->n_children = sa->n_children;
 	ike_id_print(c->local_id.type, c->local_id.data, info->local_id,
 	    sizeof(info->local_id));
-	ike_id_print(remote->type, remote->data, info->remote_id, sizeof(info->remote_id));
+	ike_id_print(
+	    remote->type, remote->data, info->remote_id, sizeof(info->remote_id));
 	if (sa->suite.cipher != NULL)
 		ike_choice_print(&sa->choice, info->proposal, sizeof(info->proposal));
 }
@@ -405,7 +408,8 @@ ike_next_sa(const struct ike *e, ike_id after, struct ike_sa_info *info)
 
 /* A connection has few SAs: the smallest id above `after` is found by looking at all. */
 bool
-ike_next_sa_of(const struct ike *e, ike_id connection, ike_id after, struct ike_sa_info *info)
+ike_next_sa_of(
+    const struct ike *e, ike_id connection, ike_id after, struct ike_sa_info *info)
 {
 	struct ike_peer *p = ike_table_peer(e, connection);
 	const struct ike_sa *sa, *best = NULL;

@@ -71,7 +71,8 @@ ike_make_event(struct ike *e, enum ike_event_type type, const struct ike_sa *sa)
 }
 
 struct ike_output *
-ike_make_child_event(struct ike *e, enum ike_event_type type, const struct ike_child_sa *c)
+ike_make_child_event(
+    struct ike *e, enum ike_event_type type, const struct ike_child_sa *c)
 {
 	struct ike_output *o;
 	struct ike_child *d;
@@ -107,7 +108,8 @@ ike_say(struct ike *e, struct ike_output *o)
 }
 
 void
-ike_say_of(struct ike *e, const struct ike_sa *sa, struct ike_output **o, enum ike_error error)
+ike_say_of(
+    struct ike *e, const struct ike_sa *sa, struct ike_output **o, enum ike_error error)
 {
 	name_sa(&(*o)->event, sa);
 	(*o)->event.error = error;

@@ -1,6 +1,6 @@
 /* THE table of exchanges: what may arrive when, which payloads it must hold, and who
- * answers it.  A message that matches no row is dropped before any handler runs, and handlers never
- * check what the table checks. */
+ * answers it.  A message that matches no row is dropped before any handler runs, and
+ * handlers never check what the table checks. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,20 +10,22 @@
 /* A question that nobody answers. */
 #define ANSWER_TIME (30 * IKE_SECOND)
 struct count { uint8_t type, min, max; };
-enum { MANY = 255, NO_SA = 7 };
+enum { NO_SA = 7 };			/* beside the states */
 #define IN(state) (1u << (state))
 #define UP (IN(IKE_STATE_ESTABLISHED) | IN(IKE_STATE_CLOSING))
 
 static const struct count init_counts[] = {
-	{ IKE_PAYLOAD_SA, 1, 1 }, { IKE_PAYLOAD_KE, 1, 1 }, { IKE_PAYLOAD_NONCE, 1, 1 }, { 0 }
+	{ IKE_PAYLOAD_SA, 1, 1 }, { IKE_PAYLOAD_KE, 1, 1 }, { IKE_PAYLOAD_NONCE, 1, 1 },
+	{ 0 }
 };
 static const struct count auth_request_counts[] = {
 	{ IKE_PAYLOAD_IDI, 1, 1 }, { IKE_PAYLOAD_IDR, 0, 1 }, { IKE_PAYLOAD_AUTH, 0, 1 },
-	{ IKE_PAYLOAD_SA, 0, 1 }, { IKE_PAYLOAD_TSI, 0, 1 }, { IKE_PAYLOAD_TSR, 0, 1 }, { 0 }
+	{ IKE_PAYLOAD_SA, 0, 1 }, { IKE_PAYLOAD_TSI, 0, 1 }, { IKE_PAYLOAD_TSR, 0, 1 },
+	{ 0 }
 };
 static const struct count auth_response_counts[] = {
-	{ IKE_PAYLOAD_IDR, 1, 1 }, { IKE_PAYLOAD_AUTH, 1, 1 },
-	{ IKE_PAYLOAD_SA, 0, 1 }, { IKE_PAYLOAD_TSI, 0, 1 }, { IKE_PAYLOAD_TSR, 0, 1 }, { 0 }
+	{ IKE_PAYLOAD_IDR, 1, 1 }, { IKE_PAYLOAD_AUTH, 1, 1 }, { IKE_PAYLOAD_SA, 0, 1 },
+	{ IKE_PAYLOAD_TSI, 0, 1 }, { IKE_PAYLOAD_TSR, 0, 1 }, { 0 }
 };
 static const struct count create_child_counts[] = {
 	{ IKE_PAYLOAD_SA, 1, 1 }, { IKE_PAYLOAD_NONCE, 1, 1 }, { IKE_PAYLOAD_KE, 0, 1 },
@@ -39,7 +41,7 @@ static const struct rule {
 	const struct count *counts;
 	ike_step *const *steps;
 } rules[] = {
-	{ IKE_SA_INIT, false, IN(NO_SA), init_counts, NULL },	/* see init.c: no SA yet */
+	{ IKE_SA_INIT, false, IN(NO_SA), init_counts, NULL }, /* see init.c: no SA yet */
 	{ IKE_SA_INIT, true, IN(IKE_STATE_INIT_SENT), init_counts, NULL },
 	{ IKE_AUTH, false, IN(IKE_STATE_INIT_DONE), auth_request_counts,
 	    ike_auth_request_steps },
@@ -72,8 +74,8 @@ ike_first_error(const struct ike_message *m)
 	return IKE_OK;
 }
 
-/* Does a response say something else than a success, whose payloads it then need not hold: an
- * error, or in IKE_SA_INIT the wish for a cookie (2.6)? */
+/* Does a response say something else than a success, whose payloads it then need not
+ * hold: an error, or in IKE_SA_INIT the wish for a cookie (2.6)? */
 static bool
 is_refusal(const struct rule *rule, const struct ike_message *m)
 {
@@ -181,7 +183,10 @@ ike_exchange_send(struct ike *e, struct ike_exchange *x, const struct ike_chain 
 	struct ike_sa *sa = x->sa;
 	struct ike_writer w = ike_writer(e->scratch, sizeof(e->scratch));
 	struct ike_header h = {
-		.spi_i = sa->spi_i, .spi_r = sa->spi_r, .version = 0x20, .exchange = x->type,
+		.spi_i = sa->spi_i,
+		.spi_r = sa->spi_r,
+		.version = 0x20,
+		.exchange = x->type,
 		.flags = (uint8_t)((sa->initiator ? IKE_FLAG_INITIATOR : 0) |
 		    (x->ours ? 0 : IKE_FLAG_RESPONSE)),
 		.message_id = x->ours ? sa->window.next_request : x->id,
@@ -197,7 +202,8 @@ ike_exchange_send(struct ike *e, struct ike_exchange *x, const struct ike_chain 
 	sa->iv++;			/* before it leaves: an IV is never used twice */
 	ike_trace_sent(e, sa, &h, chain);
 	if (!x->ours)
-		return ike_window_respond(e, sa, x, ike_written(&w)) ? IKE_OK : IKE_NO_MEMORY;
+		return ike_window_respond(e, sa, x, ike_written(&w)) ?
+		    IKE_OK : IKE_NO_MEMORY;
 	if (!ike_window_request(e, sa, ike_written(&w)))
 		return IKE_NO_MEMORY;
 	x->id = sa->window.next_request++;
@@ -378,10 +384,11 @@ place(struct ike_sa *sa, const struct rule *rule, const struct ike_header *h)
 	return x;
 }
 
-/* A message for this SA that its row and the window admit; the octets are not yet proven. */
+/* A message for this SA that its row and the window admit; the octets are not yet
+ * proven. */
 static void
-receive(struct ike *e, struct ike_sa *sa, const struct rule *rule, const struct ike_path *path,
-    const struct ike_header *h, struct bytes wire)
+receive(struct ike *e, struct ike_sa *sa, const struct rule *rule,
+    const struct ike_path *path, const struct ike_header *h, struct bytes wire)
 {
 	struct ike_exchange *x = NULL;
 	struct ike_message *m = malloc(sizeof(*m));

@@ -6,7 +6,7 @@
 
 /* ---- the peer's request ---- */
 
-struct wish {			/* what a request asks for, read before anything is done */
+struct wish { /* what a request asks for, read before anything is done */
 	bool delete_sa;
 	enum ike_error error;	/* a notify that ends the SA */
 	unsigned n;		/* Delete payloads for ESP */
@@ -49,8 +49,9 @@ find_outbound(struct ike_sa *sa, uint32_t spi_out)
 	return NULL;
 }
 
-/* Marks what goes, and lists our own SPIs of it for the answer.  One that we are deleting at this
- * moment ourselves is not listed: the peer's answer to that speaks for it (T69). */
+/* Marks what goes, and lists our own SPIs of it for the answer.  One that we are
+ * deleting at this moment ourselves is not listed: the peer's answer to that speaks
+ * for it (T69). */
 static void
 mark_children(struct ike_sa *sa, const struct ike_message *m, struct ike_chain *answer)
 {
@@ -59,8 +60,10 @@ mark_children(struct ike_sa *sa, const struct ike_message *m, struct ike_chain *
 	struct ike_delete d;
 	uint32_t spi;
 
-	for (unsigned i = 0; (p = ike_find_payload(m, IKE_PAYLOAD_DELETE, i)) != NULL; i++) {
-		if (ike_parse_delete(p->body, &d) != IKE_OK || d.protocol != IKE_PROTOCOL_ESP)
+	for (unsigned i = 0; (p = ike_find_payload(m, IKE_PAYLOAD_DELETE, i)) != NULL;
+	     i++) {
+		if (ike_parse_delete(p->body, &d) != IKE_OK ||
+		    d.protocol != IKE_PROTOCOL_ESP)
 			continue;
 		for (uint16_t k = 0; k < d.count; k++) {
 			c = find_outbound(sa, ike_delete_spi(&d, k));
@@ -144,7 +147,8 @@ ike_step *const ike_info_request_steps[] = { request, NULL };
 
 #define DELETE_AGAIN IKE_SECOND
 
-/* Without memory for less, all of it goes: the peer is told of that when there is some. */
+/* Without memory for less, all of it goes: the peer is told of that when there is
+ * some. */
 static void
 give_up(struct ike *e, struct ike_sa *sa)
 {
@@ -185,7 +189,8 @@ ike_info_delete_later(struct ike *e, struct ike_sa *sa)
 void
 ike_info_begin_delete(struct ike *e, struct ike_sa *sa)
 {
-	struct ike_exchange *x = ike_exchange_new(sa, true, INFORMATIONAL, delete_sa_steps);
+	struct ike_exchange *x =
+	    ike_exchange_new(sa, true, INFORMATIONAL, delete_sa_steps);
 
 	if (x != NULL)
 		ike_exchange_begin(e, sa, x);

@@ -1,6 +1,7 @@
-/* IKE_SA_INIT, RFC 7296 1.2, 2.6, 2.7: both roles.  The exchange is unprotected: as responder
- * nothing is kept for a message that is refused, and as initiator an unprotected refusal
- * is shown and remembered, but the attempt goes on for a while, since anybody can forge one. */
+/* IKE_SA_INIT, RFC 7296 1.2, 2.6, 2.7: both roles.  The exchange is unprotected: as
+ * responder nothing is kept for a message that is refused, and as initiator an
+ * unprotected refusal is shown and remembered, but the attempt goes on for a while,
+ * since anybody can forge one. */
 #include <string.h>
 
 #include "libike/sa.h"
@@ -51,7 +52,8 @@ make_nonce(struct ike *e, struct ike_buffer *nonce)
 	return ike_buffer_set(nonce, bytes_of(octets, sizeof(octets)));
 }
 
-/* SA, KE, Nonce and NAT detection: the same in a request and, with the choice, in an answer. */
+/* SA, KE, Nonce and NAT detection: the same in a request and, with the choice, in an
+ * answer. */
 static void
 add_ke_nonce(struct ike_chain *chain, uint16_t group, struct bytes ke, struct bytes nonce)
 {
@@ -134,8 +136,8 @@ again(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	return IKE_WAIT;
 }
 
-/* An unprotected refusal: shown at once, believed only when nothing better comes.  True: it is
- * the first, and to be shown. */
+/* An unprotected refusal: shown at once, believed only when nothing better comes.
+ * True: it is the first, and to be shown. */
 static bool
 remember(struct ike *e, struct ike_sa *sa, enum ike_error error)
 {
@@ -167,7 +169,8 @@ take_cookie(struct ike *e, struct ike_sa *sa, struct ike_exchange *x, struct byt
 	return again(e, sa, x);
 }
 
-/* The peer wants another group of those we offered; anything else is no reason to change. */
+/* The peer wants another group of those we offered; anything else is no reason to
+ * change. */
 static enum ike_error
 take_group(struct ike *e, struct ike_sa *sa, struct ike_exchange *x, struct bytes data)
 {
@@ -176,7 +179,8 @@ take_group(struct ike *e, struct ike_sa *sa, struct ike_exchange *x, struct byte
 	if (data.len != 2)
 		return IKE_DROP;
 	group = bytes_load16(data.p);
-	if (group == sa->suite.kex->id || !ike_offers_group(&sa->connection->ike, group) ||
+	if (group == sa->suite.kex->id ||
+	    !ike_offers_group(&sa->connection->ike, group) ||
 	    sa->init_rounds++ >= INIT_ROUNDS)
 		return IKE_DROP;
 	if (!make_ke(e, sa, group))
@@ -193,7 +197,8 @@ struct answer {
 };
 
 static enum ike_error
-read_answer(struct ike *e, struct ike_sa *sa, const struct ike_message *m, struct answer *a)
+read_answer(
+    struct ike *e, struct ike_sa *sa, const struct ike_message *m, struct answer *a)
 {
 	struct bytes sa_body = ike_find_payload(m, IKE_PAYLOAD_SA, 0)->body;
 	uint8_t secret[IKE_MAX_SECRET_LEN] = { 0 };
@@ -208,15 +213,17 @@ read_answer(struct ike *e, struct ike_sa *sa, const struct ike_message *m, struc
 	error = ike_check_choice(&sa->connection->ike, sa_body, true, &a->choice);
 	if (error != IKE_OK || !ike_suite_of(e->algorithms, &a->choice, &a->suite)) {
 		if (remember(e, sa, IKE_NO_PROPOSAL_CHOSEN))
-			ike_refuse_proposals(e, sa, 0, &sa->path, &sa->connection->ike, sa_body);
+			ike_refuse_proposals(
+			    e, sa, 0, &sa->path, &sa->connection->ike, sa_body);
 		return IKE_NO_PROPOSAL_CHOSEN;
 	}
 	if (a->suite.kex != sa->suite.kex || a->ke.group != a->suite.kex->id ||
 	    a->ke.data.len != a->suite.kex->response_len ||
 	    !a->suite.kex->finish(sa->kex, a->ke.data, secret))
 		error = IKE_INVALID_KE_PAYLOAD;
-	else if (!ike_derive_keys(&a->suite, ike_buffer_view(&sa->nonce[0]), a->nonce, sa->spi_i,
-	    m->header.spi_r, bytes_of(secret, a->suite.kex->secret_len), &a->keys))
+	else if (!ike_derive_keys(&a->suite, ike_buffer_view(&sa->nonce[0]), a->nonce,
+		     sa->spi_i, m->header.spi_r,
+		     bytes_of(secret, a->suite.kex->secret_len), &a->keys))
 		error = IKE_NO_MEMORY;
 	ike_wipe(secret, sizeof(secret));
 	return error;
@@ -313,8 +320,8 @@ struct offer {
 	struct ike_peer *peer;
 };
 
-/* The first connection of a bucket that fits the addresses and has an algorithm in common; the first
- * that fits the addresses alone is remembered. */
+/* The first connection of a bucket that fits the addresses and has an algorithm in
+ * common; the first that fits the addresses alone is remembered. */
 static bool
 choose_from(struct ike *e, const struct ike_bucket *b, const struct ike_path *path,
     struct offer *o, struct ike_peer **fits)
@@ -330,8 +337,8 @@ choose_from(struct ike *e, const struct ike_bucket *b, const struct ike_path *pa
 			continue;
 		if (*fits == NULL)
 			*fits = p;
-		if (ike_choose(&p->connection->ike, o->sa, true, o->ke.group, &o->choice) ==
-		    IKE_OK &&
+		if (ike_choose(&p->connection->ike, o->sa, true, o->ke.group,
+			&o->choice) == IKE_OK &&
 		    ike_suite_of(e->algorithms, &o->choice, &o->suite)) {
 			o->peer = p;
 			return true;
@@ -353,7 +360,8 @@ choose(struct ike *e, const struct ike_path *path, struct offer *o)
 	if (!ike_may_answer(e))		/* nor explain: anybody can ask without end */
 		return IKE_NO_PROPOSAL_CHOSEN;
 	if (fits != NULL) {
-		ike_refuse_proposals(e, NULL, fits->id, path, &fits->connection->ike, o->sa);
+		ike_refuse_proposals(
+		    e, NULL, fits->id, path, &fits->connection->ike, o->sa);
 	} else {
 		r = ike_refusal(IKE_NO_PROPOSAL_CHOSEN,
 		    "no connection is configured for these addresses");
@@ -374,11 +382,13 @@ read_offer(const struct ike_message *m, struct offer *o)
 	    (error = ike_parse_ke(ike_find_payload(m, IKE_PAYLOAD_KE, 0)->body,
 	    &o->ke)) != IKE_OK)
 		return error;
-	return ike_parse_nonce(ike_find_payload(m, IKE_PAYLOAD_NONCE, 0)->body, &o->nonce);
+	return ike_parse_nonce(
+	    ike_find_payload(m, IKE_PAYLOAD_NONCE, 0)->body, &o->nonce);
 }
 
 static bool
-write_answer(struct ike *e, const struct ike_sa *sa, struct bytes ke, struct ike_writer *w)
+write_answer(
+    struct ike *e, const struct ike_sa *sa, struct bytes ke, struct ike_writer *w)
 {
 	const struct ike_connection *c = sa->connection;
 	struct ike_header h = { .spi_i = sa->spi_i, .spi_r = sa->spi_r, .version = 0x20,
@@ -390,7 +400,8 @@ write_answer(struct ike *e, const struct ike_sa *sa, struct bytes ke, struct ike
 	ike_chain_close(&chain);
 	add_ke_nonce(&chain, sa->suite.kex->id, ke, ike_buffer_view(&sa->nonce[1]));
 	if (sa->natd && c->encap != IKE_ENCAP_NEVER)
-		ike_natd_add(&chain, &sa->path, sa->spi_i, sa->spi_r, ike_natd_force(e, c));
+		ike_natd_add(
+		    &chain, &sa->path, sa->spi_i, sa->spi_r, ike_natd_force(e, c));
 	ike_write_message(w, &h, &chain);
 	if (w->bad)
 		return false;
@@ -398,10 +409,11 @@ write_answer(struct ike *e, const struct ike_sa *sa, struct bytes ke, struct ike
 	return true;
 }
 
-/* The half-open SA with its answer; IKE_NO_MEMORY leaves nothing, and the peer asks again. */
+/* The half-open SA with its answer; IKE_NO_MEMORY leaves nothing, and the peer asks
+ * again. */
 static enum ike_error
-answer(struct ike *e, struct ike_sa *sa, const struct offer *o, const struct ike_message *m,
-    struct bytes wire)
+answer(struct ike *e, struct ike_sa *sa, const struct offer *o,
+    const struct ike_message *m, struct bytes wire)
 {
 	struct ike_exchange x = { .sa = sa, .path = sa->path };
 	struct ike_writer w = ike_writer(e->scratch, sizeof(e->scratch));
@@ -419,8 +431,9 @@ answer(struct ike *e, struct ike_sa *sa, const struct offer *o, const struct ike
 		return IKE_INVALID_SYNTAX;	/* not a value of the group (T37) */
 	if (!make_nonce(e, &sa->nonce[1]) || !ike_buffer_set(&sa->nonce[0], o->nonce) ||
 	    !ike_buffer_set(&sa->init[0], wire) ||
-	    !ike_derive_keys(&sa->suite, o->nonce, ike_buffer_view(&sa->nonce[1]), sa->spi_i,
-	    sa->spi_r, bytes_of(secret, o->suite.kex->secret_len), &sa->keys))
+	    !ike_derive_keys(&sa->suite, o->nonce, ike_buffer_view(&sa->nonce[1]),
+		sa->spi_i, sa->spi_r, bytes_of(secret, o->suite.kex->secret_len),
+		&sa->keys))
 		goto out;
 	if (!write_answer(e, sa, bytes_of(ke, o->suite.kex->response_len), &w) ||
 	    !ike_buffer_set(&sa->init[1], ike_written(&w)) || !ike_table_add_init(e, sa))
@@ -456,8 +469,8 @@ accept_offer(struct ike *e, const struct ike_path *path, const struct ike_messag
 		ike_refuse_unprotected(e, path, &m->header, error, bytes_of(NULL, 0));
 }
 
-/* While many are half-open, state is for those who proved that their address is theirs (2.6).  The
- * answer is smaller than any IKE_SA_INIT, and nothing is kept for it. */
+/* While many are half-open, state is for those who proved that their address is theirs
+ * (2.6).  The answer is smaller than any IKE_SA_INIT, and nothing is kept for it. */
 static bool
 is_welcome(struct ike *e, const struct ike_path *path, const struct ike_message *m,
     const struct offer *o)
@@ -524,7 +537,8 @@ ike_init_request(struct ike *e, const struct ike_path *path, const struct ike_he
 	data[0] = m.unsupported;
 	if (error == IKE_INVALID_KE_PAYLOAD) {	/* the peer needs it to go on */
 		bytes_store16(data, o.suite.kex->id);
-		ike_answer_unprotected(e, path, h, IKE_INVALID_KE_PAYLOAD, bytes_of(data, 2));
+		ike_answer_unprotected(
+		    e, path, h, IKE_INVALID_KE_PAYLOAD, bytes_of(data, 2));
 		return;
 	}
 	ike_refuse_unprotected(e, path, h, error, bytes_of(data,

@@ -96,7 +96,7 @@ ike_peer_replace(struct ike *e, struct ike_peer *p, struct ike_connection *c)
 	p->connection = c;
 	if (!ike_index_add(e, p)) {
 		p->connection = old;
-		(void)ike_index_add(e, p);	/* without memory it is found no more: it calls only */
+		(void)ike_index_add(e, p); /* or it is found no more: it calls only */
 		return false;
 	}
 	ike_connection_hold(c);
@@ -128,9 +128,9 @@ is_leaving(const struct ike_sa *sa)
 	return sa->state == IKE_STATE_CLOSING || sa->close_after;
 }
 
-/* May this SA bring what the connection is for?  Of the half-open ones that others began, only
- * those that have come as far as IKE_AUTH: an IKE_SA_INIT may be from anybody in anybody's name,
- * and must not keep us from calling. */
+/* May this SA bring what the connection is for?  Of the half-open ones that others
+ * began, only those that have come as far as IKE_AUTH: an IKE_SA_INIT may be from
+ * anybody in anybody's name, and must not keep us from calling. */
 static bool
 is_promising(const struct ike_sa *sa)
 {
@@ -154,8 +154,8 @@ ike_peer_has_sa(const struct ike_peer *p, const struct ike_sa *except)
 	return false;
 }
 
-/* An IKE SA without a Child SA carries nothing, and a further Child SA cannot be asked for:
- * it makes room for a new attempt. */
+/* An IKE SA without a Child SA carries nothing, and a further Child SA cannot be asked
+ * for:  it makes room for a new attempt. */
 bool
 ike_peer_busy(struct ike *e, struct ike_peer *p)
 {
@@ -203,7 +203,7 @@ void
 ike_peer_up(struct ike *e, struct ike_peer *p)
 {
 	p->steady_at = e->now + STEADY;
-	if (p->attempts <= 1)		/* at once: the next packet that asks may be heard */
+	if (p->attempts <= 1) /* at once: the next packet that asks may be heard */
 		p->quiet_until = 0;
 	ike_timer_disarm(e, &p->retry);
 }
@@ -222,7 +222,7 @@ ike_peer_acquire(struct ike *e, struct ike_peer *p,
 {
 	const struct ike_sa *sa;
 
-	LIST_FOREACH(sa, &p->sas, of_peer)	/* will its outcome answer this packet too? */
+	LIST_FOREACH(sa, &p->sas, of_peer) /* will its outcome answer this packet too? */
 		if (sa->state < IKE_STATE_ESTABLISHED && !is_leaving(sa) &&
 		    sa->ours != NULL && strcmp(sa->ours->configured->name,
 		    configured->name) == 0)

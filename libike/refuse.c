@@ -15,7 +15,8 @@ ours_has(const struct ike_proposals *ours, const struct ike_transform *t)
 {
 	for (unsigned i = 0; i < ours->n; i++)
 		for (unsigned k = 0; k < ours->v[i].n; k++)
-			if (ours->v[i].v[k].type == t->type && ours->v[i].v[k].id == t->id &&
+			if (ours->v[i].v[k].type == t->type &&
+			    ours->v[i].v[k].id == t->id &&
 			    ours->v[i].v[k].key_bits == t->key_bits)
 				return true;
 	return false;
@@ -33,7 +34,8 @@ ours_uses(const struct ike_proposals *ours, uint8_t type)
 
 /* The first transform type for which the peer names nothing that we have. */
 static const char *
-find_difference(const struct ike_proposals *ours, struct bytes theirs, char *buf, size_t len)
+find_difference(
+    const struct ike_proposals *ours, struct bytes theirs, char *buf, size_t len)
 {
 	static const uint8_t types[] = { IKE_ENCR, IKE_INTEG, IKE_PRF, IKE_KE, IKE_ESN };
 	struct ike_proposal_view p;
@@ -54,7 +56,8 @@ find_difference(const struct ike_proposals *ours, struct bytes theirs, char *buf
 			continue;
 		if (types[i] == IKE_INTEG && (!named || !ours_uses(ours, IKE_INTEG)))
 			continue;	/* an AEAD needs none: the ciphers differ */
-		snprintf(buf, len, "no %s in common", ike_transform_type_name(types[i], name));
+		snprintf(
+		    buf, len, "no %s in common", ike_transform_type_name(types[i], name));
 		return buf;
 	}
 	return "each algorithm is known to both, but no one proposal holds them all";
@@ -79,13 +82,15 @@ ike_refuse_proposals(struct ike *e, const struct ike_sa *sa, ike_id connection,
 
 void
 ike_refuse_identity(struct ike *e, const struct ike_sa *sa, const char *what,
-    const char *setting, const struct ike_identity *ours, const struct ike_id_view *theirs)
+    const char *setting, const struct ike_identity *ours,
+    const struct ike_id_view *theirs)
 {
 	struct ike_refusal r = ike_refusal(IKE_AUTHENTICATION_FAILED, what);
 	char our_text[256], their_text[256];
 
 	r.ours = ike_id_print(ours->type, ours->data, our_text, sizeof(our_text));
-	r.theirs = ike_id_print(theirs->type, theirs->data, their_text, sizeof(their_text));
+	r.theirs =
+	    ike_id_print(theirs->type, theirs->data, their_text, sizeof(their_text));
 	r.setting = setting;
 	ike_say_refused(e, sa, 0, &r);
 }
@@ -101,8 +106,8 @@ print_pair(const struct ike_ts *local, const struct ike_ts *remote, char *buf, s
 
 /* `local` and `remote`: TS payloads (checked) as seen from here. */
 void
-ike_refuse_selectors(struct ike *e, const struct ike_sa *sa, const struct ike_connection *c,
-    struct bytes remote, struct bytes local)
+ike_refuse_selectors(struct ike *e, const struct ike_sa *sa,
+    const struct ike_connection *c, struct bytes remote, struct bytes local)
 {
 	struct ike_refusal r = ike_refusal(IKE_TS_UNACCEPTABLE,
 	    "the traffic selectors have nothing in common");
@@ -115,8 +120,8 @@ ike_refuse_selectors(struct ike *e, const struct ike_sa *sa, const struct ike_co
 		if (i > 0)
 			at += (size_t)snprintf(ours + at, sizeof(ours) - at, ", ");
 		if (at < sizeof(ours))
-			print_pair(&c->children[i].local, &c->children[i].remote, ours + at,
-			    sizeof(ours) - at);
+			print_pair(&c->children[i].local, &c->children[i].remote,
+			    ours + at, sizeof(ours) - at);
 		at = strlen(ours);
 	}
 	if (ike_ts_read(local, &l) == IKE_OK && ike_ts_read(remote, &t) == IKE_OK)
@@ -146,8 +151,8 @@ fill_asked(struct ike_refusal *r, const struct ike_connection *c,
 		break;
 	case IKE_AUTHENTICATION_FAILED:
 		r->what = "the peer does not accept our identity or our proof of it";
-		snprintf(buf, len, "id %s", ike_id_print(c->local_id.type, c->local_id.data, id,
-		    sizeof(id)));
+		snprintf(buf, len, "id %s",
+		    ike_id_print(c->local_id.type, c->local_id.data, id, sizeof(id)));
 		r->ours = buf;
 		r->setting = "secret";
 		break;
@@ -184,10 +189,13 @@ void
 ike_answer_unprotected(struct ike *e, const struct ike_path *path,
     const struct ike_header *asked, uint16_t notify, struct bytes data)
 {
-	struct ike_header h = { .spi_i = asked->spi_i, .spi_r = asked->spi_r, .version = 0x20,
-	    .exchange = asked->exchange, .message_id = asked->message_id,
-	    .flags = (uint8_t)(IKE_FLAG_RESPONSE |
-	    (asked->flags & IKE_FLAG_INITIATOR ? 0 : IKE_FLAG_INITIATOR)) };
+	struct ike_header h = { .spi_i = asked->spi_i,
+		.spi_r = asked->spi_r,
+		.version = 0x20,
+		.exchange = asked->exchange,
+		.message_id = asked->message_id,
+		.flags = (uint8_t)(IKE_FLAG_RESPONSE |
+		    (asked->flags & IKE_FLAG_INITIATOR ? 0 : IKE_FLAG_INITIATOR)) };
 	struct ike_chain chain = ike_chain_begin(e);
 	struct ike_writer w = ike_writer(e->scratch, sizeof(e->scratch));
 

@@ -57,7 +57,8 @@ ike_sa_state(struct ike *e, struct ike_sa *sa, enum ike_state state)
 	sa->since = e->now;
 }
 
-/* Half-open too long, grace after a hint over, a DELETE to be tried again, or lingered enough. */
+/* Half-open too long, grace after a hint over, a DELETE to be tried again, or lingered
+ * enough. */
 static void
 expire(struct ike *e, struct ike_timer *t)
 {
@@ -147,7 +148,7 @@ ike_sa_dead(struct ike *e, struct ike_sa *sa)
 		return;
 	sa->dead = true;
 	ike_sa_state(e, sa, IKE_STATE_CLOSED);
-	ike_source_leave(e, sa);	/* not before: a refused one lingers, and takes memory */
+	ike_source_leave(e, sa); /* not before: a refused one lingers, and takes memory */
 	ike_peer_leave(sa);
 	ike_timer_disarm(e, &sa->retransmit);
 	ike_timer_disarm(e, &sa->expire);

@@ -1,6 +1,7 @@
-/* Look-ups by id, SPI and, for half-open SAs, by the octets of the peer's first message.
- * SPIs and ids are ours and random or counted; the third comes from the network, so its
- * key is a SipHash under the engine's own secret and cannot be steered into collisions. */
+/* Look-ups by id, SPI and, for half-open SAs, by the octets of the peer's first
+ * message.  SPIs and ids are ours and random or counted; the third comes from the
+ * network, so its key is a SipHash under the engine's own secret and cannot be steered
+ * into collisions. */
 #include <sodium.h>
 
 #include "libike/sa.h"
@@ -68,7 +69,8 @@ ike_table_init(const struct ike *e, uint64_t key)
 	return sa;
 }
 
-/* RFC 7296 2.1: half-open SAs are told apart by the whole message and where it came from. */
+/* RFC 7296 2.1: half-open SAs are told apart by the whole message and where it came
+ * from. */
 uint64_t
 ike_init_key(const struct ike *e, const struct ike_path *path, struct bytes message)
 {

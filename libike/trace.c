@@ -1,4 +1,5 @@
-/* Decoded messages, one line each: "IKE_AUTH request 1 to 203.0.113.7: IDi IDr AUTH SA TSi TSr". */
+/* Decoded messages, one line each: "IKE_AUTH request 1 to 203.0.113.7: IDi IDr AUTH SA
+ * TSi TSr". */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 /* Message ids with a window of one, the cached response, and sending again: RFC 7296
- * 2.1 - 2.4.  A request of ours is repeated octet for octet until it is answered or the schedule is
- * at its end; a response of ours goes out again only when the very same request comes again. */
+ * 2.1 - 2.4.  A request of ours is repeated octet for octet until it is answered or
+ * the schedule is at its end; a response of ours goes out again only when the very
+ * same request comes again. */
 #include <string.h>
 
 #include "libike/sa.h"
@@ -24,7 +25,7 @@ ike_window_request(struct ike *e, struct ike_sa *sa, struct bytes request)
 		return false;
 	w->sent = 1;
 	w->interval = schedule(sa)->first;
-	ike_send(e, &sa->path, request);	/* without memory it goes with the next copy */
+	ike_send(e, &sa->path, request); /* without memory it goes with the next copy */
 	ike_timer_arm(e, &sa->retransmit, e->now + w->interval);
 	return true;
 }

@@ -46,7 +46,8 @@ host_put(struct host *h, ike_time now, const struct ike_setup *setup)
 
 	if ((c = ike_connection_new(setup, faults, 8, &n)) == NULL) {
 		for (unsigned i = 0; i < n && i < 8; i++)
-			fprintf(stderr, "sim: %s: %s\n", faults[i].setting, faults[i].text);
+			fprintf(
+			    stderr, "sim: %s: %s\n", faults[i].setting, faults[i].text);
 		return;
 	}
 	h->connection = ike_put(h->ike, now, 0, c);
@@ -71,8 +72,8 @@ check_secret(const struct host *h, const struct ike_event *event, struct host_an
 {
 	const struct ike_auth_request *r = event->u.auth;
 
-	a->len = ike_psk_auth(NULL, r->prf, bytes_of(h->secret, strlen(h->secret)), r->octets,
-	    a->value);
+	a->len = ike_psk_auth(
+	    NULL, r->prf, bytes_of(h->secret, strlen(h->secret)), r->octets, a->value);
 	if (a->len == 0)
 		return IKE_NO_MEMORY;
 	if (event->type == IKE_ASK_CHECK &&
@@ -143,8 +144,9 @@ hear(struct host *h, ike_time now, const struct ike_event *event)
 		return;
 	case IKE_REFUSED:
 		say(h, now, "refused: %s; ours: %s; theirs: %s; %s [%s]",
-		    event->u.refusal->what, event->u.refusal->ours, event->u.refusal->theirs,
-		    event->u.refusal->difference, event->u.refusal->setting);
+		    event->u.refusal->what, event->u.refusal->ours,
+		    event->u.refusal->theirs, event->u.refusal->difference,
+		    event->u.refusal->setting);
 		h->refusals++;
 		if (event->error == IKE_AUTHENTICATION_FAILED && event->sa != 0)
 			h->condemned = event->sa;
@@ -165,7 +167,8 @@ watch_condemned(struct host *h)
 {
 	struct ike_sa_info info;
 
-	for (ike_id id = 0; h->condemned != 0 && ike_next_sa(h->ike, id, &info); id = info.id)
+	for (ike_id id = 0; h->condemned != 0 && ike_next_sa(h->ike, id, &info);
+	     id = info.id)
 		if (info.id == h->condemned && info.state < IKE_STATE_CLOSING)
 			h->spared = true;
 	h->condemned = 0;
@@ -276,8 +279,8 @@ host_send_inner(struct host *h, ike_time now, uint16_t number)
 	p.len = make_inner(h->number, h->family, number, p.data);
 	sa = path_seal(&h->path, &p);
 	if (sa != NULL)
-		network_send(h->network, now, sa->encap ? FRAME_ESP_UDP : FRAME_ESP, &sa->path,
-		    bytes_of(p.data, p.len));
+		network_send(h->network, now, sa->encap ? FRAME_ESP_UDP : FRAME_ESP,
+		    &sa->path, bytes_of(p.data, p.len));
 	if (path_wanted(&h->path, &notice)) {
 		say(h, now, "a packet asks for a Child SA");
 		ike_tell(h->ike, now, &notice);

@@ -1,4 +1,5 @@
-/* One simulated host: an engine, child.c and a data path, joined as an endpoint joins them. */
+/* One simulated host: an engine, child.c and a data path, joined as an endpoint joins
+ * them. */
 #ifndef SIM_HOST_H
 #define SIM_HOST_H
 
@@ -24,7 +25,7 @@ struct host {
 	struct ike *ike;
 	struct path path;
 	struct ipsec_children *children;
-	struct chance chance, patience;	/* the engine's randomness; how slow answers are */
+	struct chance chance, patience; /* of the engine; how slow answers are */
 	ike_time slowness;		/* answers take at most this */
 	ike_id connection;
 	const char *secret;

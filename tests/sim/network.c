@@ -78,7 +78,8 @@ network_send(struct network *n, ike_time now, enum frame_kind kind,
 	if (n->nat && kind == FRAME_ESP)
 		copies = 0;		/* it has no port to translate */
 	if (copies == 0 && n->trace != NULL)
-		fprintf(n->trace, "%10.3f  lost: %zu octets\n", (double)now / 1e6, data.len);
+		fprintf(
+		    n->trace, "%10.3f  lost: %zu octets\n", (double)now / 1e6, data.len);
 	while (copies-- > 0) {
 		delay = 1000 + (ike_time)chance_below(&n->chance,
 		    (uint64_t)n->weather.delay + 1);

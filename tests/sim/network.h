@@ -34,8 +34,8 @@ struct network {
 };
 
 /* `path` as the sender sees it. */
-void network_send(struct network *, ike_time now, enum frame_kind, const struct ike_path *,
-    struct bytes);
+void network_send(struct network *, ike_time now, enum frame_kind,
+    const struct ike_path *, struct bytes);
 /* The sender's view becomes the receiver's. */
 struct ike_path network_cross(const struct network *, const struct ike_path *);
 bool network_next(const struct network *, ike_time *at);

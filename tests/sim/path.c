@@ -144,10 +144,15 @@ close_path(struct ipsec_datapath *d)
 	(void)d;
 }
 
-static const struct ipsec_datapath_ops ops = {
-	.attach = attach, .trap = trap, .untrap = untrap, .in_add = in_add, .out_add = out_add,
-	.out_remove = out_remove, .in_remove = in_remove, .usage = usage, .close = close_path
-};
+static const struct ipsec_datapath_ops ops = { .attach = attach,
+	.trap = trap,
+	.untrap = untrap,
+	.in_add = in_add,
+	.out_add = out_add,
+	.out_remove = out_remove,
+	.in_remove = in_remove,
+	.usage = usage,
+	.close = close_path };
 
 bool
 path_open(struct path *p)

@@ -1,5 +1,5 @@
-/* The simulator's data path: libesp under libipsec/child.c, without sockets.  It keeps the keys
- * that the engine handed out, so that both ends can be compared. */
+/* The simulator's data path: libesp under libipsec/child.c, without sockets.  It keeps
+ * the keys that the engine handed out, so that both ends can be compared. */
 #ifndef SIM_PATH_H
 #define SIM_PATH_H
 
@@ -31,7 +31,8 @@ struct path {
 
 bool path_open(struct path *);
 void path_close(struct path *);
-/* Seals an inner packet in `buf` (with room around it); the SA that carries it, or NULL. */
+/* Seals an inner packet in `buf` (with room around it); the SA that carries it, or
+ * NULL. */
 const struct path_sa *path_seal(struct path *, struct esp_packet *);
 bool path_wanted(struct path *, struct ike_notice *);	/* a trap that asks for an SA */
 unsigned path_count(const struct path *, bool out);

@@ -1,5 +1,5 @@
-/* The simulator: two engines in a world made by seed.  Every run must end established on both
- * sides with the same keys and a delivered packet each way, or closed on both. */
+/* The simulator: two engines in a world made by seed.  Every run must end established
+ * on both sides with the same keys and a delivered packet each way, or closed on both. */
 #include <getopt.h>
 #include <inttypes.h>
 #include <malloc.h>
@@ -54,17 +54,18 @@ run(uint64_t from, uint64_t seeds, FILE *trace)
 		if (result == NULL)
 			continue;
 		failed++;
-		printf("seed %" PRIu64 ": %s\n    replay: sim --seed %" PRIu64 " -v\n", seed,
-		    result, seed);
+		printf("seed %" PRIu64 ": %s\n    replay: sim --seed %" PRIu64 " -v\n",
+		    seed, result, seed);
 	}
 	after = memory();
 	if (before != 0 && after > before + MAY_GROW) {
 		printf("memory grew from %zu to %zu octets\n", before, after);
 		failed++;
 	}
-	printf("sim: %" PRIu64 " established, %" PRIu64 " refused, %" PRIu64 " ended early, "
-	    "%" PRIu64 " frames\n", count.established, count.refused, count.ended,
-	    count.frames);
+	printf("sim: %" PRIu64 " established, %" PRIu64 " refused, %" PRIu64
+	       " ended early, "
+	       "%" PRIu64 " frames\n",
+	    count.established, count.refused, count.ended, count.frames);
 	printf("%" PRIu64 " passed, %" PRIu64 " failed\n", seeds - failed, failed);
 	return failed == 0 ? 0 : 1;
 }

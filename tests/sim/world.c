@@ -10,9 +10,16 @@
 #define QUIET (200 * IKE_SECOND)
 enum { ACTS = 8, MAX_STEPS = 20000 };
 
-enum trouble {				/* at most one a world */
-	FINE, WRONG_SECRET, NO_IKE_PROPOSAL, NO_ESP_PROPOSAL, NO_SELECTORS, WRONG_ID, NARROWED,
-	NOT_INSTALLED, TROUBLES
+enum trouble { /* at most one a world */
+	FINE,
+	WRONG_SECRET,
+	NO_IKE_PROPOSAL,
+	NO_ESP_PROPOSAL,
+	NO_SELECTORS,
+	WRONG_ID,
+	NARROWED,
+	NOT_INSTALLED,
+	TROUBLES
 };
 enum act { SEND_0, SEND_1, DOWN_0, DOWN_1, UP_0 };
 
@@ -39,7 +46,11 @@ static const char *const ike_proposals[] = {
 	"chacha20poly1305-prfsha512-ecp256", "aes128gcm16-prfsha256-modp2048",
 };
 static const char *const esp_proposals[] = {
-	"default", "chacha20poly1305", "aes128gcm16-esn", "aes256gcm16-noesn", "aes256-sha256",
+	"default",
+	"chacha20poly1305",
+	"aes128gcm16-esn",
+	"aes256gcm16-noesn",
+	"aes256-sha256",
 };
 static const char *const v4_nets[] = { "10.1.0.0/16", "10.2.0.0/16", "10.1.0.0/17",
     "10.9.0.0/16" };
@@ -179,7 +190,8 @@ make_world(struct world *w, uint64_t seed)
 			w->setup[i].encap = IKE_ENCAP_AUTO;
 	}
 	/* One end or both have a preference; MODP is slow, so it comes seldom. */
-	w->setup[0].ike = one(&ike_proposals[chance_below(c, chance_one_in(c, 8) ? 5 : 4)]);
+	w->setup[0].ike =
+	    one(&ike_proposals[chance_below(c, chance_one_in(c, 8) ? 5 : 4)]);
 	w->setup[0].esp = one(&esp_proposals[chance_below(c, 5)]);
 	make_trouble(w);
 	make_weather(w);
@@ -254,7 +266,8 @@ step(struct world *w, ike_time until)
 		host_tick(&w->host[what], w->now);
 	} else if (what == 2) {
 		f = network_take(&w->network);
-		host_receive(&w->host[network_host(f->path.addr[0], w->family)], w->now, f);
+		host_receive(
+		    &w->host[network_host(f->path.addr[0], w->family)], w->now, f);
 		free(f);
 	} else {
 		enum act act = w->acts[what - 3].act;
@@ -293,8 +306,8 @@ find_sa(const struct host *h, uint64_t spi_i, uint64_t spi_r, struct ike_sa_info
 	return false;
 }
 
-/* Do both ends send to where the other one hears, and by port 4500 where there is a NAT or as if
- * there were (2.23)? */
+/* Do both ends send to where the other one hears, and by port 4500 where there is a
+ * NAT or as if there were (2.23)? */
 static bool
 same_way(const struct world *w, const struct ike_sa_info *a, const struct ike_sa_info *b)
 {
@@ -307,7 +320,8 @@ same_way(const struct world *w, const struct ike_sa_info *a, const struct ike_sa
 	    a->path.port[0] == (a->encap ? 4500 : 500);
 }
 
-/* Each established SA of one host stands at the other too; nothing is half-open for ever. */
+/* Each established SA of one host stands at the other too; nothing is half-open for
+ * ever. */
 static const char *
 check_sas(struct world *w, unsigned from)
 {
@@ -329,7 +343,8 @@ check_sas(struct world *w, unsigned from)
 			    (unsigned long long)here.spi_i, 'A' + from);
 		if (here.n_children != there.n_children || here.encap != there.encap ||
 		    here.initiator == there.initiator)
-			FAIL("the ends of IKE SA %llx differ", (unsigned long long)here.spi_i);
+			FAIL("the ends of IKE SA %llx differ",
+			    (unsigned long long)here.spi_i);
 		if (!same_way(w, &here, &there))
 			FAIL("the ends of IKE SA %llx take different ways",
 			    (unsigned long long)here.spi_i);
@@ -376,8 +391,8 @@ check_keys(struct world *w, unsigned from)
 			FAIL("SPI %08x has different keys", in->spi);
 	}
 	if (path_count(a, true) != path_count(a, false))
-		FAIL("host %c: %u outbound SAs, %u inbound", 'A' + from, path_count(a, true),
-		    path_count(a, false));
+		FAIL("host %c: %u outbound SAs, %u inbound", 'A' + from,
+		    path_count(a, true), path_count(a, false));
 	return NULL;
 }
 
@@ -436,11 +451,15 @@ check_end(struct world *w)
 		return w->why;
 	for (unsigned i = 0; i < 2; i++) {
 		ike_read_counts(w->host[i].ike, &c);
-		if (c.connections || c.sas || c.half_open || c.children || c.questions || c.timers)
-			FAIL("host %c keeps %u connections, %u SAs (%u half-open), %u children, "
-			    "%u questions, %u timers", 'A' + i, c.connections, c.sas, c.half_open,
-			    c.children, c.questions, c.timers);
-		if (path_count(&w->host[i].path, true) || path_count(&w->host[i].path, false) ||
+		if (c.connections || c.sas || c.half_open || c.children || c.questions ||
+		    c.timers)
+			FAIL("host %c keeps %u connections, %u SAs (%u half-open), %u "
+			     "children, "
+			     "%u questions, %u timers",
+			    'A' + i, c.connections, c.sas, c.half_open, c.children,
+			    c.questions, c.timers);
+		if (path_count(&w->host[i].path, true) ||
+		    path_count(&w->host[i].path, false) ||
 		    ipsec_children_policies(w->host[i].children) != 0 ||
 		    w->host[i].path.broken)
 			FAIL("host %c keeps something in its data path", 'A' + i);
@@ -460,7 +479,8 @@ check(struct world *w, struct world_count *count)
 	established = path_count(&w->host[0].path, true) > 0;
 	if ((why = check_outcome(w, established)) != NULL)
 		return why;
-	if (established && ((why = check_unique(w)) != NULL || (why = check_packets(w)) != NULL))
+	if (established &&
+	    ((why = check_unique(w)) != NULL || (why = check_packets(w)) != NULL))
 		return why;
 	if (established)
 		count->established++;

@@ -1,4 +1,5 @@
-/* A world: two hosts, a network, a schedule of doings and one fault at most, all by seed. */
+/* A world: two hosts, a network, a schedule of doings and one fault at most, all by
+ * seed. */
 #ifndef SIM_WORLD_H
 #define SIM_WORLD_H
 
@@ -12,6 +13,7 @@ struct world_count {			/* over all seeds */
 };
 
 /* Runs one seed to its end.  NULL: every invariant held; else what did not, in `why`. */
-const char *world_run(uint64_t seed, FILE *trace, struct world_count *, char *why, size_t len);
+const char *world_run(
+    uint64_t seed, FILE *trace, struct world_count *, char *why, size_t len);
 
 #endif

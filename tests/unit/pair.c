@@ -77,17 +77,21 @@ pair_close(struct pair *p)
 		pair_drain(p, i);
 	}
 	pair_pump(p);
-	for (unsigned k = 0; k < 40; k++) {		/* lingering and unanswered ones end */
+	for (unsigned k = 0; k < 40; k++) { /* lingering and unanswered ones end */
 		pair_pass(p, 30 * IKE_SECOND);
 		p->n = 0;
 	}
 	for (unsigned i = 0; i < 2; i++) {
 		ike_read_counts(p->e[i], &c);
-		ck_assert_msg(c.connections + c.sas + c.half_open + c.children + c.questions +
-		    c.timers == 0, "%u: %u SAs, %u half-open, %u children, %u questions, %u "
-		    "timers are left", i, c.sas, c.half_open, c.children, c.questions, c.timers);
+		ck_assert_msg(c.connections + c.sas + c.half_open + c.children +
+			    c.questions + c.timers ==
+			0,
+		    "%u: %u SAs, %u half-open, %u children, %u questions, %u "
+		    "timers are left",
+		    i, c.sas, c.half_open, c.children, c.questions, c.timers);
 		ck_assert_uint_eq(p->events[i][IKE_IN_ADD], p->events[i][IKE_IN_REMOVE]);
-		ck_assert_uint_eq(p->events[i][IKE_OUT_ADD], p->events[i][IKE_OUT_REMOVE]);
+		ck_assert_uint_eq(
+		    p->events[i][IKE_OUT_ADD], p->events[i][IKE_OUT_REMOVE]);
 		ike_free(p->e[i]);
 	}
 }
@@ -130,9 +134,10 @@ answer(struct pair *p, unsigned end, const struct ike_event *event)
 		memcpy(a.path.addr[0], end == 0 ? "\300\0\2\1" : "\300\0\2\2", 4);
 		memcpy(a.path.addr[1], end == 0 ? "\300\0\2\2" : "\300\0\2\1", 4);
 	} else if (event->type != IKE_ASK_ADMIT) {
-		a.value = bytes_of(value, ike_psk_auth(NULL, event->u.auth->prf,
-		    bytes_of(p->secret[end], strlen(p->secret[end])), event->u.auth->octets,
-		    value));
+		a.value = bytes_of(value,
+		    ike_psk_auth(NULL, event->u.auth->prf,
+			bytes_of(p->secret[end], strlen(p->secret[end])),
+			event->u.auth->octets, value));
 		if (a.value.len == 0)
 			a.error = IKE_NO_MEMORY;
 		else if (event->type == IKE_ASK_CHECK && !bytes_equal(a.value,
@@ -149,7 +154,8 @@ pair_answer(struct pair *p, unsigned end, enum ike_error error)
 {
 	struct ike_answer a = { .error = error };
 
-	ck_assert_int_eq(ike_answer_question(p->e[end], p->now, p->question[end], &a), IKE_OK);
+	ck_assert_int_eq(
+	    ike_answer_question(p->e[end], p->now, p->question[end], &a), IKE_OK);
 	pair_drain(p, end);
 }
 
@@ -314,8 +320,8 @@ pair_unseal(struct pair *p, struct pair_datagram *d, struct ike_message *m)
 	struct ike_sa *sa = pair_sa(p, d->to);
 
 	ck_assert_int_eq(ike_parse_message(bytes_of(d->data, d->len), m), IKE_OK);
-	ck_assert_int_eq(ike_open_message(&sa->suite, &sa->keys, !sa->initiator, d->data, m),
-	    IKE_OK);
+	ck_assert_int_eq(
+	    ike_open_message(&sa->suite, &sa->keys, !sa->initiator, d->data, m), IKE_OK);
 }
 
 uint64_t

@@ -1,4 +1,5 @@
-/* Two engines and the datagrams between them, which a test may hold, drop, repeat or alter. */
+/* Two engines and the datagrams between them, which a test may hold, drop, repeat or
+ * alter. */
 #ifndef TEST_PAIR_H
 #define TEST_PAIR_H
 
@@ -6,7 +7,12 @@
 
 enum { PAIR_QUEUE = 64, PAIR_EVENTS = 256 };
 
-struct pair_datagram { unsigned to; struct ike_path path; uint8_t data[2048]; size_t len; };
+struct pair_datagram {
+	unsigned to;
+	struct ike_path path;
+	uint8_t data[2048];
+	size_t len;
+};
 
 struct pair {
 	struct ike *e[2];		/* 0 begins */
@@ -22,7 +28,7 @@ struct pair {
 	enum ike_error down[2];			/* the last IKE_DOWN of an IKE SA, */
 	ike_id down_of[2];			/* and its connection */
 	enum ike_error refused[2];
-	void (*within)(bool);		/* told when the engine is entered and left; or NULL */
+	void (*within)(bool); /* told when the engine is entered and left; or NULL */
 	char refusal[2][1024];			/* what, ours, theirs, setting */
 };
 
@@ -36,18 +42,19 @@ void pair_establish(struct pair *);		/* and their SA set up */
 void pair_up(struct pair *);			/* ike_up at 0; datagrams are queued */
 void pair_drain(struct pair *, unsigned end);
 void pair_deliver(struct pair *, unsigned index);	/* takes it out of the queue */
-void pair_inject(struct pair *, unsigned to, const struct ike_path *, const void *, size_t);
+void pair_inject(
+    struct pair *, unsigned to, const struct ike_path *, const void *, size_t);
 void pair_send(struct pair *, const struct pair_datagram *);	/* one of a test's own */
 void pair_pump(struct pair *);			/* delivers until nothing is under way */
-void pair_pass(struct pair *, ike_time);	/* time passes; what is sent stays queued */
+void pair_pass(struct pair *, ike_time); /* time passes; what is sent stays queued */
 void pair_answer(struct pair *, unsigned end, enum ike_error);	/* the held question */
 
 struct ike_sa *pair_sa(struct pair *, unsigned end);	/* the newest one, or NULL */
 enum ike_state pair_state(struct pair *, unsigned end);	/* of that one */
 struct ike_chain pair_chain(void);		/* an empty one; the buffer is shared */
 /* A protected message of `from` with this chain, as its peer would get it. */
-struct pair_datagram pair_seal(struct pair *, unsigned from, uint8_t exchange, uint8_t flags,
-    uint32_t id, const struct ike_chain *);
+struct pair_datagram pair_seal(struct pair *, unsigned from, uint8_t exchange,
+    uint8_t flags, uint32_t id, const struct ike_chain *);
 /* The payloads of such a message; views into d's data, which is decrypted. */
 void pair_unseal(struct pair *, struct pair_datagram *d, struct ike_message *);
 /* What an SA holds, so that "unchanged" can be checked. */

@@ -153,8 +153,8 @@ START_TEST(initiator_that_refuses_tells)		/* T40 */
 }
 END_TEST
 
-/* The responder's answer with this type left out, or with another body in its place, and this notify
- * added (0: none), to the initiator whose IKE_AUTH it answers. */
+/* The responder's answer with this type left out, or with another body in its place,
+ * and this notify added (0: none), to the initiator whose IKE_AUTH it answers. */
 static void
 answer_with(uint8_t type, struct bytes body, uint16_t notify)
 {
@@ -189,7 +189,8 @@ answer_without(uint8_t type, uint16_t notify)
 	answer_with(type, bytes_of(NULL, 0), notify);
 }
 
-/* Selectors wider than the offer, or beside it: no Child SA on either end, the IKE SA stays. */
+/* Selectors wider than the offer, or beside it: no Child SA on either end, the IKE SA
+ * stays. */
 START_TEST(selectors_beyond_the_offer_are_refused)	/* T48 */
 {
 	static const uint8_t everything[] = { 1, 0, 0, 0, 7, 0, 0, 16, 0, 0, 255, 255,
@@ -216,7 +217,8 @@ END_TEST
 
 START_TEST(esn_is_what_was_chosen)			/* T52 */
 {
-	static const char *const rows[2][1] = { { "aes128gcm16-noesn" }, { "aes128gcm16-esn" } };
+	static const char *const rows[2][1] = { { "aes128gcm16-noesn" },
+		{ "aes128gcm16-esn" } };
 	struct ike_child_info info;
 
 	for (unsigned esn = 0; esn < 2; esn++) {
@@ -234,7 +236,8 @@ START_TEST(esn_is_what_was_chosen)			/* T52 */
 }
 END_TEST
 
-/* A peer that knows the secret, but says that it is somebody else than the one we call. */
+/* A peer that knows the secret, but says that it is somebody else than the one we
+ * call. */
 START_TEST(identity_of_another_is_refused)
 {
 	static const char name[] = "c.example";
@@ -275,8 +278,8 @@ START_TEST(identity_of_another_is_refused)
 }
 END_TEST
 
-/* Whoever has the keys of IKE_SA_INIT may be anybody: only AUTH shows who, and nothing in the
- * message may stand for it. */
+/* Whoever has the keys of IKE_SA_INIT may be anybody: only AUTH shows who, and nothing
+ * in the message may stand for it. */
 START_TEST(answer_without_a_payload_establishes_nothing)	/* 2.15 */
 {
 	static const uint8_t types[] = { IKE_PAYLOAD_AUTH, IKE_PAYLOAD_IDR };
@@ -368,7 +371,7 @@ START_TEST(initial_contact_removes_older_sas)		/* T43 */
 	pair_up(&p);
 	pair_pump(&p);
 	old = pair_sa(&p, 1)->id;
-	options = p.e[0]->options;		/* the peer restarts and has forgotten all */
+	options = p.e[0]->options; /* the peer restarts and has forgotten all */
 	ike_free(p.e[0]);
 	memset(p.events[0], 0, sizeof(p.events[0]));
 	p.e[0] = ike_new(&options);
@@ -460,16 +463,24 @@ int
 main(void)
 {
 	const TTest *const tests[] = {
-		setup_installs_one_child_on_both, forged_auth_changes_nothing,
-		auth_must_come_before_anything_else, wrong_secret_leaves_nothing,
-		auth_failed_response_is_repeated, answer_without_a_payload_establishes_nothing,
+		setup_installs_one_child_on_both,
+		forged_auth_changes_nothing,
+		auth_must_come_before_anything_else,
+		wrong_secret_leaves_nothing,
+		auth_failed_response_is_repeated,
+		answer_without_a_payload_establishes_nothing,
 		initiator_that_refuses_tells,
-		child_refused_leaves_the_ike_sa, selectors_are_narrowed,
-		unknown_identity_is_explained, initial_contact_removes_older_sas,
-		request_for_eap_is_refused, down_names_the_connection_of_the_identity,
+		child_refused_leaves_the_ike_sa,
+		selectors_are_narrowed,
+		unknown_identity_is_explained,
+		initial_contact_removes_older_sas,
+		request_for_eap_is_refused,
+		down_names_the_connection_of_the_identity,
 		auth_failed_beside_an_auth_establishes_nothing,
-		selectors_beyond_the_offer_are_refused, esn_is_what_was_chosen,
-		identity_of_another_is_refused, refused_peer_counts_until_it_is_forgotten,
+		selectors_beyond_the_offer_are_refused,
+		esn_is_what_was_chosen,
+		identity_of_another_is_refused,
+		refused_peer_counts_until_it_is_forgotten,
 	};
 	TCase *c = tcase_create("auth");
 

@@ -1,5 +1,6 @@
-/* Every allocation fails once, at either end, over a whole life of an SA: nothing crashes,
- * nothing is left, and when the time for sending again is over both ends agree. */
+/* Every allocation fails once, at either end, over a whole life of an SA: nothing
+ * crashes, nothing is left, and when the time for sending again is over both ends
+ * agree. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,7 +74,8 @@ within(bool now_inside)
 	inside = now_inside;
 }
 
-/* Long enough for every schedule of sending again, but without leaving the SA idle at its end. */
+/* Long enough for every schedule of sending again, but without leaving the SA idle at
+ * its end. */
 static void
 settle(void)
 {
@@ -100,9 +102,9 @@ check_agreement(const char *when, unsigned n)
 	for (unsigned i = 0; i < 2; i++)
 		ike_read_counts(p.e[i], &c[i]);
 	ck_assert_msg(c[0].sas == c[1].sas && c[0].children == c[1].children &&
-	    c[0].half_open + c[1].half_open + c[0].questions + c[1].questions == 0,
-	    "%s, allocation %u: %u and %u SAs (%u and %u half-open), %u and %u children", when,
-	    n, c[0].sas, c[1].sas, c[0].half_open, c[1].half_open, c[0].children,
+		c[0].half_open + c[1].half_open + c[0].questions + c[1].questions == 0,
+	    "%s, allocation %u: %u and %u SAs (%u and %u half-open), %u and %u children",
+	    when, n, c[0].sas, c[1].sas, c[0].half_open, c[1].half_open, c[0].children,
 	    c[1].children);
 	ck_assert_msg(c[0].sas <= 1, "%s, allocation %u: %u SAs", when, n, c[0].sas);
 }
@@ -117,7 +119,16 @@ down(unsigned end, ike_id id)
 }
 
 /* The parts of a life that a failure is to fall into. */
-enum part { SET_UP, ACQUIRE, CHILD_DOWN, DOWN_AT_0, DOWN_AT_1, NOT_INSTALLED, REFUSED, PARTS };
+enum part {
+	SET_UP,
+	ACQUIRE,
+	CHILD_DOWN,
+	DOWN_AT_0,
+	DOWN_AT_1,
+	NOT_INSTALLED,
+	REFUSED,
+	PARTS
+};
 static const char *const parts[] = { "set-up", "acquire", "Child SA down", "down at 0",
     "down at 1", "not installed", "refused" };
 
@@ -191,8 +202,8 @@ fail_one(enum part part, unsigned n)
 	p.secret[1] = p.secret[0];
 	pair_up(&p);
 	settle();
-	ck_assert_msg(children(0) == 1 && children(1) == 1, "%s, allocation %u: not up again",
-	    parts[part], n);
+	ck_assert_msg(children(0) == 1 && children(1) == 1,
+	    "%s, allocation %u: not up again", parts[part], n);
 	pair_close(&p);
 	return up;
 }
@@ -203,7 +214,7 @@ START_TEST(allocation_fails)
 	long before;
 	unsigned n;
 
-	fail_one(part, 100000);		/* libcrypto cannot stand it while it sets itself up */
+	fail_one(part, 100000); /* libcrypto cannot stand it while it sets itself up */
 	before = live;
 	for (n = 0; fail_one(part, n); n++)
 		;

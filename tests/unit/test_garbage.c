@@ -1,5 +1,6 @@
-/* A peer with the keys and without manners: protected messages whose inside is spoiled octet by
- * octet, cut at every length, or shuffled.  Whatever it is taken for, both ends come to an end. */
+/* A peer with the keys and without manners: protected messages whose inside is spoiled
+ * octet by octet, cut at every length, or shuffled.  Whatever it is taken for, both
+ * ends come to an end. */
 #include <string.h>
 
 #include "tests/unit/pair.h"
@@ -8,7 +9,7 @@
 static struct pair p;
 
 static const struct kind {
-	unsigned steps;			/* deliveries of the set-up before it is on its way */
+	unsigned steps; /* deliveries of the set-up before it is on its way */
 	bool down;			/* host 0 deletes its Child SA then, */
 	unsigned more;			/* and deliveries after that */
 	unsigned from;
@@ -116,8 +117,8 @@ END_TEST
 /* Every payload alone, left out, or twice. */
 START_TEST(payloads_are_not_those_of_the_table)
 {
-	static const uint8_t types[] = { 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 47,
-	    48, 200 };
+	static const uint8_t types[] = { 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44,
+		45, 47, 48, 200 };
 	const struct kind *k = &kinds[_i / 2];
 	bool alone = _i % 2 == 1;
 	struct ike_chain c, only;
@@ -130,7 +131,8 @@ START_TEST(payloads_are_not_those_of_the_table)
 			only = alone ? pair_chain() : c;
 			for (size_t t = 0; t < n; t++) {
 				ike_chain_open(&only, types[i]);
-				ike_write_bytes(&only.w, bytes_of(kept + 4, t == 1 ? 8 : 0));
+				ike_write_bytes(
+				    &only.w, bytes_of(kept + 4, t == 1 ? 8 : 0));
 				ike_chain_close(&only);
 			}
 			send_on(k, &only);

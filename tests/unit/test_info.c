@@ -190,7 +190,7 @@ START_TEST(malformed_request_is_fatal)			/* T91 */
 	ck_assert_uint_eq(p.events[1][IKE_IN_REMOVE], 1);
 	pair_pass(&p, IKE_SECOND);
 	p.n = 0;
-	pair_send(&p, &d);					/* the response was cached */
+	pair_send(&p, &d); /* the response was cached */
 	ck_assert_uint_eq(p.n, 1);
 	p.n = 0;
 	pair_close(&p);
@@ -206,7 +206,8 @@ create_child(uint32_t id)
 	struct ike_message m;
 
 	ike_chain_open(&c, IKE_PAYLOAD_SA);
-	ike_build_sa(&c.w, &pair_sa(&p, 0)->connection->esp, bytes_of("\1\2\3\4", 4), true);
+	ike_build_sa(
+	    &c.w, &pair_sa(&p, 0)->connection->esp, bytes_of("\1\2\3\4", 4), true);
 	ike_chain_close(&c);
 	ike_chain_open(&c, IKE_PAYLOAD_NONCE);
 	ike_write_zero(&c.w, 32);
@@ -262,7 +263,7 @@ START_TEST(delete_of_a_child_is_asked_for_once)
 	ck_assert(STAILQ_EMPTY(&pair_sa(&p, 0)->wanted));
 	pair_drain(&p, 0);
 	pair_pump(&p);
-	ck_assert_uint_eq(pair_sa(&p, 1)->window.next_expected, 3);	/* one exchange more */
+	ck_assert_uint_eq(pair_sa(&p, 1)->window.next_expected, 3); /* one more */
 	pair_close(&p);
 }
 END_TEST

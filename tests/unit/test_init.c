@@ -1,4 +1,5 @@
-/* IKE_SA_INIT in both roles, and what may not touch an SA from outside (ids: RFC 7296 cases). */
+/* IKE_SA_INIT in both roles, and what may not touch an SA from outside (ids: RFC 7296
+ * cases). */
 #include <string.h>
 
 #include "tests/unit/pair.h"
@@ -138,8 +139,9 @@ START_TEST(established_sa_ignores_unprotected_messages)	/* T24, T42 */
 				notify[18] = (uint8_t)exchange;
 				notify[19] = (uint8_t)flags;
 				pair_inject(&p, end, &sa->path, notify, sizeof(notify));
-				if (p.n > 0)	/* the I flag named an SPI that is not ours */
-					ck_assert_uint_eq(bytes_load16(p.queue[0].data + 34),
+				if (p.n > 0) /* the I flag named no SPI of ours */
+					ck_assert_uint_eq(
+					    bytes_load16(p.queue[0].data + 34),
 					    IKE_INVALID_IKE_SPI);
 				p.n = 0;
 			}
@@ -148,7 +150,7 @@ START_TEST(established_sa_ignores_unprotected_messages)	/* T24, T42 */
 		ck_assert(pair_digest(pair_sa(&p, i)) == before[i]);
 	ck_assert_uint_eq(p.n, 0);
 	pair_pass(&p, IKE_SECOND);
-	bytes_store64(init.data + 8, pair_sa(&p, 1)->spi_r);	/* IKE_SA_INIT with our SPIs */
+	bytes_store64(init.data + 8, pair_sa(&p, 1)->spi_r); /* with our SPIs */
 	pair_send(&p, &init);
 	ck_assert(pair_digest(pair_sa(&p, 1)) == before[1]);
 	ck_assert_uint_eq(p.n, 0);
@@ -194,7 +196,8 @@ START_TEST(cookie_comes_first_and_changes_nothing_else)	/* T27, T28, T33 */
 	ck_assert_uint_eq(again.data[16], IKE_PAYLOAD_NOTIFY);
 	ck_assert_int_eq(memcmp(again.data, first.data, 16), 0);
 	ck_assert_int_eq(memcmp(again.data + 36, "bread", 5), 0);
-	ck_assert_int_eq(memcmp(again.data + 28 + grown, first.data + 28, first.len - 28), 0);
+	ck_assert_int_eq(
+	    memcmp(again.data + 28 + grown, first.data + 28, first.len - 28), 0);
 	pair_pump(&p);			/* AUTH covers the message with the cookie */
 	ck_assert_int_eq(pair_state(&p, 0), IKE_STATE_ESTABLISHED);
 	pair_close(&p);
@@ -299,7 +302,7 @@ START_TEST(unprotected_refusal_yields_to_the_answer)	/* T42 */
 	pair_pump(&p);
 	pair_pass(&p, 10 * IKE_SECOND);
 	ck_assert_int_eq(pair_state(&p, 0), IKE_STATE_ESTABLISHED);
-	ike_down(p.e[0], p.now, p.connection[0]);	/* and is no reason for anything more */
+	ike_down(p.e[0], p.now, p.connection[0]); /* and is no reason for anything more */
 	pair_drain(&p, 0);
 	pair_pump(&p);
 	ck_assert_int_eq(p.down[0], IKE_CANCELLED);
@@ -349,7 +352,8 @@ START_TEST(encapsulation_follows_detection)		/* T78, T94 */
 		pair_up(&p);
 		pair_pump(&p);
 		for (unsigned end = 0; end < 2; end++) {
-			ck_assert_msg(pair_sa(&p, end)->encap == rows[i].encap, "row %zu", i);
+			ck_assert_msg(
+			    pair_sa(&p, end)->encap == rows[i].encap, "row %zu", i);
 			ck_assert_uint_eq(pair_sa(&p, end)->path.port[0],
 			    rows[i].encap ? 4500 : 500);
 		}
@@ -358,7 +362,8 @@ START_TEST(encapsulation_follows_detection)		/* T78, T94 */
 }
 END_TEST
 
-/* The same COOKIE again is a copy of the same answer: no round, and no sending out of turn. */
+/* The same COOKIE again is a copy of the same answer: no round, and no sending out of
+ * turn. */
 START_TEST(cookie_again_is_no_round)			/* T28 */
 {
 	struct pair_datagram first, cookie;

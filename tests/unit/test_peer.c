@@ -33,8 +33,8 @@ START_TEST(always_tries_again_with_back_off)
 }
 END_TEST
 
-/* The peer deletes the Child SA alone, or never accepts one: what should always be up is begun
- * again, and the IKE SA that carries nothing goes. */
+/* The peer deletes the Child SA alone, or never accepts one: what should always be up
+ * is begun again, and the IKE SA that carries nothing goes. */
 START_TEST(always_wants_a_child_too)
 {
 	struct ike_child_info info;
@@ -106,7 +106,8 @@ START_TEST(acquire_is_not_heard_too_often)
 }
 END_TEST
 
-/* Anybody can send an IKE_SA_INIT in the peer's name: it must not keep us from calling. */
+/* Anybody can send an IKE_SA_INIT in the peer's name: it must not keep us from
+ * calling. */
 START_TEST(stranger_does_not_keep_us_from_calling)
 {
 	struct pair_datagram init;
@@ -155,7 +156,8 @@ START_TEST(stranger_does_not_keep_us_from_calling_again)
 }
 END_TEST
 
-/* `down` while IKE_AUTH is under way, and then `up`: the old attempt goes, a new one begins. */
+/* `down` while IKE_AUTH is under way, and then `up`: the old attempt goes, a new one
+ * begins. */
 START_TEST(up_after_down_begins_anew)
 {
 	ike_id first;
@@ -204,10 +206,11 @@ START_TEST(down_in_every_state)
 			pair_up(&p);
 			for (unsigned i = 0; i < steps && p.n > 0; i++)
 				pair_deliver(&p, 0);
-			ck_assert_int_eq(ike_down(p.e[who], p.now, p.connection[who]), IKE_OK);
+			ck_assert_int_eq(
+			    ike_down(p.e[who], p.now, p.connection[who]), IKE_OK);
 			pair_drain(&p, who);
 			pair_pump(&p);
-			if (who == 0 || steps > 0)	/* else it is down before it begins */
+			if (who == 0 || steps > 0) /* else it is down before it begins */
 				ck_assert_ptr_null(pair_sa(&p, who));
 			pair_close(&p);
 		}
@@ -240,7 +243,8 @@ START_TEST(drop_and_replace_in_every_state)
 			pair_up(&p);
 			for (unsigned i = 0; i < steps && p.n > 0; i++)
 				pair_deliver(&p, 0);
-			ck_assert_int_eq(ike_drop(p.e[who], p.now, p.connection[who]), IKE_OK);
+			ck_assert_int_eq(
+			    ike_drop(p.e[who], p.now, p.connection[who]), IKE_OK);
 			ck_assert_int_eq(ike_drop(p.e[who], p.now, p.connection[who]),
 			    IKE_GONE);
 			pair_drain(&p, who);
@@ -272,8 +276,8 @@ START_TEST(acquire_knows_its_child_in_a_new_configuration)
 }
 END_TEST
 
-/* The data path refuses every Child SA, both directions: it is told once, and tried again, but
- * not as fast as two hosts can shake hands. */
+/* The data path refuses every Child SA, both directions: it is told once, and tried
+ * again, but not as fast as two hosts can shake hands. */
 START_TEST(always_backs_off_when_nothing_can_be_installed)
 {
 	struct ike_notice notice = { .type = IKE_NOT_INSTALLED };

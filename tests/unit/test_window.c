@@ -1,4 +1,5 @@
-/* Message ids, cached responses, retransmission: RFC 7296 2.1 - 2.3 (ids: RFC 7296 cases). */
+/* Message ids, cached responses, retransmission: RFC 7296 2.1 - 2.3 (ids: RFC 7296
+ * cases). */
 #include <string.h>
 
 #include "tests/unit/pair.h"
