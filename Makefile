@@ -26,7 +26,7 @@ say = $(if $(V),@:,@printf '  %-6s %s\n' $(1) $(2))
 # namespaces only: whatever is built belongs to the caller.
 
 AS_CALLER := build-aux/as-caller
-ROOT_GOALS := packages check check-system check-interop demo
+ROOT_GOALS := packages check check-system check-interop demo soak
 FREE_GOALS := help clean distclean
 
 # A nested make has make's own -j; the first one gives it all cores unless told otherwise.
@@ -88,6 +88,13 @@ demo:
 	$(build_as_caller) all
 	$(Q)B=$(B) tests/netns/demo.sh
 
+# Not a part of check: minutes, and longer when wanted.
+soak:
+	$(call install_packages,build run)
+	$(need_root)
+	$(build_as_caller) B=$(B)/san SANITIZE=address,undefined CFLAGS='-O1 -g' all
+	$(Q)B=$(B)/san tests/soak/mutate.sh
+
 clean:
 	$(Q)rm -rf $(B)
 
@@ -108,6 +115,7 @@ help:
 #| make check-san        unit tests and simulator under ASan, UBSan and LSan; SAN_SIM_SEEDS=500
 #| make fuzz             libFuzzer on each target for FUZZ_SECONDS=600; FUZZ=NAME: on that one;
 #|                       fuzz-merge: make the kept inputs of what was found; needs clang
+#| sudo make soak        SOAK=10000000 changed datagrams against an ikevd with sanitizers
 #| make lint             clang-tidy, cppcheck, shellcheck, mandoc
 #| make coverage         lines of libesp and libike that the tests run; 90 % at least
 #| make install          DESTDIR= prefix=/usr/local sysconfdir=/etc; keeps an existing ikev.conf
