@@ -80,6 +80,8 @@ open(void *scratch, struct esp_op *op, unsigned n)
 		op->ok = crypto_aead_chacha20poly1305_ietf_decrypt_detached(op->data,
 		    NULL, op->data, op->len, op->icv, op->aad.p, op->aad.len,
 		    nonce, key->key) == 0;
+		if (!op->ok)
+			sodium_memzero(op->data, op->len);
 	}
 }
 

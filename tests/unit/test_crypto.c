@@ -1,0 +1,399 @@
+/* Whatever a cryptographic library answers but success, nothing succeeds: each of its
+ * calls in turn gives each of the results that have been taken for success elsewhere.
+ * This program's own functions of the libraries' names stand in front of theirs. */
+#include <check.h>
+#include <dlfcn.h>
+#include <sodium.h>
+#include <stdlib.h>
+
+#include <openssl/bn.h>
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+
+#include "libesp/backend.h"
+#include "libike/algorithm.h"
+#include "libike/proto.h"
+#include "tests/unit/run.h"
+#include "tests/unit/vectors.h"
+
+enum { FORGERIES = 3 };
+
+static struct {
+	bool on;
+	unsigned depth;		/* what a library calls itself is its own business */
+	unsigned calls, target;	/* the call number `target` gives a forged result */
+	unsigned forgery;
+	const char *name;	/* of that call */
+} library;
+
+static bool
+is_target(const char *name)
+{
+	if (!library.on || library.depth > 0 || ++library.calls != library.target)
+		return false;
+	library.name = name;
+	return true;
+}
+
+/* A function whose result stands for success when it is `good`; it does its work. */
+#define RESULT(type, name, parameters, arguments, ...)					\
+type											\
+name parameters										\
+{											\
+	static const type forged[FORGERIES] = { __VA_ARGS__ };				\
+	static type (*real) parameters;							\
+	bool forge = is_target(#name);							\
+	type result;									\
+											\
+	if (real == NULL)								\
+		*(void **)&real = dlsym(RTLD_NEXT, #name);				\
+	library.depth++;								\
+	result = real arguments;							\
+	library.depth--;								\
+	return forge ? forged[library.forgery] : result;				\
+}
+
+#define ONE_IS_GOOD(name, parameters, arguments)					\
+	RESULT(int, name, parameters, arguments, -1, 0, 2)
+#define ZERO_IS_GOOD(name, parameters, arguments)					\
+	RESULT(int, name, parameters, arguments, -1, 1, 2)
+
+/* A function that makes something: the forgery is nothing. */
+#define MAKER(type, name, parameters, arguments)					\
+type *											\
+name parameters										\
+{											\
+	static type *(*real) parameters;						\
+	bool forge = is_target(#name);							\
+	type *made = NULL;								\
+											\
+	if (real == NULL)								\
+		*(void **)&real = dlsym(RTLD_NEXT, #name);				\
+	library.depth++;								\
+	if (!forge)									\
+		made = real arguments;							\
+	library.depth--;								\
+	return made;									\
+}
+
+MAKER(EVP_MAC, EVP_MAC_fetch, (OSSL_LIB_CTX *a, const char *b, const char *c), (a, b, c))
+MAKER(EVP_MAC_CTX, EVP_MAC_CTX_new, (EVP_MAC *a), (a))
+ONE_IS_GOOD(EVP_MAC_init, (EVP_MAC_CTX *a, const unsigned char *b, size_t c,
+    const OSSL_PARAM d[]), (a, b, c, d))
+ONE_IS_GOOD(EVP_MAC_update, (EVP_MAC_CTX *a, const unsigned char *b, size_t c), (a, b, c))
+ONE_IS_GOOD(EVP_MAC_final, (EVP_MAC_CTX *a, unsigned char *b, size_t *c, size_t d),
+    (a, b, c, d))
+ONE_IS_GOOD(EVP_Digest, (const void *a, size_t b, unsigned char *c, unsigned int *d,
+    const EVP_MD *e, ENGINE *f), (a, b, c, d, e, f))
+
+MAKER(EVP_CIPHER, EVP_CIPHER_fetch, (OSSL_LIB_CTX *a, const char *b, const char *c),
+    (a, b, c))
+MAKER(EVP_CIPHER_CTX, EVP_CIPHER_CTX_new, (void), ())
+ONE_IS_GOOD(EVP_CIPHER_CTX_set_padding, (EVP_CIPHER_CTX *a, int b), (a, b))
+ONE_IS_GOOD(EVP_CIPHER_CTX_ctrl, (EVP_CIPHER_CTX *a, int b, int c, void *d), (a, b, c, d))
+ONE_IS_GOOD(EVP_CipherInit_ex2, (EVP_CIPHER_CTX *a, const EVP_CIPHER *b,
+    const unsigned char *c, const unsigned char *d, int e, const OSSL_PARAM f[]),
+    (a, b, c, d, e, f))
+ONE_IS_GOOD(EVP_CipherUpdate, (EVP_CIPHER_CTX *a, unsigned char *b, int *c,
+    const unsigned char *d, int e), (a, b, c, d, e))
+ONE_IS_GOOD(EVP_CipherFinal_ex, (EVP_CIPHER_CTX *a, unsigned char *b, int *c), (a, b, c))
+ONE_IS_GOOD(EVP_EncryptInit_ex2, (EVP_CIPHER_CTX *a, const EVP_CIPHER *b,
+    const unsigned char *c, const unsigned char *d, const OSSL_PARAM e[]),
+    (a, b, c, d, e))
+ONE_IS_GOOD(EVP_EncryptUpdate, (EVP_CIPHER_CTX *a, unsigned char *b, int *c,
+    const unsigned char *d, int e), (a, b, c, d, e))
+
+MAKER(BN_CTX, BN_CTX_new, (void), ())
+MAKER(BIGNUM, BN_new, (void), ())
+MAKER(BIGNUM, BN_bin2bn, (const unsigned char *a, int b, BIGNUM *c), (a, b, c))
+MAKER(BIGNUM, BN_get_rfc3526_prime_2048, (BIGNUM *a), (a))
+ONE_IS_GOOD(BN_sub, (BIGNUM *a, const BIGNUM *b, const BIGNUM *c), (a, b, c))
+ONE_IS_GOOD(BN_set_word, (BIGNUM *a, BN_ULONG b), (a, b))
+ONE_IS_GOOD(BN_mod_exp_mont_consttime, (BIGNUM *a, const BIGNUM *b, const BIGNUM *c,
+    const BIGNUM *d, BN_CTX *e, BN_MONT_CTX *f), (a, b, c, d, e, f))
+ONE_IS_GOOD(BN_bn2binpad, (const BIGNUM *a, unsigned char *b, int c), (a, b, c))
+MAKER(EC_GROUP, EC_GROUP_new_by_curve_name, (int a), (a))
+MAKER(EC_POINT, EC_POINT_new, (const EC_GROUP *a), (a))
+ONE_IS_GOOD(EC_POINT_mul, (const EC_GROUP *a, EC_POINT *b, const BIGNUM *c,
+    const EC_POINT *d, const BIGNUM *e, BN_CTX *f), (a, b, c, d, e, f))
+ONE_IS_GOOD(EC_POINT_oct2point, (const EC_GROUP *a, EC_POINT *b, const unsigned char *c,
+    size_t d, BN_CTX *e), (a, b, c, d, e))
+ONE_IS_GOOD(EC_POINT_is_on_curve, (const EC_GROUP *a, const EC_POINT *b, BN_CTX *c),
+    (a, b, c))
+ZERO_IS_GOOD(EC_POINT_is_at_infinity, (const EC_GROUP *a, const EC_POINT *b), (a, b))
+RESULT(size_t, EC_POINT_point2oct, (const EC_GROUP *a, const EC_POINT *b,
+    point_conversion_form_t c, unsigned char *d, size_t e, BN_CTX *f),
+    (a, b, c, d, e, f), 0, 1, SIZE_MAX)
+
+ZERO_IS_GOOD(crypto_scalarmult_curve25519_base, (unsigned char *a,
+    const unsigned char *b), (a, b))
+ZERO_IS_GOOD(crypto_scalarmult_curve25519, (unsigned char *a, const unsigned char *b,
+    const unsigned char *c), (a, b, c))
+ZERO_IS_GOOD(crypto_aead_chacha20poly1305_ietf_encrypt_detached, (unsigned char *a,
+    unsigned char *b, unsigned long long *c, const unsigned char *d, unsigned long long e,
+    const unsigned char *f, unsigned long long g, const unsigned char *h,
+    const unsigned char *i, const unsigned char *k), (a, b, c, d, e, f, g, h, i, k))
+ZERO_IS_GOOD(crypto_aead_chacha20poly1305_ietf_decrypt_detached, (unsigned char *a,
+    unsigned char *b, const unsigned char *c, unsigned long long d,
+    const unsigned char *e, const unsigned char *f, unsigned long long g,
+    const unsigned char *h, const unsigned char *i), (a, b, c, d, e, f, g, h, i))
+
+/* Succeeds by itself, and never with a forged result; returns the number of calls. */
+static unsigned
+check_operation(const char *name, bool (*run)(const void *), const void *what)
+{
+	unsigned n;
+
+	library.target = library.calls = 0;
+	library.on = true;
+	ck_assert_msg(run(what), "%s", name);
+	n = library.calls;
+	ck_assert_msg(n > 0, "%s calls no library", name);
+	for (library.target = 1; library.target <= n; library.target++)
+		for (library.forgery = 0; library.forgery < FORGERIES;
+		    library.forgery++) {
+			library.calls = 0;
+			ck_assert_msg(!run(what), "%s: %s, forgery %u, is success", name,
+			    library.name, library.forgery);
+		}
+	library.target = 0;
+	ck_assert_msg(run(what), "%s", name);
+	library.on = false;
+	return n;
+}
+
+/* ---- PRFs and hashes ---- */
+
+static bool
+run_prf(const void *prf)
+{
+	static const struct bytes parts[] = { { (const uint8_t *)"ab", 2 }, { NULL, 0 },
+		{ (const uint8_t *)"c", 1 } };
+	uint8_t out[IKE_MAX_PRF_LEN];
+
+	return ((const struct ike_prf *)prf)->compute(parts[0], parts, 3, out);
+}
+
+static bool
+run_natd(const void *unused)
+{
+	uint8_t out[20];
+
+	(void)unused;
+	return ike_natd_hash(1, 2, bytes_of("\300\0\2\1", 4), 500, out);
+}
+
+START_TEST(prf_believes_success_only)
+{
+	static const uint16_t ids[] = {
+		IKE_PRF_HMAC_SHA1, IKE_PRF_HMAC_SHA2_256, IKE_PRF_HMAC_SHA2_384,
+		IKE_PRF_HMAC_SHA2_512
+	};
+
+	for (unsigned i = 0; i < 4; i++)
+		ck_assert_uint_ge(check_operation("PRF", run_prf,
+		    ike_find_prf(NULL, ids[i])), 6);
+	check_operation("NAT detection", run_natd, NULL);
+}
+END_TEST
+
+/* ---- key exchange ---- */
+
+static void
+fill(void *arg, uint8_t *p, size_t len)
+{
+	uint64_t seed = *(const uint64_t *)arg;
+
+	fill_random(&seed, p, len);
+}
+
+static bool
+run_start(const void *p)
+{
+	const struct ike_kex *kex = p;
+	uint64_t seed = 1;
+	uint8_t value[IKE_MAX_KE_LEN];
+	void *state = kex->start(&(struct ike_random){ fill, &seed }, value);
+
+	kex->free(state);
+	return state != NULL;
+}
+
+static uint8_t peer[IKE_MAX_KE_LEN];	/* a good value of the group at hand */
+static void *ours;			/* a state to finish */
+
+static bool
+run_respond(const void *p)
+{
+	const struct ike_kex *kex = p;
+	uint8_t value[IKE_MAX_KE_LEN], secret[IKE_MAX_SECRET_LEN];
+	uint64_t seed = 2;
+
+	return kex->respond(&(struct ike_random){ fill, &seed },
+	    bytes_of(peer, kex->public_len), value, secret);
+}
+
+static bool
+run_finish(const void *p)
+{
+	const struct ike_kex *kex = p;
+	uint8_t secret[IKE_MAX_SECRET_LEN];
+
+	return kex->finish(ours, bytes_of(peer, kex->response_len), secret);
+}
+
+START_TEST(kex_believes_success_only)
+{
+	static const uint16_t groups[] = {
+		IKE_KE_CURVE25519, IKE_KE_ECP_256, IKE_KE_ECP_521, IKE_KE_MODP_2048
+	};
+	const struct ike_kex *kex = ike_find_kex(NULL, groups[_i]);
+	uint64_t seed = 3;
+	uint8_t value[IKE_MAX_KE_LEN];
+
+	kex->free(kex->start(&(struct ike_random){ fill, &seed }, peer));
+	seed = 4;
+	ours = kex->start(&(struct ike_random){ fill, &seed }, value);
+	check_operation(kex->keyword, run_start, kex);
+	check_operation(kex->keyword, run_respond, kex);
+	check_operation(kex->keyword, run_finish, kex);
+	kex->free(ours);
+}
+END_TEST
+
+/* ---- packet ciphers ---- */
+
+/* Every row of every backend; NULL behind the last. */
+static const struct esp_transform *
+row(unsigned i)
+{
+	unsigned n = 0;
+
+	while (esp_openssl_row(n) != NULL)
+		n++;
+	return i < n ? esp_openssl_row(i) : esp_sodium_row(i - n);
+}
+
+enum { LEN = 64 };
+static uint8_t plain[LEN], sealed[LEN], icv[32], keymat[ESP_MAX_KEY_LEN], iv[16];
+
+static bool
+is_zero(const uint8_t *p)
+{
+	for (unsigned i = 0; i < LEN; i++)
+		if (p[i] != 0)
+			return false;
+	return true;
+}
+
+static void *
+make_key(const struct esp_transform *t)
+{
+	return t->new_key(t, bytes_of(keymat, esp_transform_keymat(t)),
+	    bytes_of(iv, t->iv_key_len));
+}
+
+/* Two packets under one key, as the first makes what the second uses again. */
+struct packets {
+	uint8_t data[2][LEN], icv[2][32];
+	struct esp_op op[2];
+};
+
+static bool
+prepare(const struct esp_transform *t, struct packets *v, const uint8_t *data)
+{
+	void *key = make_key(t);
+
+	for (unsigned i = 0; i < 2; i++) {
+		memcpy(v->data[i], data, LEN);
+		memcpy(v->icv[i], icv, sizeof icv);
+		v->op[i] = (struct esp_op){ .key = key, .data = v->data[i], .iv = iv,
+			.icv = v->icv[i], .len = LEN, .aad = bytes_of("aad", 3) };
+	}
+	return key != NULL;
+}
+
+/* Where it fails no plaintext stays in the packet. */
+static bool
+run_seal(const void *p)
+{
+	const struct esp_transform *t = p;
+	struct packets v;
+
+	if (!prepare(t, &v, plain))
+		return false;
+	t->seal(NULL, v.op, 2);
+	t->free_key(v.op[0].key);
+	for (unsigned i = 0; i < 2; i++)
+		ck_assert_msg(v.op[i].ok ? memcmp(v.data[i], sealed, LEN) == 0 :
+		    is_zero(v.data[i]), "%s leaves plaintext", library.name);
+	return v.op[0].ok && v.op[1].ok;
+}
+
+/* Where it fails nothing unauthenticated, or not decrypted to its end, comes out. */
+static bool
+run_open(const void *p)
+{
+	const struct esp_transform *t = p;
+	struct packets v;
+
+	if (!prepare(t, &v, sealed))
+		return false;
+	t->open(NULL, v.op, 2);
+	t->free_key(v.op[0].key);
+	for (unsigned i = 0; i < 2; i++)
+		ck_assert_msg(v.op[i].ok ? memcmp(v.data[i], plain, LEN) == 0 :
+		    is_zero(v.data[i]) || memcmp(v.data[i], sealed, LEN) == 0,
+		    "%s lets data out", library.name);
+	return v.op[0].ok && v.op[1].ok;
+}
+
+static bool
+run_make_iv(const void *p)
+{
+	const struct esp_transform *t = p;
+	void *key = make_key(t);
+	uint8_t out[16];
+	bool ok = key != NULL && t->make_iv(key, 7, out);
+
+	t->free_key(key);
+	return ok;
+}
+
+START_TEST(transform_believes_success_only)
+{
+	const struct esp_transform *t = row((unsigned)_i);
+	uint64_t seed = 9;
+	struct esp_op op = { .data = sealed, .iv = iv, .icv = icv, .len = LEN,
+		.aad = bytes_of("aad", 3) };
+
+	fill_random(&seed, keymat, sizeof keymat);
+	fill_random(&seed, plain, sizeof plain);
+	memcpy(sealed, plain, LEN);
+	op.key = make_key(t);
+	t->seal(NULL, &op, 1);
+	ck_assert(op.ok);
+	t->free_key(op.key);
+	check_operation(t->rfc, run_seal, t);
+	check_operation(t->rfc, run_open, t);
+	if (t->iv_key_len != 0)
+		check_operation(t->rfc, run_make_iv, t);
+}
+END_TEST
+
+int
+main(void)
+{
+	TCase *tcase = tcase_create("crypto");
+	int rows = 0;
+
+	if (sodium_init() < 0)
+		return EXIT_FAILURE;
+	while (row((unsigned)rows) != NULL)
+		rows++;
+	tcase_set_timeout(tcase, 60);
+	tcase_add_test(tcase, prf_believes_success_only);
+	tcase_add_loop_test(tcase, kex_believes_success_only, 0, 4);
+	tcase_add_loop_test(tcase, transform_believes_success_only, 0, rows);
+	return run_tests("crypto", tcase);
+}
