@@ -61,7 +61,7 @@ run_interop = user=root limit=400 $(interop_tests)
 .PHONY: $(ROOT_GOALS) $(FREE_GOALS)
 
 packages:
-	$(call install_packages,build test run interop)
+	$(call install_packages,build test run interop fuzz lint)
 
 check:
 	$(call install_packages,build test run interop)
@@ -370,9 +370,7 @@ coverage-run: all tests
 
 tidy_sources := $(foreach d,libesp libike libipsec daemon ctl tests/sim tests/fuzz tests/unit, \
 	$(wildcard $(d)/*.c))
-tidied := $(tidy_sources:%=$(B)/lint/%)
-headers := $(foreach d,libesp libike libipsec daemon ctl tests/sim tests/fuzz tests/unit, \
-	$(wildcard $(d)/*.h))
+tidied := $(tidy_sources:%.c=$(B)/lint/%.tidy)
 scripts = $(shell grep -lE '^\#!/bin/(ba)?sh' .ci/* build-aux/* tests/*.sh tests/*/*.sh)
 
 .PHONY: lint lint-all lint-tidy lint-cppcheck lint-scripts lint-manuals
@@ -383,9 +381,10 @@ lint:
 
 lint-all: lint-tidy lint-cppcheck lint-scripts lint-manuals
 lint-tidy: $(tidied)
-$(tidied): $(B)/lint/%: % $(headers) .clang-tidy build-aux/tidy build-aux/tidy.known | $(interfaces)
-	$(call say,TIDY,$<)
-	$(Q)mkdir -p $(@D) && build-aux/tidy $< $(std_flags) $(LIB_CFLAGS) $(CHECK_CFLAGS) \
+# An object is made anew whenever a header of its source has changed.
+$(tidied): $(B)/lint/%.tidy: $(B)/%.o .clang-tidy build-aux/tidy build-aux/tidy.known
+	$(call say,TIDY,$*.c)
+	$(Q)mkdir -p $(@D) && build-aux/tidy $*.c $(std_flags) $(LIB_CFLAGS) $(CHECK_CFLAGS) \
 		-I$(B)/daemon && touch $@
 
 lint-cppcheck: $(interfaces)

@@ -1,4 +1,5 @@
 #include <check.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -63,10 +64,14 @@ static char folder[64];
 static void
 remove_folder(void)
 {
-	char command[96];
+	DIR *dir = opendir(folder);
+	struct dirent *entry;
 
-	snprintf(command, sizeof(command), "rm -rf '%s'", folder);
-	fuzz_require(system(command) == 0);
+	while (dir != NULL && (entry = readdir(dir)) != NULL)
+		unlinkat(dirfd(dir), entry->d_name, 0);
+	if (dir != NULL)
+		closedir(dir);
+	rmdir(folder);
 }
 
 const char *

@@ -37,6 +37,7 @@ choose(unsigned i)
 
 	while (bulk_transform(n) != NULL)
 		n++;
+	fuzz_require(n > 0);
 	return bulk_transform(i % n);
 }
 
