@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "daemon/arena.h"
-#include "libike/compat.h"
 
 enum {
 	NAME = 128,		/* a setting's path */
@@ -375,44 +374,6 @@ configuration_assemble(struct configuration *c, struct faults *faults)
 		a.connection = c->connections[i].name;
 		assemble_connection(&a, &c->connections[i]);
 		a.connection = NULL;
-	}
-}
-
-static bool
-warn_weak(const struct configured *connection, const char *setting,
-    const struct ike_proposals *list, struct faults *weak)
-{
-	const struct ike_transform *t = ike_proposals_weak(list, 0);
-	char name[IKE_NAME_LEN];
-
-	if (t == NULL)
-		return false;
-	fault_add(weak, configured_origin(connection, setting, -1),
-	    "%s: %s names %s, which is weak; give the peer %s as soon as it can, and then "
-	    "remove compat", connection->name, setting,
-	    ike_transform_name(t->type, t->id, t->key_bits, name),
-	    ike_weak_find(t)->instead);
-	return true;
-}
-
-void
-configuration_warn(const struct configuration *c, struct faults *weak)
-{
-	unsigned i;
-
-	for (i = 0; i < c->n_connections; i++) {
-		const struct configured *connection = &c->connections[i];
-		const struct ike_connection *built = connection->connection;
-		bool ike, esp;
-
-		if (built == NULL || built->compat == 0)
-			continue;
-		ike = warn_weak(connection, "ike", &built->ike, weak);
-		esp = warn_weak(connection, "esp", &built->esp, weak);
-		if (!ike && !esp)
-			fault_add(weak, configured_origin(connection, "compat", -1),
-			    "%s: compat allows weak algorithms and no proposal names "
-			    "one; remove it", connection->name);
 	}
 }
 

@@ -11,6 +11,7 @@
 #include "daemon/log.h"
 #include "daemon/privilege.h"
 #include "daemon/secret.h"
+#include "daemon/warn.h"
 #include "libipsec/auth_psk.h"
 
 #define CONFIGURATION "/etc/ikev.conf"

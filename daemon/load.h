@@ -65,8 +65,6 @@ struct configuration {
  * them, and each setting of the daemon from one.  NULL if there is any fault; all of them
  * are in `faults` then. */
 struct configuration *configuration_load(const char *file, struct faults *faults);
-/* What is right but weak, as warnings. */
-void configuration_warn(const struct configuration *, struct faults *weak);
 void configuration_free(struct configuration *);
 
 /* A connection by name, or NULL. */

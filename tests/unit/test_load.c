@@ -189,38 +189,6 @@ START_TEST(words_reach_the_connection)
 }
 END_TEST
 
-/* Weak algorithms are a warning where they stand, and so is a door that nobody uses. */
-START_TEST(compat_warned_of)
-{
-	static const struct {
-		const char *text;
-		unsigned line;
-		const char *words;	/* NULL: no warning */
-	} rows[] = {
-		{ PARIS("\nstart = `always`;"), 0, NULL },
-		{ PARIS("\ncompat = `sha1`;\nike = `aes256-sha1-modp2048`;"), 3,
-		    "paris: ike names sha1, which is weak; give the peer sha256 as " },
-		{ PARIS("\nike = `aes256gcm16-prfsha1-x25519`;\ncompat = [ `sha1` ];"),
-		    2, "paris: ike names prfsha1, which is weak; give the peer prf" },
-		{ PARIS("\ncompat = `sha1`;\nesp = `aes128-sha1`;"), 3,
-		    "paris: esp names sha1" },
-		{ PARIS("\n\ncompat = `sha1`;"), 3,
-		    "paris: compat allows weak algorithms and no proposal names one" }
-	};
-
-	for (int i = 0; i < ROWS(rows); i++) {
-		ck_assert_msg(load(rows[i].text), "%s", config_faults(&loaded));
-		configuration_warn(loaded.c, &loaded.faults);
-		ck_assert_uint_eq(loaded.faults.n, rows[i].words != NULL);
-		if (rows[i].words == NULL)
-			continue;
-		ck_assert_uint_eq(loaded.faults.v[0].line, rows[i].line);
-		ck_assert_msg(config_says(loaded.faults.v[0].text, rows[i].words), "%s",
-		    config_faults(&loaded));
-	}
-}
-END_TEST
-
 START_TEST(connections_as_a_list)
 {
 	ck_assert_msg(load("connections = (\n"
@@ -700,7 +668,6 @@ main(void)
 	tcase_add_loop_test(t, file_without_anything, 0, 6);
 	tcase_add_test(t, daemon_has_it_all);
 	tcase_add_test(t, text_for_a_list_of_texts);
-	tcase_add_test(t, compat_warned_of);
 	tcase_add_loop_test(t, addresses_of_a_peer, 0, ROWS(addresses));
 	tcase_add_loop_test(t, words_reach_the_connection, 0, ROWS(after));
 	tcase_add_test(t, connections_as_a_list);
