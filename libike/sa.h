@@ -212,7 +212,8 @@ struct ike_peer {
 
 enum { IKE_COOKIE_LEN = 17, IKE_COOKIE_SECRET = 32 };
 struct ike_cookies {
-	uint8_t number;			/* of secret[1]; 0: none yet */
+	bool made;			/* there are secrets */
+	uint8_t number;			/* of secret[1] */
 	ike_time since;
 	uint8_t secret[2][IKE_COOKIE_SECRET];	/* the one before, and today's */
 };

@@ -1,13 +1,16 @@
-/* Sources of half-open SAs, and the ration of unprotected answers: what anybody on the network could
- * make grow is counted and bounded here.  A source is an IPv4 address or an IPv6 /64. */
+/* Sources of half-open SAs, and the ration of unprotected answers: what anybody on the
+ * network could make grow is counted and bounded here.  A source is an IPv4 address or
+ * an IPv6 /64. */
 #include <sodium.h>
 #include <stdlib.h>
 
 #include "libike/sa.h"
 
-/* Half-open SAs as responder: from so many on a COOKIE is asked for; more than so many of one
- * source, or in all, get nothing. */
-enum { COOKIE_ABOVE = 64, MOST_OF_A_SOURCE = 64, MOST = 16384 };
+/* Half-open SAs as responder: from so many on, in all or of one source, a COOKIE is
+ * asked for; more than so many get nothing.  A source is asked long before it is full,
+ * so that who forges its address cannot fill its place. */
+enum { COOKIE_ABOVE = 64, COOKIE_ABOVE_OF_A_SOURCE = 8 };
+enum { MOST = 16384, MOST_OF_A_SOURCE = 64 };
 
 /* Unprotected refusals and explanations a second, and at once. */
 enum { ANSWERS_A_SECOND = 100, ANSWERS_AT_ONCE = 200 };
@@ -36,11 +39,12 @@ enum ike_welcome
 ike_source_welcome(const struct ike *e, const struct ike_path *path)
 {
 	const struct ike_source *s = find(e, key_of(e, path));
+	unsigned all = e->counts.responding, of_it = s != NULL ? s->half_open : 0;
 
-	if (e->counts.responding >= MOST ||
-	    (s != NULL && s->half_open >= MOST_OF_A_SOURCE))
+	if (all >= MOST || of_it >= MOST_OF_A_SOURCE)
 		return IKE_WELCOME_NOT;
-	return e->counts.responding >= COOKIE_ABOVE ? IKE_WELCOME_COOKIE : IKE_WELCOME;
+	return all >= COOKIE_ABOVE || of_it >= COOKIE_ABOVE_OF_A_SOURCE ?
+	    IKE_WELCOME_COOKIE : IKE_WELCOME;
 }
 
 bool

@@ -1,4 +1,5 @@
-/* Floods of IKE_SA_INIT: cookies, bounds, the ration of unprotected answers (RFC 7296 2.6). */
+/* Floods of IKE_SA_INIT: cookies, bounds, the ration of unprotected answers, RFC 7296
+ * 2.6. */
 #include <string.h>
 
 #include "tests/unit/pair.h"
@@ -7,7 +8,8 @@
 static struct pair p;
 static struct pair_datagram init;
 
-/* One IKE_SA_INIT of end 0 as a mould: `n` varies SPI, nonce and port, `addr` the source. */
+/* One IKE_SA_INIT of end 0 as a mould: `n` varies SPI, nonce and port, `addr` the
+ * source. */
 static struct pair_datagram
 flood(uint32_t n, uint32_t addr)
 {
@@ -187,6 +189,86 @@ START_TEST(cookie_expires)				/* T26 */
 }
 END_TEST
 
+/* The secret turns over more often than its number has values. */
+START_TEST(cookie_outlives_one_rotation)		/* T26 */
+{
+	uint8_t cookie[3][IKE_COOKIE_LEN];
+	struct bytes nonce = bytes_of("0123456789abcdef", 16);
+	const struct ike_path *path;
+
+	begin();
+	path = &init.path;
+	for (unsigned i = 0; i < 600; i++) {
+		ike_cookie_make(p.e[1], path, i, nonce, cookie[i % 3]);
+		ck_assert_msg(ike_cookie_good(p.e[1], path, i, nonce,
+		    bytes_of(cookie[i % 3], IKE_COOKIE_LEN)), "turn %u: today's", i);
+		if (i >= 1)
+			ck_assert_msg(ike_cookie_good(p.e[1], path, i - 1, nonce,
+			    bytes_of(cookie[(i - 1) % 3], IKE_COOKIE_LEN)),
+			    "turn %u: the one before", i);
+		if (i >= 2)
+			ck_assert_msg(!ike_cookie_good(p.e[1], path, i - 2, nonce,
+			    bytes_of(cookie[(i - 2) % 3], IKE_COOKIE_LEN)),
+			    "turn %u: older", i);
+		p.e[1]->now += 60 * IKE_SECOND;
+	}
+	/* After a silence even the last one is too old. */
+	p.e[1]->now += 60 * IKE_SECOND;
+	ck_assert(!ike_cookie_good(p.e[1], path, 599, nonce,
+	    bytes_of(cookie[599 % 3], IKE_COOKIE_LEN)));
+	p.now = p.e[1]->now;
+	pair_close(&p);
+}
+END_TEST
+
+/* Octets of an IPv6 address are an IPv4 one, if some are taken for none or for the end
+ * of a longer nonce. */
+START_TEST(cookie_tells_the_families_apart)
+{
+	static const uint8_t octets[] = "0123456789abcdef2a0104f80000";
+	struct ike_path v4 = { .family = ESP_IPV4 }, v6 = { .family = ESP_IPV6 };
+	struct bytes nonce = bytes_of(octets, 16), longer = bytes_of(octets, 28);
+	uint8_t cookie[IKE_COOKIE_LEN];
+	struct bytes made = bytes_of(cookie, sizeof(cookie));
+
+	begin();
+	memcpy(v6.addr[1], octets + 16, 12);
+	memcpy(v6.addr[1] + 12, "\x2a\1\4\xf8", 4);
+	memcpy(v4.addr[1], octets + 16, 4);
+	ike_cookie_make(p.e[1], &v6, 1, nonce, cookie);
+	ck_assert(ike_cookie_good(p.e[1], &v6, 1, nonce, made));
+	ck_assert(!ike_cookie_good(p.e[1], &v4, 1, nonce, made));
+	memcpy(v4.addr[1], v6.addr[1] + 12, 4);
+	ck_assert(!ike_cookie_good(p.e[1], &v4, 1, longer, made));
+	p.n = 0;
+	pair_close(&p);
+}
+END_TEST
+
+/* Who forges a source's address can have it asked for cookies, and nothing more: the
+ * source itself still gets in. */
+START_TEST(forger_does_not_lock_a_source_out)		/* T26 */
+{
+	unsigned answered = 0;
+
+	begin();
+	for (unsigned i = 0; i < 1000; i++) {
+		struct pair_datagram d = flood(i, bytes_load32(init.path.addr[1]));
+
+		pair_send(&p, &d);
+		ck_assert_uint_eq(p.n, 1);
+		answered += bytes_load64(p.queue[0].data + 8) != 0;
+		p.n = 0;
+	}
+	ck_assert_uint_le(answered, 8);
+	ck_assert_uint_eq(counts().responding, answered);
+	pair_send(&p, &init);
+	pair_pump(&p);
+	ck_assert_int_eq(pair_state(&p, 0), IKE_STATE_ESTABLISHED);
+	pair_close(&p);
+}
+END_TEST
+
 START_TEST(source_is_bounded)
 {
 	uint8_t buf[64];
@@ -196,17 +278,15 @@ START_TEST(source_is_bounded)
 	begin();
 	for (unsigned i = 0; i < 200; i++) {
 		d = flood(i, 0xc6336401);
-		if (i < 64) {
-			pair_send(&p, &d);
-		} else {
-			p.n = 0;
-			pair_send(&p, &d);		/* not even a cookie */
-			ck_assert_uint_eq(p.n, 0);
-		}
+		if (i >= 8 && i < 64)
+			d = with_cookie(&d, ask_cookie(&d, buf));
+		pair_send(&p, &d);
+		ck_assert_uint_eq(p.n, i < 64);		/* then not even a cookie */
 		let_in += p.n;
 		p.n = 0;
 	}
 	ck_assert_uint_eq(let_in, 64);
+	ck_assert_uint_eq(counts().responding, 64);
 	d = flood(1000, 0xcb007101);			/* another source gets in */
 	c = with_cookie(&d, ask_cookie(&d, buf));
 	pair_send(&p, &c);
@@ -327,8 +407,10 @@ int
 main(void)
 {
 	const TTest *tests[] = {
-		cookie_is_asked_for_above_a_number, cookie_is_bound_to_its_asker, cookie_expires,
-		source_is_bounded, peer_gets_in_during_a_flood, cookie_and_invalid_ke_mix,
+		cookie_is_asked_for_above_a_number, cookie_is_bound_to_its_asker,
+		cookie_expires, cookie_outlives_one_rotation,
+		cookie_tells_the_families_apart,
+		forger_does_not_lock_a_source_out, source_is_bounded, peer_gets_in_during_a_flood, cookie_and_invalid_ke_mix,
 		unknown_spi_is_answered_within_a_ration,
 		answer_is_never_larger_than_the_question,
 	};
