@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <signal.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "daemon/privilege.h"
 #include "daemon/tell.h"
 #include "daemon/tun.h"
+#include "libike/algorithm.h"
 #include "libipsec/ipsec.h"
 
 enum {
@@ -316,12 +318,32 @@ clean_up(struct life *life)
 	free(life->connections);
 }
 
+static void
+draw(void *unused, uint8_t *p, size_t len)
+{
+	(void)unused;
+	randombytes_buf(p, len);
+}
+
+static void
+test_algorithms(struct log *log)
+{
+	char names[256];
+
+	if (ike_self_test(NULL, &(struct ike_random){ draw, NULL }, names,
+	    sizeof(names)) > 0)
+		log_warning(log,
+		    "the cryptographic libraries of this host fail at %s; leave these "
+		    "out of ike and esp", names);
+}
+
 bool
 life_run(const struct life_options *options)
 {
 	struct life life = { .options = options, .log = options->log };
 	bool good = false;
 
+	test_algorithms(life.log);
 	if (!start(&life))
 		goto out;
 	log_notice(life.log, "ready: %u connection%s of %s",

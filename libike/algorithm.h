@@ -64,6 +64,13 @@ const struct ike_kex *ike_find_kex(const struct ike_algorithms *, uint16_t id);
 const struct esp_transform *ike_find_cipher(const struct ike_algorithms *, uint16_t encr,
     uint16_t key_bits, uint16_t integ);
 
+/* For the start of a program: runs every row once against itself, and tells which ones
+ * the libraries do not serve here, though the tables name them; proposals had better not.
+ * Returns how many; their names, "modp4096, aes128-sha1", are in `buf`, cut to `len`.
+ * Takes some 50 ms. */
+unsigned ike_self_test(const struct ike_algorithms *, const struct ike_random *,
+    char *buf, size_t len);
+
 /* NAT detection, RFC 7296 2.23: SHA-1(SPIi | SPIr | address | port); `addr` has 4 or 16
  * octets.  False: it has not, or the library failed. */
 bool ike_natd_hash(uint64_t spi_i, uint64_t spi_r, struct bytes addr, uint16_t port,

@@ -381,6 +381,97 @@ START_TEST(transform_believes_success_only)
 }
 END_TEST
 
+/* ---- the test at the start of a program ---- */
+
+static unsigned
+self_test(const struct ike_algorithms *a, char *names, size_t len)
+{
+	uint64_t seed = 5;
+
+	return ike_self_test(a, &(struct ike_random){ fill, &seed }, names, len);
+}
+
+START_TEST(self_test_finds_nothing)
+{
+	char names[64] = "x";
+
+	ck_assert_uint_eq(self_test(NULL, names, sizeof names), 0);
+	ck_assert_str_eq(names, "");
+}
+END_TEST
+
+static bool
+count_parts(struct bytes key, const struct bytes *parts, unsigned n, uint8_t *out)
+{
+	(void)key;
+	(void)parts;
+	memset(out, (int)n, 20);
+	return true;
+}
+
+static void *
+no_key(const struct esp_transform *t, struct bytes k, struct bytes iv_key)
+{
+	(void)t;
+	(void)k;
+	(void)iv_key;
+	return NULL;
+}
+
+static void
+do_nothing(void *scratch, struct esp_op *op, unsigned n)
+{
+	(void)scratch;
+	while (n-- > 0)
+		op++->ok = true;
+}
+
+static void *
+no_state(const struct ike_random *random, uint8_t *value)
+{
+	(void)random;
+	(void)value;
+	return NULL;
+}
+
+/* One row of each kind that is missing or lies, among others that work. */
+START_TEST(self_test_names_what_fails)
+{
+	const struct ike_prf *good_prf = ike_find_prf(NULL, IKE_PRF_HMAC_SHA1);
+	const struct ike_kex *good_kex = ike_find_kex(NULL, IKE_KE_ECP_256);
+	const struct esp_transform *good = esp_transform_find(ENCR_AES_GCM_16, 128, 0);
+	struct ike_prf prf = *ike_find_prf(NULL, IKE_PRF_HMAC_SHA2_256);
+	struct ike_kex kex = *ike_find_kex(NULL, IKE_KE_CURVE25519);
+	struct esp_transform missing = *good, lying = *good;
+	const struct ike_prf *prfs[] = { good_prf, &prf, NULL };
+	const struct ike_kex *kexs[] = { &kex, good_kex, NULL };
+	const struct esp_transform *ciphers[] = { &missing, good, &lying, NULL };
+	const struct ike_algorithms a = { ciphers, prfs, kexs };
+	static const char all[] = "prfsha256, x25519, aes192gcm16, aes128gcm16";
+
+	prf.compute = count_parts;
+	kex.start = no_state;
+	missing.new_key = no_key;
+	missing.key_bits = 192;
+	for (unsigned way = 0; way < 2; way++) {
+		lying = *good;
+		if (way == 0)
+			lying.seal = do_nothing;	/* leaves it in clear */
+		else
+			lying.open = do_nothing;	/* takes any ICV */
+		for (size_t len = 0; len <= sizeof all; len++) {
+			char *names = malloc(len + 1);
+
+			names[len] = 'z';
+			ck_assert_uint_eq(self_test(&a, names, len), 4);
+			ck_assert_int_eq(names[len], 'z');
+			ck_assert(len == 0 || strncmp(names, all, len - 1) == 0);
+			free(names);
+		}
+	}
+}
+END_TEST
+
 int
 main(void)
 {
@@ -395,5 +486,7 @@ main(void)
 	tcase_add_test(tcase, prf_believes_success_only);
 	tcase_add_loop_test(tcase, kex_believes_success_only, 0, 4);
 	tcase_add_loop_test(tcase, transform_believes_success_only, 0, rows);
+	tcase_add_test(tcase, self_test_finds_nothing);
+	tcase_add_test(tcase, self_test_names_what_fails);
 	return run_tests("crypto", tcase);
 }
