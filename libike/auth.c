@@ -241,6 +241,22 @@ ike_auth_response(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	return ask_check(e, x, &id);
 }
 
+/* What leaves the IKE SA as it is, 1.2.  Any other error, and one that nobody knows, is of
+ * the whole exchange (2.21.2, 3.10.1), though the peer proved itself in the same breath. */
+static bool
+is_of_child(enum ike_error error)
+{
+	static const enum ike_error errors[] = { IKE_NO_PROPOSAL_CHOSEN,
+		IKE_SINGLE_PAIR_REQUIRED, IKE_NO_ADDITIONAL_SAS,
+		IKE_INTERNAL_ADDRESS_FAILURE, IKE_FAILED_CP_REQUIRED,
+		IKE_TS_UNACCEPTABLE, IKE_TEMPORARY_FAILURE };
+
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+		if (errors[i] == error)
+			return true;
+	return false;
+}
+
 /* The peer is who it should be; what it says of the Child SA decides about that alone
  * (T41). */
 enum ike_error
@@ -258,10 +274,7 @@ ike_auth_finish(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 		refused = ike_child_prepare(e, x->child, true,
 		    ike_buffer_view(&sa->nonce[0]), ike_buffer_view(&sa->nonce[1]));
 	}
-	/* Not of the Child SA alone (2.21.2), though the peer proved itself in the
-	 * same breath. */
-	if (refused == IKE_INVALID_SYNTAX || refused == IKE_AUTHENTICATION_FAILED ||
-	    refused == IKE_UNSUPPORTED_CRITICAL_PAYLOAD || refused == IKE_NO_MEMORY)
+	if (refused != IKE_OK && !is_of_child(refused))
 		return refused;
 	error = ike_parse_id(ike_find_payload(m, IKE_PAYLOAD_IDR, 0)->body, &id);
 	if (error != IKE_OK || !copy_identity(&sa->remote_id, &id))
