@@ -1,6 +1,7 @@
 #include "daemon/explain.h"
 
 #include <arpa/inet.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -214,28 +215,30 @@ has_theirs(const struct refused *r)
 	return !r->refusal->by_peer && r->refusal->theirs[0] != '\0';
 }
 
-/* The first of the peer's proposals, "a, b", that our configuration could hold. */
+/* The first of the peer's proposals, "a, b", that our configuration could hold if these
+ * weak algorithms were allowed.  *weak is one of those that it needs, or NULL. */
 static bool
-find_acceptable(const struct refused *r, uint8_t protocol, char *one, size_t size)
+find_acceptable(const struct refused *r, uint8_t protocol, unsigned allowed, char *one,
+    size_t size, const struct ike_weak **weak)
 {
-	const struct ike_connection *c = r->connection->connection;
-	unsigned compat = c != NULL ? c->compat : 0;
-	const char *theirs = r->refusal->theirs;
-	struct ike_proposals parsed;
-	const char *text = one;
+	const char *theirs = r->refusal->theirs, *text = one;
 	char why[256];
 	size_t len;
 	bool found;
 
 	for (; *theirs != '\0'; theirs += strspn(theirs, ", ")) {
+		struct ike_proposals parsed = { 0 };
+		const struct ike_transform *t;
+
 		len = strcspn(theirs, ",");
 		snprintf(one, size, "%.*s", (int)len, theirs);
 		theirs += len;
-		parsed = (struct ike_proposals){ 0 };
 		if (len >= size ||
 		    !ike_proposals_parse(&text, 1, protocol, &parsed, why, sizeof(why)))
 			continue;
-		found = ike_proposals_weak(&parsed, compat) == NULL;
+		found = ike_proposals_weak(&parsed, allowed) == NULL;
+		t = ike_proposals_weak(&parsed, 0);
+		*weak = t == NULL ? NULL : ike_weak_find(t);
 		ike_proposals_free(&parsed);
 		if (found)
 			return true;
@@ -243,14 +246,29 @@ find_acceptable(const struct refused *r, uint8_t protocol, char *one, size_t siz
 	return false;
 }
 
+/* The setting as it is, and one proposal more. */
+static void
+put_proposal(const struct refused *r, const char *setting, const char *one)
+{
+	static const char *const standard[] = { "default" };
+	const struct given *given = configured_find(r->connection, setting, -1);
+
+	if (given != NULL)
+		put_line(r->out, setting, true, given->texts, given->n, one);
+	else
+		put_line(r->out, setting, true, standard, 1, one);
+}
+
 static void
 mend_proposals(const struct refused *r)
 {
-	static const char *const standard[] = { "default" };
 	const char *setting = r->refusal->setting;
 	const struct given *given = configured_find(r->connection, setting, -1);
 	bool ike = strcmp(setting, "ike") == 0;
 	uint8_t protocol = ike ? IKE_PROTOCOL_IKE : IKE_PROTOCOL_ESP;
+	const char *modest = ike ? "aes256-sha256-modp2048" : "aes256-sha256";
+	const struct ike_connection *c = r->connection->connection;
+	const struct ike_weak *weak;
 	char one[256];
 
 	put_origin(r, setting);
@@ -262,17 +280,21 @@ mend_proposals(const struct refused *r)
 	else if (!has_theirs(r)) {
 		fputs("\nthis would offer what nearly every peer allows, too: ", r->out);
 		put_line(r->out, setting, true, given->texts, given->n, "default");
-	} else if (!find_acceptable(r, protocol, one, sizeof(one)))
+	} else if (find_acceptable(r, protocol, c != NULL ? c->compat : 0, one,
+	    sizeof(one), &weak)) {
+		fputs("\nthis would agree with the peer: ", r->out);
+		put_proposal(r, setting, one);
+	} else if (find_acceptable(r, protocol, UINT_MAX, one, sizeof(one), &weak)) {
+		fprintf(r->out,
+		    "\nwhat they offer is weak; the peer's side should change and "
+		    "allow, for instance, %s\nif it cannot, this would agree with it: ",
+		    modest);
+		put_proposal(r, setting, one);
+		fprintf(r->out, " compat = \"%s\";", weak->word);
+	} else {
 		fprintf(r->out,
 		    "\nnothing of theirs is known here and safe; the peer's side must "
-		    "change and allow, for instance, %s",
-		    ike ? "aes256-sha256-modp2048" : "aes256-sha256");
-	else {
-		fputs("\nthis would agree with the peer: ", r->out);
-		if (given != NULL)
-			put_line(r->out, setting, true, given->texts, given->n, one);
-		else
-			put_line(r->out, setting, true, standard, 1, one);
+		    "change and allow, for instance, %s", modest);
 	}
 }
 

@@ -126,13 +126,34 @@ END_TEST
 START_TEST(refusal_of_weak_proposals)
 {
 	ck_assert_str_eq(explained(plain, REFUSAL(.what = "no IKE proposal in common",
-	    .theirs = "3des-sha1-modp1024, encr_99-prf_7, "
-	    "aes256-sha1-prfsha1-modp2048"), "ike"),
+	    .theirs = "3des-sha1-modp1024, encr_99-prf_7"), "ike"),
 	    "paris: no IKE proposal in common\n"
-	    "theirs: 3des-sha1-modp1024, encr_99-prf_7, aes256-sha1-prfsha1-modp2048\n"
+	    "theirs: 3des-sha1-modp1024, encr_99-prf_7\n"
 	    "FILE:6 says: ike = [ \"aes256-sha256-modp2048\" ];\n"
 	    "nothing of theirs is known here and safe; the peer's side must change and "
 	    "allow, for instance, aes256-sha256-modp2048");
+}
+END_TEST
+
+/* Where there is nothing else, with the key that allows it; strong ones come first. */
+START_TEST(refusal_of_old_proposals)
+{
+	ck_assert_str_eq(explained(plain, REFUSAL(.what = "no IKE proposal in common",
+	    .theirs = "3des-sha1-modp1024, aes128-sha1-prfsha1-modp2048"), "ike"),
+	    "paris: no IKE proposal in common\n"
+	    "theirs: 3des-sha1-modp1024, aes128-sha1-prfsha1-modp2048\n"
+	    "FILE:6 says: ike = [ \"aes256-sha256-modp2048\" ];\n"
+	    "what they offer is weak; the peer's side should change and allow, for "
+	    "instance, aes256-sha256-modp2048\n"
+	    "if it cannot, this would agree with it: ike = [ "
+	    "\"aes256-sha256-modp2048\", \"aes128-sha1-prfsha1-modp2048\" ]; "
+	    "compat = \"sha1\";");
+	ck_assert_str_eq(explained(plain, REFUSAL(.what = "no ESP proposal in common",
+	    .theirs = "aes128-sha1, aes192-sha1, aes192-sha512, aes192-sha256"), "esp"),
+	    "paris: no ESP proposal in common\n"
+	    "theirs: aes128-sha1, aes192-sha1, aes192-sha512, aes192-sha256\n"
+	    "FILE:2 leaves esp as it is by default\n"
+	    "this would agree with the peer: esp = [ \"default\", \"aes192-sha512\" ];");
 }
 END_TEST
 
@@ -407,6 +428,7 @@ main(void)
 	tcase_add_test(t, refusal_of_proposals);
 	tcase_add_test(t, refusal_of_default_proposals);
 	tcase_add_test(t, refusal_of_weak_proposals);
+	tcase_add_test(t, refusal_of_old_proposals);
 	tcase_add_test(t, refusal_by_the_peer);
 	tcase_add_test(t, refusal_of_an_identity);
 	tcase_add_test(t, refusal_of_a_secret);
