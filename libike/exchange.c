@@ -9,6 +9,8 @@
 
 /* A question that nobody answers. */
 #define ANSWER_TIME (30 * IKE_SECOND)
+/* Message ids from here on are for the end of the SA. */
+#define LAST_IDS UINT32_C(0xfffffff0)
 struct count { uint8_t type, min, max; };
 enum { NO_SA = 7 };			/* beside the states */
 #define IN(state) (1u << (state))
@@ -384,6 +386,15 @@ place(struct ike_sa *sa, const struct rule *rule, const struct ike_header *h)
 	return x;
 }
 
+/* The peer could not read our request, and has forgotten the SA (2.21.3, T91). */
+static bool
+peer_gave_up(const struct ike_sa *sa, const struct rule *rule,
+    const struct ike_message *m)
+{
+	return rule->response && sa->state == IKE_STATE_ESTABLISHED &&
+	    ike_first_error(m) == IKE_INVALID_SYNTAX;
+}
+
 /* A message for this SA that its row and the window admit; the octets are not yet
  * proven. */
 static void
@@ -420,10 +431,14 @@ receive(struct ike *e, struct ike_sa *sa, const struct rule *rule,
 		ike_window_note(x, wire);
 	}
 	ike_trace_received(e, sa, h, m);
-	if (error == IKE_OK)
+	if (peer_gave_up(sa, rule, m)) {
+		ike_refused_by_peer(e, sa, IKE_INVALID_SYNTAX, NULL);
+		ike_sa_close(e, sa, IKE_INVALID_SYNTAX, 0);
+	} else if (error == IKE_OK) {
 		ike_exchange_run(e, x);
-	else
+	} else {
 		finish(e, x, error);
+	}
 }
 
 void
@@ -462,12 +477,21 @@ ike_exchange_begin(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	ike_exchange_run(e, x);
 }
 
+/* An id of either side would come a second time soon (2.2); some are left for the
+ * end. */
+static bool
+is_spent(const struct ike_sa *sa)
+{
+	return sa->state == IKE_STATE_ESTABLISHED &&
+	    (sa->window.next_request >= LAST_IDS || sa->window.next_expected >= LAST_IDS);
+}
+
 void
 ike_next_wanted(struct ike *e, struct ike_sa *sa)
 {
 	struct ike_wanted *w;
 
-	if (sa->close_after && sa->ours == NULL) {
+	if ((sa->close_after || is_spent(sa)) && sa->ours == NULL) {
 		ike_info_delete_sa(e, sa);
 		return;
 	}

@@ -293,10 +293,160 @@ START_TEST(malformed_response_is_fatal_on_both)		/* T22 */
 }
 END_TEST
 
+/* The id of the one datagram under way, which is this end's request. */
+static uint32_t
+request_id(unsigned from)
+{
+	ck_assert_uint_eq(p.n, 1);
+	ck_assert_uint_eq(p.queue[0].to, 1 - from);
+	ck_assert_uint_eq(p.queue[0].data[18], INFORMATIONAL);
+	ck_assert_uint_eq(p.queue[0].data[19] & IKE_FLAG_RESPONSE, 0);
+	return bytes_load32(p.queue[0].data + 20);
+}
+
+/* What is wanted while a request is open waits for its answer, and is not lost. */
+START_TEST(requests_queue_behind_the_window)		/* T08 */
+{
+	struct ike_child_info info;
+
+	pair_establish(&p);
+	ck_assert(ike_child_at(p.e[0], pair_sa(&p, 0)->id, 0, &info));
+	ike_info_delete_spi(p.e[0], pair_sa(&p, 0), 0x11111111);
+	ike_info_delete_spi(p.e[0], pair_sa(&p, 0), 0x22222222);
+	ike_down(p.e[0], p.now, info.id);
+	pair_drain(&p, 0);
+	for (uint32_t id = 2; id < 5; id++) {
+		ck_assert_uint_eq(request_id(0), id);
+		ck_assert_uint_eq(pair_sa(&p, 1)->n_children, 1);
+		pair_deliver(&p, 0);
+		ck_assert_uint_eq(p.n, 1);
+		pair_deliver(&p, 0);
+	}
+	ck_assert_uint_eq(p.n, 0);
+	for (unsigned i = 0; i < 2; i++)
+		ck_assert_uint_eq(pair_sa(&p, i)->n_children, 0);
+	pair_close(&p);
+}
+END_TEST
+
+/* The end of the SA overtakes what else waits, and waits itself. */
+START_TEST(delete_of_the_sa_queues_behind_the_window)	/* T08 */
+{
+	struct ike_child_info info;
+
+	pair_establish(&p);
+	ck_assert(ike_child_at(p.e[0], pair_sa(&p, 0)->id, 0, &info));
+	ike_down(p.e[0], p.now, info.id);
+	ike_info_delete_spi(p.e[0], pair_sa(&p, 0), 0x11111111);
+	ike_down(p.e[0], p.now, p.connection[0]);
+	pair_drain(&p, 0);
+	ck_assert_uint_eq(request_id(0), 2);
+	pair_deliver(&p, 0);
+	pair_deliver(&p, 0);
+	ck_assert_uint_eq(request_id(0), 3);
+	pair_pump(&p);
+	ck_assert_int_eq(p.down[0], IKE_CANCELLED);
+	ck_assert_int_eq(p.down[1], IKE_CLOSED);
+	pair_close(&p);
+}
+END_TEST
+
+/* Before an id comes a second time, the SA ends, at whichever side sees it. */
+START_TEST(ids_do_not_wrap)				/* T11 */
+{
+	struct ike_chain empty = pair_chain();
+	struct pair_datagram d;
+	uint32_t last = 0xfffffff0;
+
+	for (unsigned closer = 0; closer < 2; closer++) {
+		pair_establish(&p);
+		pair_sa(&p, 0)->window.next_request = last - 1;
+		pair_sa(&p, 1)->window.next_expected = last - 1;
+		if (closer == 0) {
+			ike_info_delete_spi(p.e[0], pair_sa(&p, 0), 0x11111111);
+			pair_drain(&p, 0);
+			ck_assert_uint_eq(request_id(0), last - 1);
+		} else {
+			d = pair_seal(&p, 0, INFORMATIONAL, 0, last - 1, &empty);
+			pair_send(&p, &d);
+		}
+		pair_pump(&p);
+		for (unsigned end = 0; end < 2; end++) {
+			ck_assert_uint_eq(p.events[end][IKE_DOWN], 2);
+			ck_assert(pair_sa(&p, end) == NULL ||
+			    pair_state(&p, end) == IKE_STATE_CLOSED);
+		}
+		pair_close(&p);
+	}
+}
+END_TEST
+
+/* INVALID_SYNTAX from the peer: it has forgotten the SA, and sends no DELETE. */
+START_TEST(malformed_says_the_peer)			/* T91 */
+{
+	struct ike_chain c = pair_chain();
+	struct ike_child_info info;
+	struct pair_datagram d;
+
+	pair_establish(&p);
+	ck_assert(ike_child_at(p.e[0], pair_sa(&p, 0)->id, 0, &info));
+	ike_down(p.e[0], p.now, info.id);
+	pair_drain(&p, 0);
+	p.n = 0;
+	ike_add_notify(&c, IKE_INVALID_SYNTAX, bytes_of(NULL, 0));
+	d = pair_seal(&p, 1, INFORMATIONAL, IKE_FLAG_RESPONSE, 2, &c);
+	pair_send(&p, &d);
+	ck_assert_uint_eq(p.n, 0);
+	ck_assert_int_eq(p.down[0], IKE_INVALID_SYNTAX);
+	ck_assert_int_eq(p.refused[0], IKE_INVALID_SYNTAX);
+	ck_assert_ptr_null(pair_sa(&p, 0));
+	ck_assert_uint_eq(p.events[0][IKE_IN_REMOVE], 1);
+	pair_close(&p);
+}
+END_TEST
+
+/* The host proposes one and the same SPI for ever. */
+static uint32_t
+same_spi(void *arg, uint32_t replaced)
+{
+	(void)arg;
+	(void)replaced;
+	return 0x12345678;
+}
+
+/* While a Child SA is being deleted, its SPI is no other's. */
+START_TEST(spi_is_not_reused_while_it_is_known)		/* T35 */
+{
+	struct ike_sa *sa;
+	struct ike_child_info info;
+	struct ike_child_sa *other;
+
+	pair_start(&p);
+	p.e[0]->options.child_spi = same_spi;
+	pair_up(&p);
+	pair_pump(&p);
+	sa = pair_sa(&p, 0);
+	ck_assert(ike_child_at(p.e[0], sa->id, 0, &info));
+	ck_assert_uint_eq(info.child.spi_in, 0x12345678);
+	ck_assert_int_eq(ike_down(p.e[0], p.now, info.id), IKE_OK);
+	pair_drain(&p, 0);
+	ck_assert_ptr_null(ike_child_new(p.e[0], sa, sa->connection,
+	    &sa->connection->children[0]));
+	pair_pump(&p);
+	other = ike_child_new(p.e[0], sa, sa->connection, &sa->connection->children[0]);
+	ck_assert_ptr_nonnull(other);
+	ike_child_free(p.e[0], other);
+	pair_close(&p);
+}
+END_TEST
+
 int
 main(void)
 {
 	const TTest *const tests[] = {
+		requests_queue_behind_the_window,
+		delete_of_the_sa_queues_behind_the_window, ids_do_not_wrap,
+		malformed_says_the_peer, spi_is_not_reused_while_it_is_known,
 		liveness_is_answered, delete_of_the_sa_ends_both,
 		delete_of_the_sa_crosses, delete_of_a_child_keeps_the_sa,
 		delete_of_a_child_crosses, delete_of_unknown_spis,

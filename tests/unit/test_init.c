@@ -436,10 +436,207 @@ START_TEST(native_esp_is_refused_where_there_is_none)	/* T94 */
 }
 END_TEST
 
+/* Two ends that carry ESP without UDP, and find no NAT between them. */
+static void
+open_native(uint16_t port)
+{
+	pair_setups(setup, child);
+	setup[0].encap = setup[1].encap = IKE_ENCAP_AUTO;
+	setup[0].port = port;
+	pair_open(&p, setup);
+	p.e[0]->port = port;
+	pair_up(&p);
+	ck_assert_uint_eq(p.queue[0].path.port[0], port);
+}
+
+static void
+expect_up(bool encap, uint16_t port)
+{
+	struct ike_child_info info;
+
+	for (unsigned end = 0; end < 2; end++) {
+		ck_assert_int_eq(pair_state(&p, end), IKE_STATE_ESTABLISHED);
+		ck_assert_uint_eq(pair_sa(&p, end)->path.port[0], port);
+		ck_assert_uint_eq(pair_sa(&p, end)->path.port[1], port);
+		ck_assert(ike_child_at(p.e[end], pair_sa(&p, end)->id, 0, &info));
+		ck_assert_int_eq(info.child.encap, encap);
+	}
+	pair_close(&p);
+}
+
+/* The port says nothing about a NAT. */
+START_TEST(port_4500_without_a_nat)			/* T79 */
+{
+	struct pair_datagram d;
+
+	open_native(4500);			/* begins there */
+	pair_pump(&p);
+	expect_up(false, 4500);
+	open_native(500);			/* moves there with IKE_AUTH */
+	pair_deliver(&p, 0);
+	pair_deliver(&p, 0);
+	d = p.queue[0];
+	ck_assert_uint_eq(d.path.port[0], 500);
+	d.path.port[0] = d.path.port[1] = 4500;
+	p.n = 0;
+	pair_sa(&p, 0)->path.port[0] = pair_sa(&p, 0)->path.port[1] = 4500;
+	pair_send(&p, &d);
+	ck_assert_uint_eq(p.queue[0].path.port[1], 4500);	/* answered there */
+	pair_pump(&p);
+	expect_up(false, 4500);
+}
+END_TEST
+
+/* The IKE_SA_INIT under way without its NAT_DETECTION_SOURCE_IPs but `keep` (0: the
+ * true one too goes), with `added` false ones in front, or with neither kind at all. */
+static void
+rewrite_natd(bool keep, unsigned added, bool none)
+{
+	struct pair_datagram old = p.queue[0], *d = &p.queue[0];
+	struct ike_sa *sender = pair_sa(&p, 1 - d->to);
+	struct ike_writer w = ike_writer(d->data, sizeof(d->data));
+	struct ike_chain c = pair_chain();
+	struct ike_message m;
+	struct ike_notify n;
+	uint8_t hash[20] = { 0 };
+
+	ck_assert_int_eq(ike_parse_message(bytes_of(old.data, old.len), &m), IKE_OK);
+	for (unsigned i = 0; i < added; i++) {
+		hash[0] = (uint8_t)i;
+		ike_add_notify(&c, IKE_N_NAT_DETECTION_SOURCE_IP, bytes_of(hash, 20));
+	}
+	for (unsigned i = 0; i < m.n; i++) {
+		if (m.v[i].type == IKE_PAYLOAD_NOTIFY &&
+		    ike_parse_notify(m.v[i].body, &n) == IKE_OK && (none ||
+		    (n.type == IKE_N_NAT_DETECTION_SOURCE_IP && !keep)))
+			continue;
+		ike_chain_open(&c, m.v[i].type);
+		ike_write_bytes(&c.w, m.v[i].body);
+		ike_chain_close(&c);
+	}
+	ike_write_message(&w, &m.header, &c);
+	d->len = w.len;
+	ck_assert(ike_buffer_set(&sender->init[sender->initiator ? 0 : 1],
+	    bytes_of(d->data, d->len)));
+}
+
+START_TEST(nat_detection_takes_any_match)		/* T80 */
+{
+	static const struct {
+		bool keep;
+		unsigned added;
+		bool none, there;
+	} rows[] = {
+		{ true, 0, false, false }, { true, 3, false, false },
+		{ false, 3, false, true }, { false, 1, false, true },
+		{ false, 0, true, false },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (unsigned message = 0; message < 2; message++) {
+			open_native(500);
+			if (message == 1)
+				pair_deliver(&p, 0);
+			rewrite_natd(rows[i].keep, rows[i].added, rows[i].none);
+			pair_deliver(&p, 0);
+			ck_assert_msg(pair_sa(&p, 1 - message)->nat_there ==
+			    rows[i].there, "row %zu, message %u", i, message);
+			ck_assert_uint_eq(pair_sa(&p, 1 - message)->natd, !rows[i].none);
+			if (rows[i].there) {	/* only one end thinks so */
+				p.n = 0;
+				pair_close(&p);
+				continue;
+			}
+			pair_pump(&p);
+			expect_up(false, 500);
+		}
+}
+END_TEST
+
+/* Whoever says nothing of NATs is told nothing of them. */
+START_TEST(nat_detection_is_answered_only)		/* T80 */
+{
+	struct ike_message m;
+	struct ike_notify n;
+
+	open_native(500);
+	rewrite_natd(false, 0, true);
+	pair_deliver(&p, 0);
+	ck_assert_int_eq(ike_parse_message(bytes_of(p.queue[0].data, p.queue[0].len),
+	    &m), IKE_OK);
+	ck_assert(!ike_find_notify(&m, IKE_N_NAT_DETECTION_SOURCE_IP, &n));
+	ck_assert(!ike_find_notify(&m, IKE_N_NAT_DETECTION_DESTINATION_IP, &n));
+	pair_pump(&p);
+	expect_up(false, 500);
+}
+END_TEST
+
+/* Octets that a random source may give, and that are no SPIs. */
+struct script { uint8_t octets[64]; size_t len, at; uint64_t rest; };
+
+static void
+scripted(void *arg, uint8_t *out, size_t n)
+{
+	struct script *s = arg;
+
+	for (size_t i = 0; i < n; i++)
+		out[i] = s->at < s->len ? s->octets[s->at++] : (uint8_t)(s->rest +=
+		    0x9e);
+}
+
+START_TEST(ike_spi_of_zero_or_in_use_is_passed_over)	/* T34 */
+{
+	struct script s = { .len = 24, .rest = 3 };
+	struct ike_sa *a, *b;
+	struct ike_peer *peer;
+	struct ike_path path = { .family = 4 };
+
+	pair_establish(&p);
+	a = pair_sa(&p, 0);
+	peer = a->peer;
+	bytes_store64(s.octets + 8, a->spi_ours);	/* behind a 0 */
+	bytes_store64(s.octets + 16, 4711);
+	p.e[0]->random = (struct ike_random){ scripted, &s };
+	b = ike_sa_new(p.e[0], a->connection, peer, true, &path);
+	ck_assert_ptr_nonnull(b);
+	ck_assert_uint_eq(b->spi_ours, 4711);
+	ike_sa_dead(p.e[0], b);
+	pair_close(&p);
+}
+END_TEST
+
+static uint32_t
+next_spi(void *arg, uint32_t replaced)
+{
+	static const uint32_t spis[] = { 0, 1, 255, 256 };
+	static unsigned at;
+
+	(void)arg;
+	(void)replaced;
+	return spis[at++ % 4];
+}
+
+START_TEST(esp_spi_below_256_is_passed_over)		/* T34 */
+{
+	struct ike_child_info info;
+
+	pair_start(&p);
+	p.e[0]->options.child_spi = next_spi;
+	pair_up(&p);
+	pair_pump(&p);
+	ck_assert(ike_child_at(p.e[0], pair_sa(&p, 0)->id, 0, &info));
+	ck_assert_uint_eq(info.child.spi_in, 256);
+	pair_close(&p);
+}
+END_TEST
+
 int
 main(void)
 {
 	const TTest *const tests[] = {
+		port_4500_without_a_nat, nat_detection_takes_any_match,
+		nat_detection_is_answered_only, ike_spi_of_zero_or_in_use_is_passed_over,
+		esp_spi_below_256_is_passed_over,
 		init_again_gets_the_same_answer, init_with_one_spi_from_two_peers,
 		major_version_3_is_refused, minor_version_and_reserved_flags_pass,
 		critical_unknown_payload_leaves_no_state,
