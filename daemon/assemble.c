@@ -197,6 +197,18 @@ name_setting(const struct configured *connection, const struct ike_fault *fault,
 	return buf;
 }
 
+/* A group that is none has told so; what is missing in it would only repeat that. */
+static bool
+in_bad_group(const struct configured *connection, const char *setting)
+{
+	const struct given *group;
+	char name[NAME];
+
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(setting, "."), setting);
+	group = given_find(&connection->givens, name);
+	return group != NULL && group->bad;
+}
+
 static void
 blame_setup(struct assembly *a, const struct configured *connection,
     const struct ike_fault *fault)
@@ -213,7 +225,7 @@ blame_setup(struct assembly *a, const struct configured *connection,
 
 	/* its own fault is told already; and so are missing subnets and a bad name, which
 	 * the only child has from the connection */
-	if (given != NULL && given->bad)
+	if (given != NULL ? given->bad : in_bad_group(connection, fault->setting))
 		return;
 	if (short_form &&
 	    (fault->code == IKE_FAULT_MISSING || fault->code == IKE_FAULT_NAME))
@@ -244,7 +256,8 @@ check_children(struct assembly *a, const struct configured *connection)
 			    "%s and children exclude each other; "
 			    "move these networks into a child: %s = [ ... ];",
 			    name, sides[i]);
-		if (children == NULL && subnets == NULL)
+		if (children == NULL && subnets == NULL &&
+		    !in_bad_group(connection, sides[i]))
 			blame(a, configured_origin(connection, sides[i], -1),
 			    "%s is missing; for instance: %s = { %s };", name, sides[i],
 			    setting_find(SETTINGS_CONNECTION, name)->example);

@@ -409,9 +409,12 @@ name_of(struct loader *l, const struct given *given, const config_setting_t *all
 		    "this item of %s has no name; for instance: name = \"%s\";",
 		    given->setting->name,
 		    given->setting->scope == SETTINGS_FILE ? "paris" : "lan");
-	if (member == NULL || config_setting_type(member) != CONFIG_TYPE_STRING)
-		return member == NULL ? NULL : take_text(l, "?");	/* told later */
-	return take_text(l, config_setting_get_string(member));
+	if (member == NULL)
+		return NULL;
+	name = config_setting_get_string(member);
+	if (name == NULL || name[0] == '\0')
+		name = "?";	/* told later */
+	return take_text(l, name);
 }
 
 static bool
@@ -450,6 +453,25 @@ read_children(struct loader *l, struct given *given, struct configured *connecti
 	return connection->n_children > 0;
 }
 
+/* Somebody has forgotten the group with the connection's name? */
+static bool
+is_one_connection(const config_setting_t *s)
+{
+	static const char *const sides[] = { "local", "remote" };
+	unsigned i, k;
+
+	for (i = 0; i < 2; i++) {
+		config_setting_t *side = config_setting_get_member(s, sides[i]);
+
+		if (side == NULL || config_setting_type(side) != CONFIG_TYPE_GROUP)
+			return false;
+		for (k = 0; k < 2; k++)		/* it may be a connection of that name */
+			if (config_setting_get_member(side, sides[k]) != NULL)
+				return false;
+	}
+	return true;
+}
+
 static bool
 read_connections(struct loader *l, struct given *given, const config_setting_t *s)
 {
@@ -458,6 +480,12 @@ read_connections(struct loader *l, struct given *given, const config_setting_t *
 
 	if (!is_named(l, given, s))
 		return false;
+	if (config_setting_type(s) == CONFIG_TYPE_GROUP && is_one_connection(s)) {
+		blame(l, given->origin, "connections has the settings of a connection "
+		    "itself; they stand in a group with its name: %s",
+		    given->setting->example);
+		return false;
+	}
 	batch = take(l, 1, sizeof(*batch));
 	if (batch == NULL)
 		return false;

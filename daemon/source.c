@@ -103,6 +103,9 @@ source_read(const char *file, struct source *source, struct faults *faults)
 	if (!good)
 		return false;
 	source->text[source->len] = '\0';
+	/* some editors begin with a byte-order mark, which says nothing in UTF-8 */
+	if (strncmp(source->text, "\xef\xbb\xbf", 3) == 0)
+		memset(source->text, ' ', 3);
 	return index_lines(source, faults);
 }
 
@@ -385,6 +388,29 @@ misfit_unquoted(struct check *c, const struct token *t)
 	    (int)strcspn(p, " \t\r\n;,'\"])}"), p);
 }
 
+static bool
+is_followed_by_value(const struct token *t)
+{
+	const char *p = t->p + t->len;
+
+	p += strspn(p, " \t\r\n");
+	return *p == '=' || *p == ':';
+}
+
+/* A name without its "=". */
+static void
+misfit_name(struct check *c, const struct token *name, const struct token *t)
+{
+	int len = (int)(name->len < 60 ? name->len : 60);
+
+	if (t->kind == STRING || t->kind == NUMBER || t->kind == BLOB || is_any(t, "{[("))
+		misfit(c, t->line, "there is no \"=\"; write: %.*s = %.*s", len, name->p,
+		    (int)(t->len < 60 ? t->len : 60), t->p);
+	else
+		misfit(c, name->line, "there is no value behind \"%.*s\"; write: %.*s = "
+		    "...;", len, name->p, len, name->p);
+}
+
 /* The frequent mistakes that two neighbouring tokens show. */
 static void
 check_pair(struct check *c, const struct token *last, const struct token *t)
@@ -401,9 +427,13 @@ check_pair(struct check *c, const struct token *last, const struct token *t)
 		misfit(c, last->line, "there is a comma behind the last item; remove it");
 	else if (is_any(last, "[(") && is(t, ','))
 		misfit(c, t->line, "there is nothing in front of the comma; remove it");
-	else if (last->kind == WORD && is(t, '{') && !listed)
-		misfit(c, t->line, "there is no \"=\"; write: %.*s = {", (int)last->len,
-		    last->p);
+	else if (last->kind == WORD && !listed && !is_boolean(last) && !is_any(t, "=:"))
+		misfit_name(c, last, t);
+	else if (is_any(last, "(,") && enclosing(c) == '(' && t->kind == WORD &&
+	    is_followed_by_value(t))
+		misfit(c, t->line,
+		    "a setting cannot stand in a list by itself; write the settings of "
+		    "an item in a group: ( { %.*s = ...; } )", len, t->p);
 	else if (value && ((t->kind == WORD && !is_boolean(t)) || t->kind == BLOB))
 		misfit_unquoted(c, t);
 	else if (enclosing(c) == '[' && is_any(t, "{[("))

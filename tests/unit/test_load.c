@@ -203,6 +203,24 @@ START_TEST(connections_as_a_list)
 }
 END_TEST
 
+/* These names are as good as others. */
+START_TEST(connections_named_as_settings)
+{
+	ck_assert_msg(load("connections = { local = { " PEER(NETS) " };\n"
+	    "remote = { " PEER(NETS) " }; };"), "%s", config_faults(&loaded));
+	ck_assert_uint_eq(loaded.c->n_connections, 2);
+}
+END_TEST
+
+START_TEST(byte_order_mark)
+{
+	ck_assert_msg(load("\xef\xbb\xbf" "daemon = { port = 501; };"), "%s",
+	    config_faults(&loaded));
+	ck_assert_uint_eq(loaded.c->daemon.port, 501);
+	ck_assert(!load("\xef\xbb"));
+}
+END_TEST
+
 static const char *const families[] = {
 	"children = { lan = { local = `10.1.0.0/24`; remote = [ `10.2.0.0/24` ]; };\n"
 	"lan6 = { local = `2001:db8:1::/64`; remote = `2001:db8:2::/64`; }; };",
@@ -291,6 +309,21 @@ static const struct {
 	{ "daemon = {\n secrets_dir = `x`; };", 2, "it begins with a `/`" },
 	{ "daemon = {\n user = `no-such-user-here`; };", 2, "there is no user" },
 	{ PARIS("\nstart = `on_demand`;"), 2, "did you mean `on-demand`?" },
+	{ "connections = {\n paris = { local = ( `berlin` );\n"
+	    "remote = { address = `192.0.2.1`; id = `paris`; " NETS " }; }; };", 2,
+	    "paris: local is a list; it must be a group" },
+	{ "\nconnections = { name = `paris`; " PEER(NETS) " };", 2,
+	    "they stand in a group with its name: connections = { paris = {" },
+	{ "connections = (\n{ name = ``;\n" PEER(NETS) " } );", 2, "name is empty" },
+	{ "connections = (\n{ " PEER(NETS) " paris = { }; } );", 2, "has no name" },
+	{ "connections = (\n( { name = `a`; } ) );", 2, "is a list; it must be a group" },
+	{ "connections = {\na = ( { } ); };", 2, "connections.a is a list; it must be" },
+	{ "connections = { paris = { " PEER("") "\nchildren = ( { local = `10.0.0.0/8`;\n"
+	    "remote = `10.0.0.0/8`; } ); }; };", 2, "this item of children has no name" },
+	{ "connections = { paris = { " PEER("") "\nchildren = ( { name = `x`;\n"
+	    "local = `10.0.0.0/8`; remote = `10.0.0.0/8`; }, { name = `x`;\n"
+	    "local = `10.1.0.0/16`; remote = `10.0.0.0/8`; } ); }; };", 3,
+	    "there are two children with the name `x`" },
 	{ PARIS("\nunique = `yes`;"),
 	    2, "unique is `yes`; there are: `replace`, `keep`, `never`" },
 	{ PARIS("\non_dead = `restrat`;"), 2, "did you mean `restart`?" },
@@ -385,6 +418,13 @@ static const struct {
 	{ "daemon = {\n listen = [ 10.1.0.0/24 ]; };", 2, "write: `10.1.0.0/24`" },
 	{ "daemon = {\n listen = [ (`::`) ]; };", 2, "between `[` and `]`" },
 	{ "daemon = {\n listen = [ `::`; ]; };", 2, "write `,` for `;`" },
+	{ "daemon = {\n port 500; };", 2, "there is no `=`; write: port = 500" },
+	{ "daemon = {\n listen [ `::1` ]; };", 2, "there is no `=`; write: listen = [" },
+	{ "daemon = {\n log `info`; };", 2, "there is no `=`; write: log = `info`" },
+	{ "daemon = { };\nconnections\n", 2, "no value behind `connections`; write:" },
+	{ "daemon = {\n port; };", 2, "no value behind `port`; write: port = ...;" },
+	{ "daemon = {\n port\n log = `info`; };", 2, "no value behind `port`" },
+	{ "connections = (\n name = `a`; );", 2, "in a group: ( { name = ...; } )" },
 	{ "daemon = {\n log = ; };", 2, "no value behind the `=`" },
 	{ "daemon = {\n log = `info;\n port = 500; };",
 	    2, "goes over the end of the line" },
@@ -671,6 +711,8 @@ main(void)
 	tcase_add_loop_test(t, addresses_of_a_peer, 0, ROWS(addresses));
 	tcase_add_loop_test(t, words_reach_the_connection, 0, ROWS(after));
 	tcase_add_test(t, connections_as_a_list);
+	tcase_add_test(t, connections_named_as_settings);
+	tcase_add_test(t, byte_order_mark);
 	tcase_add_loop_test(t, children_as_groups_and_as_a_list, 0, ROWS(families));
 	tcase_add_loop_test(t, fault_in_its_line, 0, ROWS(wrong));
 	tcase_add_test(t, subnets_and_children);
