@@ -348,7 +348,7 @@ $(FUZZ:%=fuzz-run-%): fuzz-run-%: $(B)/fuzzer_%
 
 $(FUZZ:%=fuzz-merge-%): fuzz-merge-%: $(B)/fuzzer_%
 	$(Q)rm -rf $(B)/merged/$* && mkdir -p $(B)/merged/$* $(B)/found/$*
-	$(Q)$< -merge=1 -max_len=8192 $(B)/merged/$* tests/fuzz/corpus/$* $(B)/found/$* \
+	$(Q)$< -set_cover_merge=1 -max_len=2048 $(B)/merged/$* tests/fuzz/corpus/$* $(B)/found/$* \
 		>$(B)/$*-merge.log 2>&1
 	$(Q)find tests/fuzz/corpus/$* -regextype egrep -regex '.*/[0-9a-f]{40}' -delete
 	$(Q)cp $(B)/merged/$*/* tests/fuzz/corpus/$*/
