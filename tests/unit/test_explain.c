@@ -135,7 +135,7 @@ START_TEST(refusal_of_weak_proposals)
 }
 END_TEST
 
-/* Where there is nothing else, with the key that allows it; strong ones come first. */
+/* Where there is nothing else, with the key that allows it. */
 START_TEST(refusal_of_old_proposals)
 {
 	ck_assert_str_eq(explained(plain, REFUSAL(.what = "no IKE proposal in common",
@@ -148,6 +148,11 @@ START_TEST(refusal_of_old_proposals)
 	    "if it cannot, this would agree with it: ike = [ "
 	    "\"aes256-sha256-modp2048\", \"aes128-sha1-prfsha1-modp2048\" ]; "
 	    "compat = \"sha1\";");
+}
+END_TEST
+
+START_TEST(refusal_of_old_and_other_proposals)
+{
 	ck_assert_str_eq(explained(plain, REFUSAL(.what = "no ESP proposal in common",
 	    .theirs = "aes128-sha1, aes192-sha1, aes192-sha512, aes192-sha256"), "esp"),
 	    "paris: no ESP proposal in common\n"
@@ -429,6 +434,7 @@ main(void)
 	tcase_add_test(t, refusal_of_default_proposals);
 	tcase_add_test(t, refusal_of_weak_proposals);
 	tcase_add_test(t, refusal_of_old_proposals);
+	tcase_add_test(t, refusal_of_old_and_other_proposals);
 	tcase_add_test(t, refusal_by_the_peer);
 	tcase_add_test(t, refusal_of_an_identity);
 	tcase_add_test(t, refusal_of_a_secret);
