@@ -295,26 +295,31 @@ ike_auth_finish(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 
 /* ---- responder ---- */
 
-/* The connection of these addresses with this pair of identities. */
+/* The connection of these addresses with this pair of identities; of several, that of
+ * exactly this address. */
 static struct ike_peer *
 find_peer(struct ike *e, const struct ike_path *path,
     const struct ike_identity *initiator, const struct ike_identity *responder)
 {
 	const struct ike_bucket *b = ike_index_identity(e, initiator);
 	const struct ike_place *place;
-	struct ike_peer *p;
+	struct ike_peer *p, *found = NULL;
 
 	if (b == NULL)
 		return NULL;
 	TAILQ_FOREACH(place, &b->places, link) {
 		p = place->peer;
-		if (ike_peer_matches(p, path) &&
-		    ike_id_equal(&p->connection->remote_id, initiator) &&
-		    (responder == NULL ||
-			ike_id_equal(&p->connection->local_id, responder)))
+		if (!ike_peer_matches(p, path) ||
+		    !ike_id_equal(&p->connection->remote_id, initiator) ||
+		    (responder != NULL &&
+			!ike_id_equal(&p->connection->local_id, responder)))
+			continue;
+		if (ike_hosts_only(&p->connection->remote) != NULL)
 			return p;
+		if (found == NULL)
+			found = p;
 	}
-	return NULL;
+	return found;
 }
 
 static enum ike_error

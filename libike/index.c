@@ -1,6 +1,10 @@
-/* Which connections a peer's address, or its identity, may mean: found without a walk over all of
- * them, however many there are.  A bucket's key is a SipHash under the engine's secret; what
- * is found is only a candidate, and the caller compares. */
+/* Which connections a peer's address, or its identity, may mean: found without a walk
+ * over all of them, however many there are.  A bucket's key is a SipHash under the
+ * engine's secret; what is found is only a candidate, and the caller compares.
+ *
+ * An IKE_SA_INIT is judged by addresses and IKE proposals, and thousands of connections
+ * for road warriors have the same: they are one kind, in a bucket below that of the
+ * address, and the first of them speaks for all. */
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +22,8 @@ key_of(const struct ike *e, uint8_t kind, uint8_t type, struct bytes data)
 	text[0] = kind;
 	text[1] = type;
 	for (size_t i = 0; i < len; i++)	/* domains compare without case */
-		text[2 + i] = kind == BY_IDENTITY && data.p[i] >= 'A' && data.p[i] <= 'Z' ?
-		    data.p[i] | 0x20 : data.p[i];
+		text[2 + i] = kind == BY_IDENTITY && data.p[i] >= 'A' &&
+		    data.p[i] <= 'Z' ? data.p[i] | 0x20 : data.p[i];
 	crypto_shorthash(key, text, len + 2, e->init_hash_key);
 	return bytes_load64(key);
 }
@@ -42,6 +46,7 @@ find_or_make(struct ike *e, uint64_t key)
 		return b;
 	b->key = key;
 	TAILQ_INIT(&b->places);
+	TAILQ_INIT(&b->kinds);
 	HASH_ADD(hh, e->buckets, key, sizeof(b->key), b);
 	if (b->hh.tbl == NULL) {
 		free(b);
@@ -50,30 +55,36 @@ find_or_make(struct ike *e, uint64_t key)
 	return b;
 }
 
-static bool
-enter(struct ike *e, struct ike_peer *p, struct ike_place *place, uint64_t key)
+static void
+drop_empty(struct ike *e, struct ike_bucket *b)
 {
-	place->bucket = find_or_make(e, key);
-	if (place->bucket == NULL)
-		return false;
-	place->peer = p;
-	TAILQ_INSERT_TAIL(&place->bucket->places, place, link);
-	return true;
+	struct ike_bucket *above;
+
+	while (b != NULL && TAILQ_EMPTY(&b->places) && TAILQ_EMPTY(&b->kinds)) {
+		above = b->above;
+		if (above != NULL)
+			TAILQ_REMOVE(&above->kinds, b, of_above);
+		HASH_DELETE(hh, e->buckets, b);
+		free(b);
+		b = above;
+	}
 }
 
+/* NULL: to no bucket.  A place that stays in its bucket keeps its turn. */
 static void
-leave(struct ike *e, struct ike_place *place)
+move(struct ike *e, struct ike_peer *p, struct ike_place *place, struct ike_bucket *to)
 {
-	struct ike_bucket *b = place->bucket;
+	struct ike_bucket *from = place->bucket;
 
-	if (b == NULL)
+	if (from == to)
 		return;
-	TAILQ_REMOVE(&b->places, place, link);
-	place->bucket = NULL;
-	if (TAILQ_FIRST(&b->places) != NULL)
-		return;
-	HASH_DELETE(hh, e->buckets, b);
-	free(b);
+	if (from != NULL)
+		TAILQ_REMOVE(&from->places, place, link);
+	place->bucket = to;
+	place->peer = p;
+	if (to != NULL)
+		TAILQ_INSERT_TAIL(&to->places, place, link);
+	drop_empty(e, from);
 }
 
 static uint64_t
@@ -88,26 +99,94 @@ anywhere_key(const struct ike *e)
 	return key_of(e, ANYWHERE, 0, bytes_of(NULL, 0));
 }
 
-bool
-ike_index_add(struct ike *e, struct ike_peer *p)
+static void
+add_proposals(crypto_generichash_state *state, const struct ike_proposals *list)
 {
-	const struct ike_connection *c = p->connection;
-	const struct ike_host *only = ike_hosts_only(&c->remote);
+	const struct ike_transform *t;
+	uint8_t octets[5];
 
-	if (enter(e, p, &p->by_address, only != NULL ?
-	    address_key(e, only->range.family, only->range.addr[0]) : anywhere_key(e)) &&
-	    enter(e, p, &p->by_identity, key_of(e, BY_IDENTITY, c->remote_id.type,
-	    c->remote_id.data)))
-		return true;
-	ike_index_remove(e, p);
-	return false;
+	for (unsigned i = 0; i < list->n; i++) {
+		crypto_generichash_update(state, (const uint8_t[]){ 0 }, 1);
+		for (unsigned k = 0; k < list->v[i].n; k++) {
+			t = &list->v[i].v[k];
+			octets[0] = t->type;	/* never 0 */
+			bytes_store16(octets + 1, t->id);
+			bytes_store16(octets + 3, t->key_bits);
+			crypto_generichash_update(state, octets, sizeof(octets));
+		}
+	}
+}
+
+/* The text of a host that any address may be is of no interest. */
+static void
+add_host(crypto_generichash_state *state, const struct ike_host *h)
+{
+	bool any = h->kind == IKE_HOST_ANY || h->kind == IKE_HOST_NAME;
+	const char *text = any ? "" : h->text;
+
+	crypto_generichash_update(state, (const uint8_t *)text, strlen(text) + 1);
+}
+
+/* Those which agree in all that an IKE_SA_INIT is judged by. */
+static uint64_t
+kind_key(const struct ike *e, uint64_t where, const struct ike_connection *c)
+{
+	uint8_t octets[8], out[crypto_generichash_BYTES_MIN];
+	crypto_generichash_state state;
+
+	bytes_store64(octets, where);
+	crypto_generichash_init(&state, e->init_hash_key, sizeof(e->init_hash_key),
+	    sizeof(out));
+	crypto_generichash_update(&state, octets, sizeof(octets));
+	add_host(&state, &c->local);
+	add_proposals(&state, &c->ike);
+	for (unsigned i = 0; i < c->remote.n; i++)
+		add_host(&state, &c->remote.v[i]);
+	crypto_generichash_final(&state, out, sizeof(out));
+	return bytes_load64(out);
+}
+
+static struct ike_bucket *
+find_or_make_kind(struct ike *e, const struct ike_connection *c)
+{
+	const struct ike_host *only = ike_hosts_only(&c->remote);
+	uint64_t where = only == NULL ? anywhere_key(e) :
+	    address_key(e, only->range.family, only->range.addr[0]);
+	uint64_t key = kind_key(e, where, c);
+	struct ike_bucket *kind = find(e, key), *above;
+
+	if (kind != NULL || (above = find_or_make(e, where)) == NULL)
+		return kind;
+	if ((kind = find_or_make(e, key)) != NULL) {
+		kind->above = above;
+		TAILQ_INSERT_TAIL(&above->kinds, kind, of_above);
+	}
+	drop_empty(e, above);
+	return kind;
+}
+
+bool
+ike_index_put(struct ike *e, struct ike_peer *p, const struct ike_connection *c)
+{
+	struct ike_bucket *kind = find_or_make_kind(e, c), *identity;
+
+	if (kind == NULL)
+		return false;
+	identity = find_or_make(e,
+	    key_of(e, BY_IDENTITY, c->remote_id.type, c->remote_id.data));
+	if (identity != NULL) {		/* from here on nothing can fail */
+		move(e, p, &p->by_address, kind);
+		move(e, p, &p->by_identity, identity);
+	}
+	drop_empty(e, kind);
+	return identity != NULL;
 }
 
 void
 ike_index_remove(struct ike *e, struct ike_peer *p)
 {
-	leave(e, &p->by_address);
-	leave(e, &p->by_identity);
+	move(e, p, &p->by_address, NULL);
+	move(e, p, &p->by_identity, NULL);
 }
 
 const struct ike_bucket *

@@ -321,18 +321,19 @@ struct offer {
 };
 
 /* The first connection of a bucket that fits the addresses and has an algorithm in
- * common; the first that fits the addresses alone is remembered. */
+ * common; the first that fits the addresses alone is remembered.  Of each kind one is
+ * tried: the others would do no better. */
 static bool
 choose_from(struct ike *e, const struct ike_bucket *b, const struct ike_path *path,
     struct offer *o, struct ike_peer **fits)
 {
-	const struct ike_place *place;
+	const struct ike_bucket *kind;
 	struct ike_peer *p;
 
 	if (b == NULL)
 		return false;
-	TAILQ_FOREACH(place, &b->places, link) {
-		p = place->peer;
+	TAILQ_FOREACH(kind, &b->kinds, of_above) {
+		p = TAILQ_FIRST(&kind->places)->peer;
 		if (!ike_peer_matches(p, path))
 			continue;
 		if (*fits == NULL)

@@ -67,7 +67,7 @@ ike_peer_new(struct ike *e, struct ike_connection *c)
 	p->settle.fire = ike_unique_settle;
 	p->steady_at = NEVER;
 	LIST_INIT(&p->sas);
-	if (!ike_index_add(e, p) || !ike_table_add_peer(e, p)) {
+	if (!ike_index_put(e, p, c) || !ike_table_add_peer(e, p)) {
 		ike_index_remove(e, p);
 		ike_connection_free(p->connection);
 		free(p);
@@ -92,14 +92,9 @@ ike_peer_replace(struct ike *e, struct ike_peer *p, struct ike_connection *c)
 {
 	struct ike_connection *old = p->connection;
 
-	ike_index_remove(e, p);
-	p->connection = c;
-	if (!ike_index_add(e, p)) {
-		p->connection = old;
-		(void)ike_index_add(e, p); /* or it is found no more: it calls only */
+	if (!ike_index_put(e, p, c))
 		return false;
-	}
-	ike_connection_hold(c);
+	p->connection = ike_connection_hold(c);
 	ike_connection_free(old);
 	return true;
 }

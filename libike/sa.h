@@ -191,6 +191,10 @@ struct ike_bucket {
 	uint64_t key;
 	UT_hash_handle hh;
 	TAILQ_HEAD(, ike_place) places;		/* in the order of the connections */
+	/* That of an address has none, but these: one for each kind of connection. */
+	TAILQ_HEAD(, ike_bucket) kinds;
+	TAILQ_ENTRY(ike_bucket) of_above;
+	struct ike_bucket *above;		/* of a kind */
 };
 
 /* ---- peer.c: the desired state of a connection ---- */
@@ -349,12 +353,15 @@ void ike_init_request(struct ike *, const struct ike_path *, const struct ike_he
 extern ike_step *const ike_setup_steps[];	/* IKE_SA_INIT, then IKE_AUTH, as initiator */
 
 /* ---- index.c ---- */
-bool ike_index_add(struct ike *, struct ike_peer *);	/* false: no memory, and not in */
+/* From now on the peer is found as this connection says.  False: no memory, unchanged. */
+bool ike_index_put(struct ike *, struct ike_peer *, const struct ike_connection *);
 void ike_index_remove(struct ike *, struct ike_peer *);	/* harmless when it is not in */
-/* NULL: none.  Those of one address; those that may be anywhere; those of one identity. */
+/* NULL: none.  The kinds of one address; the kinds that may be anywhere; those of one
+ * identity. */
 const struct ike_bucket *ike_index_address(const struct ike *, const struct ike_path *);
 const struct ike_bucket *ike_index_anywhere(const struct ike *);
-const struct ike_bucket *ike_index_identity(const struct ike *, const struct ike_identity *);
+const struct ike_bucket *ike_index_identity(const struct ike *,
+    const struct ike_identity *);
 
 /* ---- unique.c ---- */
 void ike_unique_initial_contact(struct ike *, const struct ike_sa *);

@@ -24,12 +24,21 @@ extern void __libc_free(void *);
 
 static bool inside;		/* the engine: the test's own allocations never fail */
 static long allowed = -1;	/* allocations before one fails; -1: all succeed */
+static bool for_good;		/* and so do all after that one */
 static long live;
 
 static bool
 fails(void)
 {
-	return inside && allowed >= 0 && allowed-- == 0;
+	if (!inside || allowed < 0)
+		return false;
+	if (allowed > 0) {
+		allowed--;
+		return false;
+	}
+	if (!for_good)
+		allowed = -1;
+	return true;
 }
 
 void *
@@ -225,6 +234,41 @@ START_TEST(allocation_fails)
 }
 END_TEST
 
+/* Another connection in the place of one: when there is no memory for it, the peer is
+ * found as before. */
+START_TEST(replacement_fails_whole)
+{
+	struct ike_setup setup[2];
+	struct ike_child_setup child[2];
+	struct ike_connection *c;
+	struct ike_fault fault;
+	unsigned i = 0, n;
+	ike_id id;
+
+	do {
+		pair_setups(setup, child);
+		pair_open(&p, setup);
+		setup[1].remote_address = "any";
+		setup[1].remote_id = "c.example";
+		ck_assert_ptr_nonnull(c = ike_connection_new(&setup[1], &fault, 1, &n));
+		for_good = true;
+		allowed = i++;
+		within(true);
+		id = ike_put(p.e[1], p.now, p.connection[1], c);
+		within(false);
+		allowed = -1;
+		for_good = false;
+		ike_connection_free(c);
+		pair_up(&p);
+		settle();
+		ck_assert_msg(children(1) == (id == 0), "allocation %u: %s", i,
+		    id == 0 ? "found no more" : "still found");
+		pair_close(&p);
+	} while (id == 0);
+	ck_assert_uint_gt(i, 3);
+}
+END_TEST
+
 #endif
 
 int
@@ -235,6 +279,7 @@ main(void)
 	tcase_set_timeout(c, 60);
 #ifdef CAN_FAIL
 	tcase_add_loop_test(c, allocation_fails, 0, PARTS);
+	tcase_add_test(c, replacement_fails_whole);
 #endif
 	return run_tests("faults", c);
 }
