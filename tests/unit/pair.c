@@ -160,6 +160,14 @@ pair_answer(struct pair *p, unsigned end, enum ike_error error)
 }
 
 static void
+keep_key(struct pair_key *to, struct bytes key)
+{
+	ck_assert_uint_le(key.len, sizeof(to->octets));
+	memcpy(to->octets, key.p, key.len);
+	to->len = key.len;
+}
+
+static void
 hear(struct pair *p, unsigned end, const struct ike_event *event)
 {
 	const struct ike_refusal *r = event->u.refusal;
@@ -170,6 +178,10 @@ hear(struct pair *p, unsigned end, const struct ike_event *event)
 			p->question[end] = event->question;
 		else
 			answer(p, end, event);
+	} else if (event->type == IKE_IN_ADD) {
+		keep_key(&p->keys[end][0], event->u.child->key_in);
+	} else if (event->type == IKE_OUT_ADD) {
+		keep_key(&p->keys[end][1], event->u.child->key_out);
 	} else if (event->type == IKE_DOWN && event->child == 0) {
 		p->down[end] = event->error;
 		p->down_of[end] = event->connection;

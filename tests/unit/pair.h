@@ -28,6 +28,8 @@ struct pair {
 	enum ike_error down[2];			/* the last IKE_DOWN of an IKE SA, */
 	ike_id down_of[2];			/* and its connection */
 	enum ike_error refused[2];
+	/* Of the last Child SA: [end][0] in, [1] out. */
+	struct pair_key { uint8_t octets[ESP_MAX_KEY_LEN]; size_t len; } keys[2][2];
 	void (*within)(bool); /* told when the engine is entered and left; or NULL */
 	char refusal[2][1024];			/* what, ours, theirs, setting */
 };

@@ -459,10 +459,205 @@ START_TEST(auth_failed_beside_an_auth_establishes_nothing)	/* 2.21.2 */
 }
 END_TEST
 
+START_TEST(auth_without_an_answer_leaves_nothing)	/* T14 */
+{
+	pair_start(&p);
+	pair_up(&p);
+	pair_deliver(&p, 0);
+	pair_deliver(&p, 0);
+	for (unsigned i = 0; i < 300; i++) {
+		p.n = 0;		/* no copy of it arrives */
+		pair_pass(&p, IKE_SECOND);
+	}
+	ck_assert_int_eq(p.down[0], IKE_TIMEOUT);
+	ck_assert_int_eq(p.down[1], IKE_TIMEOUT);
+	ck_assert_uint_eq(p.events[0][IKE_DOWN], 1);
+	ck_assert_ptr_null(p.e[0]->children_by_spi);	/* its ESP SPI is free */
+	pair_close(&p);
+}
+END_TEST
+
+/* Does the proposal have a cipher that is an AEAD, another one, and these types? */
+static void
+look_at(struct bytes transforms, bool *aead, bool *other, bool has[6])
+{
+	struct ike_transform t;
+
+	while (ike_next_transform(&transforms, &t)) {
+		if (t.type < 6)
+			has[t.type] = true;
+		if (t.type != IKE_ENCR)
+			continue;
+		if (t.id == IKE_ENCR_AES_CBC)
+			*other = true;
+		else
+			*aead = true;
+	}
+}
+
+/* Each proposal is of one kind, and has a key exchange where there is one. */
+static void
+expect_kinds(const struct ike_message *m, bool ke)
+{
+	struct bytes rest = ike_find_payload(m, IKE_PAYLOAD_SA, 0)->body;
+	struct ike_proposal_view v;
+	unsigned kinds = 0;
+
+	while (ike_next_proposal(&rest, &v)) {
+		bool aead = false, other = false, has[6] = { false };
+
+		look_at(v.transforms, &aead, &other, has);
+		ck_assert(aead != other);
+		ck_assert_int_eq(has[IKE_INTEG], other);
+		ck_assert_int_eq(has[IKE_KE], ke);
+		ck_assert_int_eq(has[IKE_ESN], !ke);
+		kinds |= aead ? 1 : 2;
+	}
+	ck_assert_uint_eq(kinds, 3);
+}
+
+START_TEST(aead_has_proposals_of_its_own)		/* T96 */
+{
+	static const char *const texts[] = {
+		"aes256-sha256-x25519-modp2048",
+		"chacha20poly1305-prfsha256-x25519", "aes128-sha384-ecp384" };
+	static const char *const esp[] = { "aes256-sha256", "aes128gcm16" };
+	struct pair_datagram d;
+	struct ike_message m;
+
+	for (unsigned mixed = 0; mixed < 2; mixed++) {
+		pair_setups(setup, child);
+		if (mixed) {
+			setup[0].ike = (struct ike_texts){ texts, 3 };
+			setup[0].esp = (struct ike_texts){ esp, 2 };
+		}
+		pair_open(&p, setup);
+		pair_up(&p);
+		d = p.queue[0];
+		ck_assert_int_eq(ike_parse_message(bytes_of(d.data, d.len), &m), IKE_OK);
+		expect_kinds(&m, true);
+		pair_deliver(&p, 0);
+		pair_deliver(&p, 0);
+		d = p.queue[0];
+		pair_unseal(&p, &d, &m);
+		expect_kinds(&m, false);
+		pair_pump(&p);
+		ck_assert_uint_eq(pair_sa(&p, 0)->n_children, 1);
+		pair_close(&p);
+	}
+}
+END_TEST
+
+/* The addresses lead to one connection and its algorithms, IDi to another that forbids
+ * them: both are named. */
+START_TEST(connection_of_the_identity_forbids_the_choice)	/* T97 */
+{
+	static const char *const strict[1] = { "aes256gcm16-prfsha512-ecp521" };
+	struct ike_fault faults[4];
+	struct ike_connection *c;
+	ike_id second;
+	unsigned n;
+
+	pair_setups(setup, child);
+	setup[1].remote_id = "somebody.example";
+	pair_open(&p, setup);
+	setup[1].name = "strict";
+	setup[1].remote_id = "a.example";
+	setup[1].ike = (struct ike_texts){ strict, 1 };
+	c = ike_connection_new(&setup[1], faults, 4, &n);
+	second = ike_put(p.e[1], p.now, 0, c);
+	ike_connection_free(c);
+	pair_up(&p);
+	pair_pump(&p);
+	ck_assert_ptr_nonnull(strstr(p.refusal[1], "connection to-a,"));
+	ck_assert_ptr_nonnull(strstr(p.refusal[1], "identity to strict,"));
+	ck_assert_ptr_nonnull(strstr(p.refusal[1], "|aes256gcm16-prfsha512-ecp521|"));
+	for (unsigned i = 0; i < 2; i++) {
+		ck_assert_int_eq(p.down[i], IKE_AUTHENTICATION_FAILED);
+		ck_assert_uint_eq(p.events[i][IKE_IN_ADD], 0);
+	}
+	ck_assert_uint_eq(p.events[1][IKE_ASK_CHECK], 0);
+	ck_assert_int_eq(ike_drop(p.e[1], p.now, second), IKE_OK);
+	pair_close(&p);
+}
+END_TEST
+
+/* A peer that has no room for a Child SA is not asked without end. */
+START_TEST(no_additional_sas_is_no_loop)		/* T53 */
+{
+	struct ike_chain c;
+	struct pair_datagram d, asked;
+	struct ike_message m;
+	unsigned asks = 0;
+
+	pair_setups(setup, child);
+	setup[0].start = IKE_START_ALWAYS;
+	pair_open(&p, setup);
+	for (unsigned i = 0; i < 600; i++, pair_pass(&p, IKE_SECOND))
+		while (p.n > 0) {
+			if (p.queue[0].data[18] != IKE_AUTH || p.queue[0].to == 1) {
+				pair_deliver(&p, 0);
+				continue;
+			}
+			asked = p.queue[0];
+			p.n = 0;
+			pair_unseal(&p, &asked, &m);
+			c = pair_chain();
+			for (unsigned k = 0; k < m.n; k++)
+				if (m.v[k].type == IKE_PAYLOAD_IDR ||
+				    m.v[k].type == IKE_PAYLOAD_AUTH) {
+					ike_chain_open(&c, m.v[k].type);
+					ike_write_bytes(&c.w, m.v[k].body);
+					ike_chain_close(&c);
+				}
+			ike_add_notify(&c, IKE_NO_ADDITIONAL_SAS, bytes_of(NULL, 0));
+			d = pair_seal(&p, 1, IKE_AUTH, IKE_FLAG_RESPONSE, 1, &c);
+			pair_send(&p, &d);
+			asks++;
+		}
+	ck_assert_uint_ge(asks, 2);
+	ck_assert_uint_le(asks, 30);
+	ck_assert_int_eq(p.refused[0], IKE_NO_ADDITIONAL_SAS);
+	p.n = 0;
+	pair_close(&p);
+}
+END_TEST
+
+/* KEYMAT in its order: what the initiator sends first, cipher before integrity. */
+START_TEST(keys_are_cut_in_order)			/* T54 */
+{
+	static const char *const esp[1] = { "aes128-sha256" };
+	uint8_t keymat[2 * 48];
+	struct bytes seed[2];
+	struct ike_sa *sa;
+
+	pair_setups(setup, child);
+	setup[0].esp = (struct ike_texts){ esp, 1 };
+	pair_open(&p, setup);
+	pair_up(&p);
+	pair_pump(&p);
+	sa = pair_sa(&p, 0);
+	for (unsigned i = 0; i < 2; i++)
+		seed[i] = ike_buffer_view(&sa->nonce[i]);
+	ck_assert(ike_prf_plus(sa->suite.prf, bytes_of(sa->keys.d, sa->suite.prf->len),
+	    seed, 2, keymat, sizeof(keymat)));
+	for (unsigned end = 0; end < 2; end++)
+		for (unsigned out = 0; out < 2; out++) {
+			ck_assert_uint_eq(p.keys[end][out].len, 16 + 32);
+			ck_assert_int_eq(memcmp(p.keys[end][out].octets,
+			    keymat + (end == out ? 48 : 0), 48), 0);
+		}
+	pair_close(&p);
+}
+END_TEST
+
 int
 main(void)
 {
 	const TTest *const tests[] = {
+		auth_without_an_answer_leaves_nothing, aead_has_proposals_of_its_own,
+		connection_of_the_identity_forbids_the_choice,
+		no_additional_sas_is_no_loop, keys_are_cut_in_order,
 		setup_installs_one_child_on_both,
 		forged_auth_changes_nothing,
 		auth_must_come_before_anything_else,
