@@ -3,7 +3,7 @@
 #include <sodium.h>
 #include <string.h>
 
-#include "daemon/load.h"
+#include "daemon/warn.h"
 #include "tests/fuzz/fuzz.h"
 
 /* libconfig forgets a text that it was reading when it met a syntax error. */
@@ -53,7 +53,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct bytes content = bytes_of(data, size);
-	struct faults faults = { 0 };
+	struct faults faults = { 0 }, warnings = { 0 };
 	struct configuration *c;
 
 	/* what an @include names is not the input's to choose */
@@ -63,9 +63,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fuzz_require((c != NULL) == !faults_any(&faults));
 	faults_sort(&faults);
 	print(&faults);
-	if (c != NULL)
+	if (c != NULL) {
 		look_up(c);
+		configuration_warn(c, &warnings);
+		print(&warnings);
+	}
 	configuration_free(c);
 	faults_free(&faults);
+	faults_free(&warnings);
 	return 0;
 }
