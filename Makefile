@@ -344,7 +344,7 @@ $(FUZZ:%=fuzz-run-%): fuzz-run-%: $(B)/fuzzer_%
 		$(wildcard tests/fuzz/$*.dict:%=-dict=%) \
 		$(B)/found/$* tests/fuzz/corpus/$* >$(B)/$*.log 2>&1 || \
 		{ tail -n 60 $(B)/$*.log; echo "fuzz: $* failed; $(B)/$*.log"; exit 1; }
-	$(Q)tail -n 7 $(B)/$*.log | sed -n 's/^stat::number_of_executed_units: */    executed: /p'
+	$(Q)sed -n 's/^stat::number_of_executed_units: */    $*: no finding in /p' $(B)/$*.log
 
 $(FUZZ:%=fuzz-merge-%): fuzz-merge-%: $(B)/fuzzer_%
 	$(Q)rm -rf $(B)/merged/$* && mkdir -p $(B)/merged/$* $(B)/found/$*
