@@ -558,6 +558,8 @@ blame_libconfig(struct loader *l, const config_t *config)
 	const char *text = config_error_text(config);
 	char line[SENTENCE];
 
+	if (file->source.lines == NULL)		/* it has told its own fault */
+		return;
 	if (strcmp(text, "syntax error") == 0 &&
 	    source_check(&file->source, true, l->faults) > 0)
 		return;

@@ -619,6 +619,19 @@ END_TEST
 
 /* ---- large, deep and broken ones ---- */
 
+START_TEST(file_included_with_a_nul_octet)
+{
+	static const char octets[] = "daemon = { };\n\0 connections = 5;";
+	char text[512];
+
+	files_write("nul.conf", octets, sizeof(octets) - 1, 0600);
+	snprintf(text, sizeof(text), "@include `%s/nul.conf`\n", files_folder());
+	ck_assert(!load(text));
+	ck_assert_msg(loaded.faults.n == 1 && loaded.faults.v[0].line == 2 &&
+	    config_says(loaded.faults.v[0].text, "NUL"), "%s", config_faults(&loaded));
+}
+END_TEST
+
 START_TEST(file_of_many_connections)
 {
 	enum { MANY = 5000 };
@@ -724,6 +737,7 @@ main(void)
 	tcase_add_test(t, faults_sorted_and_once);
 	tcase_add_loop_test(t, file_unreadable, 0, 3);
 	tcase_add_test(t, file_included);
+	tcase_add_test(t, file_included_with_a_nul_octet);
 	tcase_add_test(t, file_of_many_connections);
 	tcase_add_loop_test(t, file_of_many_brackets, 0, 3);
 	tcase_add_test(t, file_cut);
