@@ -651,6 +651,67 @@ START_TEST(keys_are_cut_in_order)			/* T54 */
 }
 END_TEST
 
+static const struct {
+	unsigned end;
+	unsigned deliveries;	/* from the first IKE_SA_INIT on */
+	unsigned answered;	/* questions, before the one that is not */
+	enum ike_event_type type;
+} questions[] = {
+	{ 0, 0, 0, IKE_ASK_RESOLVE }, { 0, 1, 0, IKE_ASK_PROVE },
+	{ 0, 3, 0, IKE_ASK_CHECK }, { 1, 2, 0, IKE_ASK_CHECK },
+	{ 1, 2, 1, IKE_ASK_ADMIT }, { 1, 2, 2, IKE_ASK_PROVE },
+};
+enum { QUESTIONS = sizeof(questions) / sizeof(questions[0]) };
+
+/* Up to the question, which is open then. */
+static void
+bring_question(unsigned row)
+{
+	unsigned end = questions[row].end;
+
+	pair_start(&p);
+	p.hold_answers[end] = questions[row].deliveries == 0;
+	pair_up(&p);
+	for (unsigned i = 0; i < questions[row].deliveries; i++)
+		pair_deliver(&p, 0);
+	if (questions[row].deliveries > 0) {
+		p.hold_answers[end] = true;
+		pair_deliver(&p, 0);
+	}
+	for (unsigned i = 0; i < questions[row].answered; i++)
+		pair_answer(&p, end, IKE_OK);
+	ck_assert_uint_ge(p.events[end][questions[row].type], 1);
+	ck_assert_uint_eq(p.e[end]->counts.questions, 1);
+}
+
+/* No secret, no address, no admission, or nobody who says so: nothing is established,
+ * and nothing of it is left. */
+START_TEST(question_without_a_yes_ends_the_sa)		/* 2.21.2 */
+{
+	unsigned end = questions[_i].end;
+
+	for (unsigned silent = 0; silent < 2; silent++) {
+		bring_question((unsigned)_i);
+		if (silent)
+			pair_pass(&p, 31 * IKE_SECOND);
+		else
+			pair_answer(&p, end, IKE_AUTHENTICATION_FAILED);
+		ck_assert_uint_eq(p.events[end][IKE_UP], 0);
+		ck_assert_uint_eq(p.events[end][IKE_IN_ADD], 0);
+		ck_assert_uint_eq(p.e[end]->counts.questions, 0);
+		p.hold_answers[end] = false;
+		pair_pump(&p);
+		pair_pass(&p, 300 * IKE_SECOND);
+		pair_pump(&p);
+		ck_assert_uint_eq(p.events[end][IKE_UP], 0);
+		ck_assert_uint_eq(p.events[end][IKE_DOWN], 1);
+		for (unsigned i = 0; i < 2; i++)
+			ck_assert_ptr_null(pair_sa(&p, i));
+		pair_close(&p);
+	}
+}
+END_TEST
+
 int
 main(void)
 {
@@ -681,5 +742,6 @@ main(void)
 
 	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
 		tcase_add_test(c, tests[i]);
+	tcase_add_loop_test(c, question_without_a_yes_ends_the_sa, 0, QUESTIONS);
 	return run_tests("auth", c);
 }

@@ -440,10 +440,87 @@ START_TEST(spi_is_not_reused_while_it_is_known)		/* T35 */
 }
 END_TEST
 
+/* A Delete payload or a REKEY_SA notify with this protocol and SPI size. */
+static struct ike_chain
+naming(bool rekey, uint8_t protocol, uint8_t spi_size)
+{
+	struct ike_chain c = pair_chain();
+
+	ike_chain_open(&c, rekey ? IKE_PAYLOAD_NOTIFY : IKE_PAYLOAD_DELETE);
+	ike_write8(&c.w, protocol);
+	ike_write8(&c.w, spi_size);
+	ike_write16(&c.w, rekey ? IKE_N_REKEY_SA : 1);
+	for (unsigned i = 0; i < spi_size; i++)
+		ike_write8(&c.w, 0xa5);
+	ike_chain_close(&c);
+	if (!rekey)
+		return c;
+	ike_chain_open(&c, IKE_PAYLOAD_SA);
+	ike_build_sa(&c.w, &pair_sa(&p, 0)->connection->esp, bytes_of("\1\2\3\4", 4),
+	    true);
+	ike_chain_close(&c);
+	ike_chain_open(&c, IKE_PAYLOAD_NONCE);
+	ike_write_zero(&c.w, 32);
+	ike_chain_close(&c);
+	return c;
+}
+
+/* Whatever a request names, the answer holds nothing of it: it is empty, or one notify
+ * without an SPI. */
+static void
+expect_own_words(const struct ike_message *m)
+{
+	struct ike_notify n;
+
+	if (m->n == 0)
+		return;
+	ck_assert_uint_eq(m->n, 1);
+	ck_assert_uint_eq(m->v[0].type, IKE_PAYLOAD_NOTIFY);
+	ck_assert_int_eq(ike_parse_notify(m->v[0].body, &n), IKE_OK);
+	ck_assert(n.type == IKE_INVALID_SYNTAX || n.type == IKE_NO_ADDITIONAL_SAS);
+	ck_assert_uint_eq(m->v[0].body.len, 4);
+	ck_assert_uint_eq(m->v[0].body.p[0] + m->v[0].body.p[1], 0);
+}
+
+START_TEST(fields_of_the_peer_are_not_echoed)		/* T58, T75 */
+{
+	static const uint8_t sizes[] = { 0, 1, 3, 4, 5, 8, 255 };
+	struct pair_datagram d;
+	struct ike_message m;
+	struct ike_chain c;
+	uint32_t id = 2;
+
+	pair_establish(&p);
+	for (unsigned i = 0; i < 2 * 256 * sizeof(sizes); i++) {
+		bool rekey = i % 2 != 0;
+
+		c = naming(rekey, (uint8_t)(i / 2), sizes[i / 512]);
+		d = pair_seal(&p, 0, rekey ? CREATE_CHILD_SA : INFORMATIONAL, 0, id++,
+		    &c);
+		p.n = 0;
+		pair_send(&p, &d);
+		ck_assert_uint_eq(p.n, 1);
+		d = p.queue[0];
+		pair_unseal(&p, &d, &m);
+		expect_own_words(&m);
+		p.n = 0;
+		if (pair_state(&p, 1) == IKE_STATE_ESTABLISHED) {
+			ck_assert_uint_eq(pair_sa(&p, 1)->n_children, 1);
+			continue;
+		}
+		pair_close(&p);		/* malformed, or the end of the SA */
+		pair_establish(&p);
+		id = 2;
+	}
+	pair_close(&p);
+}
+END_TEST
+
 int
 main(void)
 {
 	const TTest *const tests[] = {
+		fields_of_the_peer_are_not_echoed,
 		requests_queue_behind_the_window,
 		delete_of_the_sa_queues_behind_the_window, ids_do_not_wrap,
 		malformed_says_the_peer, spi_is_not_reused_while_it_is_known,

@@ -169,10 +169,11 @@ with_unknown_status(struct items *list)			/* T23 */
 static void
 with_wishes(struct items *list)				/* T52 */
 {
-	enum { IPCOMP_SUPPORTED = 16387 };
+	enum { IPCOMP_SUPPORTED = 16387, REDIRECT = 16407 };
 	static const uint8_t request[] = { 1, 0xa5, 0xa5, 0xa5, 0, 1, 0, 0, 0, 8, 0, 0 };
 
 	put_notify(list, IKE_N_USE_TRANSPORT_MODE, bytes_of(NULL, 0));
+	put_notify(list, REDIRECT, bytes_of("\1\4\300\0\2\11", 6));
 	put_notify(list, IPCOMP_SUPPORTED, bytes_of("\x12\x34\2", 3));
 	put_notify(list, IKE_N_ESP_TFC_PADDING_NOT_SUPPORTED, bytes_of(NULL, 0));
 	put_notify(list, IKE_N_SET_WINDOW_SIZE, bytes_of("\0\0\0\x20", 4));
