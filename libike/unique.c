@@ -1,11 +1,12 @@
 /* One SA for each peer: what happens when a pair of identities has a second one.
  *
- * INITIAL_CONTACT says that the peer knew of no other when it began: older ones go silently.
- * Without it, two SAs either crossed, because both ends began at once, or the new one follows an old
- * one that its peer has lost.  Of two that crossed, the one with the lowest of the four nonces is
- * deleted by its initiator, so that both ends agree (as RFC 7296 2.8.1 does for rekeys); otherwise the
- * older is deleted by the responder of the newer.  One without a Child SA goes before one that has
- * one; nothing goes before the survivor has it and the traffic had time to move. */
+ * INITIAL_CONTACT says that the peer knew of no other when it began: older ones go
+ * silently.  Without it, two SAs either crossed, because both ends began at once, or the
+ * new one follows an old one that its peer has lost.  Of two that crossed, the one with
+ * the lowest of the four nonces is deleted by its initiator, so that both ends agree (as
+ * RFC 7296 2.8.1 does for rekeys); otherwise the older is deleted by the responder of the
+ * newer.  One without a Child SA goes before one that has one; nothing goes before the
+ * survivor has it and the traffic had time to move. */
 #include <string.h>
 
 #include "libike/sa.h"
@@ -24,12 +25,18 @@ same_pair(const struct ike_sa *a, const struct ike_sa *b)
 	    ike_id_equal(&a->connection->local_id, &b->connection->local_id);
 }
 
+static bool
+applies(const struct ike_peer *p)
+{
+	return p != NULL && p->connection->unique != IKE_UNIQUE_NEVER;
+}
+
 void
 ike_unique_initial_contact(struct ike *e, const struct ike_sa *sa)
 {
 	struct ike_sa *old, *next;
 
-	if (sa->peer == NULL || sa->connection->unique == IKE_UNIQUE_NEVER)
+	if (!applies(sa->peer))
 		return;
 	for (old = LIST_FIRST(&sa->peer->sas); old != NULL; old = next) {
 		next = LIST_NEXT(old, of_peer);
@@ -128,13 +135,15 @@ has_two(const struct ike_peer *p)
 	return false;
 }
 
-/* The traffic has had its time to move.  What is left to the peer, or was queued, is looked at
- * again: a Child SA may have come or gone meanwhile. */
+/* The traffic has had its time to move.  What is left to the peer, or was queued, is
+ * looked at again: a Child SA may have come or gone meanwhile. */
 void
 ike_unique_settle(struct ike *e, struct ike_timer *t)
 {
 	struct ike_peer *p = IKE_OWNER(t, struct ike_peer, settle);
 
+	if (!applies(p))		/* any more */
+		return;
 	while (delete_one(e, p))
 		;
 	if (has_two(p))
@@ -146,6 +155,6 @@ ike_unique_established(struct ike *e, struct ike_sa *sa)
 {
 	struct ike_peer *p = sa->peer;
 
-	if (p != NULL && sa->connection->unique != IKE_UNIQUE_NEVER && has_two(p))
+	if (applies(p) && has_two(p))
 		ike_timer_arm(e, &p->settle, e->now + MOVING);
 }

@@ -1,4 +1,5 @@
-/* One SA for each peer: ends that begin at once, second SAs, deaths (T43, T61, T64, T95). */
+/* One SA for each peer: ends that begin at once, second SAs, deaths (T43, T61, T64,
+ * T95). */
 #include <string.h>
 
 #include "tests/unit/pair.h"
@@ -29,18 +30,13 @@ pass_and_pump(ike_time span)
 static const uint8_t *
 lowest(const struct ike_sa *sa)
 {
-	return memcmp(sa->nonce[0].p, sa->nonce[1].p, 32) < 0 ? sa->nonce[0].p : sa->nonce[1].p;
+	return memcmp(sa->nonce[0].p, sa->nonce[1].p, 32) < 0 ? sa->nonce[0].p :
+	    sa->nonce[1].p;
 }
 
-/* Both call at the same moment; `seed` chooses the nonces, so that the lowest of the four falls on
- * each of them in some run.  Both SAs come up, and the one with the lowest nonce goes. */
-static unsigned
-cross(uint64_t seed)
+static void
+open_and_call(uint64_t seed)
 {
-	const struct ike_sa *a, *b, *lost;
-	ike_id kept;
-	unsigned place;
-
 	pair_setups(setup, child);
 	pair_open(&p, setup);
 	p.chance[0] += seed;
@@ -49,6 +45,20 @@ cross(uint64_t seed)
 		ike_up(p.e[i], p.now, p.connection[i]);
 		pair_drain(&p, i);
 	}
+}
+
+/* Both call at the same moment; `seed` chooses the nonces, so that the lowest of the four
+ * falls on each of them in some run.  Both SAs come up, and the one with the lowest nonce
+ * goes, deleted by its initiator. */
+static unsigned
+cross(uint64_t seed)
+{
+	const struct ike_sa *a, *b, *lost;
+	ike_id kept;
+	unsigned place;
+	bool ours;
+
+	open_and_call(seed);
 	while (p.n > 0)
 		pair_deliver(&p, p.n - 1);	/* crossed as much as can be */
 	for (unsigned i = 0; i < 2; i++) {
@@ -60,6 +70,7 @@ cross(uint64_t seed)
 	lost = memcmp(lowest(a), lowest(b), 32) < 0 ? a : b;
 	place = (lost->initiator ? 0 : 2) + (lowest(lost) == lost->nonce[1].p);
 	kept = lost == a ? b->id : a->id;
+	ours = lost->initiator;
 	pair_pass(&p, IKE_SECOND);
 	ck_assert_uint_eq(count(0), 2);		/* the traffic has time to move */
 	pass_and_pump(10 * IKE_SECOND);
@@ -71,6 +82,8 @@ cross(uint64_t seed)
 		ck_assert_uint_eq(p.events[i][IKE_OUT_REMOVE], 1);
 	}
 	ck_assert(pair_sa(&p, 0)->id == kept);
+	ck_assert_int_eq(p.down[0], ours ? IKE_CANCELLED : IKE_CLOSED);
+	ck_assert_int_eq(p.down[1], ours ? IKE_CLOSED : IKE_CANCELLED);
 	pair_close(&p);
 	return place;
 }
@@ -83,6 +96,180 @@ START_TEST(crossed_setups_leave_the_same_one)		/* T95, T61's rule */
 		seen[cross(seed)]++;
 	for (unsigned i = 0; i < 4; i++)
 		ck_assert_msg(seen[i] > 0, "the lowest nonce was never in place %u", i);
+}
+END_TEST
+
+/* Two calls have eight messages.  Bit k of `order`: is the k-th to arrive the youngest on
+ * its way, or the oldest?  The one numbered `lost` is lost, and `pause` lies between two. */
+static void
+cross_in_order(unsigned order, unsigned lost, ike_time pause)
+{
+	const struct ike_sa *sa[2];
+
+	open_and_call(order * 9 + lost);
+	for (unsigned k = 0; k < 8 && p.n > 0; k++) {
+		unsigned index = order >> k & 1 ? p.n - 1 : 0;
+
+		if (k == lost)
+			p.queue[index].len = 0;
+		pair_deliver(&p, index);
+		if (pause > 0)
+			pair_pass(&p, pause);
+	}
+	pass_and_pump(90 * IKE_SECOND);
+	for (unsigned i = 0; i < 2; i++) {
+		ck_assert_msg(count(i) == 1, "order %x, lost %u: end %u has %u SAs", order,
+		    lost, i, count(i));
+		sa[i] = pair_sa(&p, i);
+		ck_assert_msg(sa[i]->state == IKE_STATE_ESTABLISHED &&
+		    sa[i]->n_children == 1, "order %x, lost %u: not up", order, lost);
+	}
+	ck_assert_msg(sa[0]->spi_i == sa[1]->spi_i && sa[0]->spi_r == sa[1]->spi_r,
+	    "order %x, lost %u: each end kept another SA", order, lost);
+	pair_close(&p);
+}
+
+START_TEST(crossed_setups_agree_in_every_order)		/* T95 */
+{
+	for (unsigned order = _i; order < 256; order += 8) {
+		for (unsigned lost = 0; lost <= 8; lost++)
+			cross_in_order(order, lost, 0);
+		cross_in_order(order, 8, IKE_SECOND * 3 / 2);
+	}
+}
+END_TEST
+
+/* An SA that carries nothing goes first, whatever its nonces. */
+START_TEST(crossed_empty_one_goes)
+{
+	struct ike_sa *a, *b, *lost;
+	struct ike_child_info info;
+	ike_id kept;
+
+	for (uint64_t seed = 0; seed < 8; seed++) {
+		open_and_call(seed);
+		pair_pump(&p);
+		a = TAILQ_FIRST(&p.e[0]->sas);
+		b = TAILQ_NEXT(a, link);
+		lost = memcmp(lowest(a), lowest(b), 32) > 0 ? a : b;
+		kept = lost == a ? b->id : a->id;
+		ck_assert(ike_child_at(p.e[0], lost->id, 0, &info));
+		ike_down(p.e[0], p.now, info.id);
+		pair_drain(&p, 0);
+		pass_and_pump(60 * IKE_SECOND);
+		for (unsigned i = 0; i < 2; i++)
+			ck_assert_uint_eq(count(i), 1);
+		ck_assert(pair_sa(&p, 0)->id == kept);
+		ck_assert_uint_eq(pair_sa(&p, 0)->n_children, 1);
+		pair_close(&p);
+	}
+}
+END_TEST
+
+/* End 0 calls a second time, `after` the first, and as it has an SA without
+ * INITIAL_CONTACT. */
+static void
+call_twice(enum ike_unique unique, ike_time after)
+{
+	struct ike_peer *peer;
+
+	pair_setups(setup, child);
+	for (unsigned i = 0; i < 2; i++)
+		setup[i].unique = unique;
+	pair_open(&p, setup);
+	pair_up(&p);
+	pair_pump(&p);
+	pair_pass(&p, after);
+	peer = pair_sa(&p, 0)->peer;
+	ck_assert_int_eq(ike_peer_start(p.e[0], peer, NULL, NULL), IKE_OK);
+	pair_drain(&p, 0);
+	pair_pump(&p);
+}
+
+START_TEST(replace_deletes_the_older)
+{
+	ike_id older;
+
+	call_twice(IKE_UNIQUE_REPLACE, 120 * IKE_SECOND);
+	older = TAILQ_FIRST(&p.e[0]->sas)->id;
+	for (unsigned i = 0; i < 2; i++)		/* both are up while traffic moves */
+		ck_assert_uint_eq(p.events[i][IKE_IN_ADD], 2);
+	pair_pass(&p, IKE_SECOND);
+	ck_assert_uint_eq(p.n, 0);
+	pass_and_pump(5 * IKE_SECOND);
+	ck_assert_int_eq(p.down[1], IKE_CANCELLED);	/* by the responder of the newer */
+	ck_assert_int_eq(p.down[0], IKE_CLOSED);
+	pass_and_pump(60 * IKE_SECOND);
+	for (unsigned i = 0; i < 2; i++) {
+		ck_assert_uint_eq(count(i), 1);
+		ck_assert_uint_eq(pair_sa(&p, i)->n_children, 1);
+	}
+	ck_assert(pair_sa(&p, 0)->id != older);
+	pair_close(&p);
+}
+END_TEST
+
+START_TEST(keep_refuses_a_second)
+{
+	ike_id older;
+
+	call_twice(IKE_UNIQUE_KEEP, 120 * IKE_SECOND);
+	ck_assert_int_eq(p.refused[0], IKE_AUTHENTICATION_FAILED);
+	ck_assert_int_eq(p.refused[1], IKE_AUTHENTICATION_FAILED);
+	ck_assert_ptr_nonnull(strstr(p.refusal[1], "has an SA already"));
+	ck_assert_ptr_nonnull(strstr(p.refusal[1], "|unique"));
+	older = TAILQ_FIRST(&p.e[1]->sas)->id;
+	pass_and_pump(60 * IKE_SECOND);
+	for (unsigned i = 0; i < 2; i++) {
+		ck_assert_uint_eq(count(i), 1);
+		ck_assert_int_eq(pair_state(&p, i), IKE_STATE_ESTABLISHED);
+	}
+	ck_assert(pair_sa(&p, 1)->id == older);
+	pair_close(&p);
+}
+END_TEST
+
+/* What may have crossed is let in, and then there is one. */
+START_TEST(keep_lets_crossed_ones_in)
+{
+	call_twice(IKE_UNIQUE_KEEP, 10 * IKE_SECOND);
+	for (unsigned i = 0; i < 2; i++)
+		ck_assert_uint_eq(p.events[i][IKE_IN_ADD], 2);
+	pass_and_pump(60 * IKE_SECOND);
+	for (unsigned i = 0; i < 2; i++)
+		ck_assert_uint_eq(count(i), 1);
+	pair_close(&p);
+}
+END_TEST
+
+START_TEST(never_keeps_what_follows_or_crosses)
+{
+	call_twice(IKE_UNIQUE_NEVER, _i * 10 * IKE_SECOND);
+	pass_and_pump(90 * IKE_SECOND);
+	for (unsigned i = 0; i < 2; i++)
+		ck_assert_uint_eq(count(i), 2);
+	pair_close(&p);
+}
+END_TEST
+
+/* The connection is replaced while two wait for one to go. */
+START_TEST(never_is_heard_at_once)
+{
+	struct ike_connection *c;
+	struct ike_fault fault;
+	unsigned n;
+
+	call_twice(IKE_UNIQUE_REPLACE, 120 * IKE_SECOND);
+	for (unsigned i = 0; i < 2; i++) {
+		setup[i].unique = IKE_UNIQUE_NEVER;
+		c = ike_connection_new(&setup[i], &fault, 1, &n);
+		ck_assert(ike_put(p.e[i], p.now, p.connection[i], c) != 0);
+		ike_connection_free(c);
+	}
+	pass_and_pump(60 * IKE_SECOND);
+	for (unsigned i = 0; i < 2; i++)
+		ck_assert_uint_eq(count(i), 2);
+	pair_close(&p);
 }
 END_TEST
 
@@ -222,12 +409,17 @@ main(void)
 {
 	const TTest *tests[] = {
 		crossed_setups_leave_the_same_one, initial_contact_replaces_silently,
-		keep_yields_to_initial_contact, never_keeps_both, death_is_followed_as_configured,
-		addresses_are_called_in_turn,
+		crossed_empty_one_goes, replace_deletes_the_older, keep_refuses_a_second,
+		keep_lets_crossed_ones_in, keep_yields_to_initial_contact,
+		never_keeps_both, never_is_heard_at_once,
+		death_is_followed_as_configured, addresses_are_called_in_turn,
 	};
 	TCase *c = tcase_create("unique");
 
 	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
 		tcase_add_test(c, tests[i]);
+	tcase_add_loop_test(c, crossed_setups_agree_in_every_order, 0, 8);
+	tcase_add_loop_test(c, never_keeps_what_follows_or_crosses, 0, 12);
+	tcase_set_timeout(c, 60);
 	return run_tests("unique", c);
 }
