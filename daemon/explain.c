@@ -284,7 +284,8 @@ mend_proposals(const struct refused *r)
 	    sizeof(one), &weak)) {
 		fputs("\nthis would agree with the peer: ", r->out);
 		put_proposal(r, setting, one);
-	} else if (find_acceptable(r, protocol, UINT_MAX, one, sizeof(one), &weak)) {
+	} else if (find_acceptable(r, protocol, UINT_MAX, one, sizeof(one), &weak) &&
+	    weak != NULL) {
 		fprintf(r->out,
 		    "\nwhat they offer is weak; the peer's side should change and "
 		    "allow, for instance, %s\nif it cannot, this would agree with it: ",
