@@ -2,8 +2,8 @@
  *
  *	flood DESTINATION PORT COUNT RATE FIRST SOURCES
  *
- * COUNT requests, at most RATE a second, from the SOURCES addresses that begin with FIRST, in
- * turn; each has another SPI, nonce and public value.  What it offers is aes256gcm16-
+ * COUNT requests, at most RATE a second, from the SOURCES addresses from FIRST on,
+ * in turn; each has another SPI, nonce and public value.  What it offers is aes256gcm16-
  * prfsha256-x25519.  Prints how many it has sent. */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -17,17 +17,20 @@
 
 enum { BATCH = 32, FROM_PORT = 500 };
 
-/* RFC 7296 3.1, 3.3, 3.4, 3.9, 3.10; `next` below fills in what differs. */
+/* RFC 7296 3.1, 3.3, 3.4, 3.9, 3.10; `fill` below draws what differs. */
 static const unsigned char request[200] = {
-	[16] = 33, 0x20, 34, 0x08, [27] = 200,	/* IKE_SA_INIT, by its initiator; SA follows */
-	[28] = 34, 0, 0, 40, 0, 0, 0, 36, 1, 1, 0, 3,	/* proposal 1: IKE, 3 transforms */
-	[40] = 3, 0, 0, 12, 1, 0, 0, 20, 0x80, 14, 1, 0,	/* AES-GCM-16, 256 bits */
-	[52] = 3, 0, 0, 8, 2, 0, 0, 5,			/* HMAC-SHA2-256 */
-	[60] = 0, 0, 0, 8, 4, 0, 0, 31,			/* Curve25519 */
-	[68] = 40, 0, 0, 40, 0, 31,			/* key exchange */
-	[108] = 41, 0, 0, 36,				/* nonce */
-	[144] = 41, 0, 0, 28, 0, 0, 0x40, 0x04,		/* NAT_DETECTION_SOURCE_IP */
-	[172] = 0, 0, 0, 28, 0, 0, 0x40, 0x05		/* NAT_DETECTION_DESTINATION_IP */
+	/* IKE_SA_INIT by its initiator; an SA with one proposal, of three transforms:
+	 * AES-GCM-16 of 256 bits, HMAC-SHA2-256, Curve25519 */
+	[16] = 33, 0x20, 34, 0x08, [27] = 200,
+	[28] = 34, 0, 0, 40, 0, 0, 0, 36, 1, 1, 0, 3,
+	[40] = 3, 0, 0, 12, 1, 0, 0, 20, 0x80, 14, 1, 0,
+	[52] = 3, 0, 0, 8, 2, 0, 0, 5,
+	[60] = 0, 0, 0, 8, 4, 0, 0, 31,
+	/* key exchange, nonce, NAT_DETECTION_SOURCE_IP and _DESTINATION_IP */
+	[68] = 40, 0, 0, 40, 0, 31,
+	[108] = 41, 0, 0, 36,
+	[144] = 41, 0, 0, 28, 0, 0, 0x40, 0x04,
+	[172] = 0, 0, 0, 28, 0, 0, 0x40, 0x05
 };
 static const struct {
 	size_t at, len;
@@ -92,11 +95,12 @@ main(int argc, char **argv)
 	struct timespec start;
 	unsigned long count, rate, sources, sent = 0;
 	uint64_t state;
+	uint32_t from;
 	int s, n;
 
 	if (argc != 7 || inet_pton(AF_INET, argv[1], &to.sin_addr) != 1 ||
 	    inet_pton(AF_INET, argv[5], &first) != 1) {
-		fprintf(stderr, "usage: flood DESTINATION PORT COUNT RATE FIRST SOURCES\n");
+		fputs("usage: flood DESTINATION PORT COUNT RATE FIRST SOURCES\n", stderr);
 		return 2;
 	}
 	to.sin_port = htons((uint16_t)strtoul(argv[2], NULL, 10));
@@ -113,11 +117,12 @@ main(int argc, char **argv)
 	}
 	while (sent < count) {
 		for (n = 0; n < BATCH && sent + (unsigned)n < count; n++) {
-			fill(&packets[n], &to,
-			    ntohl(first.s_addr) + (uint32_t)((sent + (unsigned)n) % sources), &state);
+			from = (uint32_t)((sent + (unsigned)n) % sources);
+			fill(&packets[n], &to, ntohl(first.s_addr) + from, &state);
 			iov[n] = (struct iovec){ &packets[n], sizeof(packets[n]) };
 			messages[n].msg_hdr = (struct msghdr){ .msg_name = &to,
-			    .msg_namelen = sizeof(to), .msg_iov = &iov[n], .msg_iovlen = 1 };
+			    .msg_namelen = sizeof(to), .msg_iov = &iov[n],
+			    .msg_iovlen = 1 };
 		}
 		if ((n = sendmmsg(s, messages, (unsigned)n, 0)) < 0) {
 			perror("flood: sendmmsg");

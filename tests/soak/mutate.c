@@ -2,13 +2,14 @@
  *
  *	mutate CAPTURE DESTINATION PID COUNT SEED
  *
- * CAPTURE is a pcap file of Ethernet; its UDP datagrams to DESTINATION, an IPv4 address, are what
- * is changed, as long as they are for port 500 or 4500.  PID is the process that receives them: the
- * counters of its network namespace tell how many it has read, and no more than WINDOW are on
- * their way, so that none is lost.  The same SEED makes the same datagrams, but for those that
- * follow a cookie: some of the cookies that the process asks for pass by here, and are brought, so
- * that not only what comes before them is met.  Prints how many were sent, read and lost, and how
- * many of them brought a cookie; status 1 when the process has ended. */
+ * CAPTURE is a pcap file of Ethernet; its UDP datagrams to DESTINATION, an IPv4 address,
+ * are what is changed, as long as they are for port 500 or 4500.  PID is the process that
+ * receives them: the counters of its network namespace tell how many it has read, and no
+ * more than WINDOW are on their way, so that none is lost.  The same SEED makes the same
+ * datagrams, but for those that follow a cookie: some of the cookies that the process
+ * asks for pass by here, and are brought, so that not only what comes before them is met.
+ * Prints how many were sent, read and lost, and how many of them brought a cookie; status
+ * 1 when the process has ended. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_packet.h>
@@ -28,7 +29,7 @@ enum {
 	SPI_LEN = 8, HEADER_LEN = 28, INIT_EXCHANGE = 34, NOTIFY = 41, COOKIE = 16390,
 	COOKIE_AT = HEADER_LEN + 8,	/* in an answer: header, notify */
 	SENT = 1024,			/* requests that are remembered */
-	FOLLOWED = 16			/* one cookie in so many is brought: few SAs stay half-open */
+	FOLLOWED = 16			/* one cookie in so many is brought */
 };
 
 struct datagram {
@@ -198,9 +199,9 @@ other_port(struct soak *s, struct datagram *d)
 }
 
 static void (*const changes[])(struct soak *, struct datagram *) = {
-	flip_bit, flip_bit, flip_bit, set_octet, set_octet, set_field, set_field, set_field,
-	cut, lengthen, remove_range, double_range, splice, splice, new_spi, move_source,
-	move_source, other_port, set_length, set_length
+	flip_bit, flip_bit, flip_bit, set_octet, set_octet, set_field, set_field,
+	set_field, cut, lengthen, remove_range, double_range, splice, splice, new_spi,
+	move_source, move_source, other_port, set_length, set_length
 };
 
 static bool
@@ -238,8 +239,8 @@ bring(struct soak *s, const struct datagram *request, const uint8_t *cookie, uns
 		return;
 	*d = *request;
 	memmove(d->data + HEADER_LEN + notify, d->data + HEADER_LEN, d->len - HEADER_LEN);
-	memcpy(d->data + HEADER_LEN, (const uint8_t[]){ d->data[16], 0, 0, (uint8_t)notify,
-	    0, 0, COOKIE >> 8, COOKIE & 0xff }, 8);
+	memcpy(d->data + HEADER_LEN, (const uint8_t[]){ d->data[16], 0, 0,
+	    (uint8_t)notify, 0, 0, COOKIE >> 8, COOKIE & 0xff }, 8);
 	memcpy(d->data + COOKIE_AT, cookie, len);
 	d->data[16] = NOTIFY;
 	d->len = (uint16_t)(d->len + notify);
@@ -259,7 +260,8 @@ hear(struct soak *s, const struct packet *p, size_t len)
 		return;
 	cookie = (unsigned)(len - headers - COOKIE_AT);
 	for (unsigned i = 0; i < SENT && cookie <= 64; i++)
-		if (is_init(&s->sent[i]) && memcmp(s->sent[i].data, p->data, SPI_LEN) == 0) {
+		if (is_init(&s->sent[i]) &&
+		    memcmp(s->sent[i].data, p->data, SPI_LEN) == 0) {
 			bring(s, &s->sent[i], p->data + COOKIE_AT, cookie);
 			return;
 		}
@@ -327,8 +329,8 @@ read_capture(struct soak *s, const char *name)
 	if (f == NULL)
 		return false;
 	if (fread(header, sizeof(header), 1, f) == 1)
-		while (fread(record, sizeof(record), 1, f) == 1 && record[2] <= sizeof(packet) &&
-		    fread(packet, record[2], 1, f) == 1)
+		while (fread(record, sizeof(record), 1, f) == 1 &&
+		    record[2] <= sizeof(packet) && fread(packet, record[2], 1, f) == 1)
 			keep(s, packet, record[2]);
 	fclose(f);
 	return s->n > 0;
@@ -337,7 +339,7 @@ read_capture(struct soak *s, const char *name)
 /* ---- how much the process has read ---- */
 
 struct udp_counters {
-	unsigned long read, no_port, errors, overruns;
+	unsigned long read, no_port, errors;	/* an overrun is an error, too */
 };
 
 static bool
@@ -352,8 +354,8 @@ count(const char *pid, struct udp_counters *c)
 	if ((f = fopen(name, "r")) == NULL)
 		return false;
 	while (!found && fgets(line, sizeof(line), f) != NULL)
-		found = sscanf(line, "Udp: %lu %lu %lu %lu %lu", &c->read, &c->no_port, &c->errors,
-		    &sent, &c->overruns) == 5;
+		found = sscanf(line, "Udp: %lu %lu %lu %lu", &c->read, &c->no_port,
+		    &c->errors, &sent) == 4;
 	fclose(f);
 	return found && kill((pid_t)strtol(pid, NULL, 10), 0) == 0;
 }
@@ -365,8 +367,8 @@ taken(const struct udp_counters *now, const struct udp_counters *before)
 	    before->errors;
 }
 
-/* Until at most `most` of what was sent are not read yet.  What never arrives is forgotten after
- * a while: `lost`. */
+/* Until at most `most` of what was sent are not read yet.  What never arrives is
+ * forgotten after a while: `lost`. */
 static bool
 wait_until_read(const char *pid, const struct udp_counters *before, unsigned long sent,
     unsigned long most, unsigned long *lost)
@@ -396,8 +398,8 @@ pack(const struct soak *s, const struct datagram *d, struct packet *p)
 {
 	size_t len = sizeof(p->ip) + sizeof(p->udp) + d->len;
 
-	p->ip = (struct iphdr){ .version = 4, .ihl = 5, .ttl = 64, .protocol = IPPROTO_UDP,
-	    .tot_len = htons((uint16_t)len), .saddr = d->from,
+	p->ip = (struct iphdr){ .version = 4, .ihl = 5, .ttl = 64,
+	    .protocol = IPPROTO_UDP, .tot_len = htons((uint16_t)len), .saddr = d->from,
 	    .daddr = s->to.sin_addr.s_addr };
 	p->udp = (struct udphdr){ .source = htons(d->from_port), .dest = htons(d->port),
 	    .len = htons((uint16_t)(sizeof(p->udp) + d->len)) };
@@ -436,8 +438,8 @@ open_sockets(struct soak *s)
 
 	s->out = socket(AF_INET, SOCK_RAW, IPPROTO_RAW);
 	s->in = socket(AF_PACKET, SOCK_DGRAM, htons(ETH_P_IP));
-	return s->out >= 0 && s->in >= 0 && setsockopt(s->in, SOL_PACKET, PACKET_IGNORE_OUTGOING,
-	    &yes, sizeof(yes)) == 0;
+	return s->out >= 0 && s->in >= 0 &&
+	    setsockopt(s->in, SOL_PACKET, PACKET_IGNORE_OUTGOING, &yes, sizeof(yes)) == 0;
 }
 
 int
@@ -473,7 +475,7 @@ main(int argc, char **argv)
 	}
 	if (!wait_until_read(argv[3], &before, sent, 0, &lost) || !count(argv[3], &after))
 		return 1;
-	printf("samples %u, sent %lu, read %lu, lost %lu, with a cookie %u of %u\n", s.n, sent,
-	    after.read - before.read, lost, s.followed, s.cookies);
+	printf("samples %u, sent %lu, read %lu, lost %lu, with a cookie %u of %u\n", s.n,
+	    sent, after.read - before.read, lost, s.followed, s.cookies);
 	return 0;
 }

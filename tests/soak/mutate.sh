@@ -44,18 +44,19 @@ memory() { # in KiB
 	sed -n 's/^VmRSS:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/${pid[paris]}/status"
 }
 spis() {
-	ctl paris -j status berlin | jq -r '.connections[0].sas[] | select(.state == "established") |
-		.spi_i, .children[].spi_in'
+	ctl paris -j status berlin | jq -r '.connections[0].sas[] |
+		select(.state == "established") | .spi_i, .children[].spi_in'
 }
 same_sa() {
 	diff "$tmp/spis" <(spis)
 }
 soak() { # COUNT SEED
-	on router "$tmp/mutate" "$tmp/cap.pcap" "$PARIS" "${pid[paris]}" "$1" "$2" >"$tmp/mutated" 2>&1
+	on router "$tmp/mutate" "$tmp/cap.pcap" "$PARIS" "${pid[paris]}" "$1" "$2" \
+		>"$tmp/mutated" 2>&1
 }
 figures() {
-	echo "      $(cat "$tmp/mutated"); memory $(memory) KiB, log $(wc -c <"$tmp/paris.log") octets," \
-		"$SECONDS s"
+	echo "      $(cat "$tmp/mutated"); memory $(memory) KiB," \
+		"log $(wc -c <"$tmp/paris.log") octets, $SECONDS s"
 }
 of_all_sizes() {
 	both_ways 3 -s 0 && both_ways 3 -s 700 && both_ways 3 -s 1300
