@@ -516,10 +516,109 @@ START_TEST(fields_of_the_peer_are_not_echoed)		/* T58, T75 */
 }
 END_TEST
 
+/* The payloads that answer this request of host 0; `*d` holds the octets. */
+static void
+answer_to(uint8_t exchange, uint32_t id, const struct ike_chain *c,
+    struct pair_datagram *d, struct ike_message *m)
+{
+	*d = pair_seal(&p, 0, exchange, 0, id, c);
+	p.n = 0;
+	pair_send(&p, d);
+	ck_assert_uint_eq(p.n, 1);
+	*d = p.queue[0];
+	p.n = 0;
+	pair_unseal(&p, d, m);
+}
+
+START_TEST(critical_unknown_payload_in_a_request)	/* T20 */
+{
+	static const uint8_t exchanges[] = { INFORMATIONAL, CREATE_CHILD_SA };
+	struct pair_datagram d;
+	struct ike_message m;
+	struct ike_notify n;
+	struct ike_chain c;
+
+	pair_establish(&p);
+	for (uint32_t i = 0; i < 2; i++) {
+		c = pair_chain();
+		ike_chain_open(&c, IKE_PAYLOAD_DELETE);	/* is not done */
+		ike_build_delete(&c.w, IKE_PROTOCOL_IKE, NULL, 0);
+		ike_chain_close(&c);
+		ike_chain_open(&c, 201);
+		c.w.p[c.next_at + 1] = 0x80;
+		ike_chain_close(&c);
+		answer_to(exchanges[i], 2 + i, &c, &d, &m);
+		ck_assert_uint_eq(m.n, 1);
+		ck_assert(ike_find_notify(&m, IKE_UNSUPPORTED_CRITICAL_PAYLOAD, &n));
+		ck_assert(bytes_equal(n.data, bytes_of("\311", 1)));
+		ck_assert_int_eq(pair_state(&p, 1), IKE_STATE_ESTABLISHED);
+		ck_assert_uint_eq(pair_sa(&p, 1)->n_children, 1);
+	}
+	pair_close(&p);
+}
+END_TEST
+
+/* Of all notifies that a request may hold, the refusal of our identity alone means
+ * something here. */
+START_TEST(notifies_in_a_request_are_ignored)		/* T23 */
+{
+	struct pair_datagram d;
+	struct ike_message m;
+	struct ike_chain c;
+	uint32_t id = 2;
+
+	pair_establish(&p);
+	for (uint32_t type = 0; type <= UINT16_MAX; type += type < 100 ||
+	    (type >= 16380 && type < 16480) ? 1 : 97) {
+		if (type == IKE_AUTHENTICATION_FAILED)
+			continue;
+		c = pair_chain();
+		ike_add_notify(&c, (uint16_t)type, bytes_of("12345678", type % 9));
+		answer_to(INFORMATIONAL, id++, &c, &d, &m);
+		ck_assert_uint_eq(m.n, 0);
+		ck_assert_msg(pair_state(&p, 1) == IKE_STATE_ESTABLISHED &&
+		    pair_sa(&p, 1)->n_children == 1, "notify %u", type);
+	}
+	ck_assert_uint_eq(p.events[1][IKE_REFUSED], 0);
+	pair_close(&p);
+}
+END_TEST
+
+/* It belongs into the first IKE_AUTH; later it removes nothing. */
+START_TEST(initial_contact_elsewhere_means_nothing)	/* T43 */
+{
+	struct ike_chain c = pair_chain();
+	struct ike_child_setup child[2];
+	struct ike_setup setup[2];
+	struct pair_datagram d;
+	struct ike_message m;
+	struct ike_counts counts;
+
+	pair_setups(setup, child);
+	setup[0].unique = setup[1].unique = IKE_UNIQUE_NEVER;
+	pair_open(&p, setup);
+	for (unsigned i = 0; i < 2; i++) {
+		ck_assert_int_eq(ike_peer_start(p.e[0],
+		    ike_table_peer(p.e[0], p.connection[0]), NULL, NULL), IKE_OK);
+		pair_drain(&p, 0);
+		pair_pump(&p);
+	}
+	ike_add_notify(&c, IKE_N_INITIAL_CONTACT, bytes_of(NULL, 0));
+	answer_to(INFORMATIONAL, 2, &c, &d, &m);
+	ck_assert_uint_eq(m.n, 0);
+	ike_read_counts(p.e[1], &counts);
+	ck_assert_uint_eq(counts.sas, 2);
+	ck_assert_uint_eq(p.events[1][IKE_DOWN], 0);
+	pair_close(&p);
+}
+END_TEST
+
 int
 main(void)
 {
 	const TTest *const tests[] = {
+		critical_unknown_payload_in_a_request, notifies_in_a_request_are_ignored,
+		initial_contact_elsewhere_means_nothing,
 		fields_of_the_peer_are_not_echoed,
 		requests_queue_behind_the_window,
 		delete_of_the_sa_queues_behind_the_window, ids_do_not_wrap,

@@ -169,7 +169,7 @@ enum body { EMPTY, DELETE_SA, REFUSAL, AUTH_BODY, BODIES };
 /* One thing is wrong with a message, or nothing. */
 enum fault {
 	RIGHT, UNPROTECTED, FORGED, REFLECTED, OTHER_FLAG, NEXT_ID, LAST_ID, FAR_ID,
-	OTHER_SPI, PEERS_SPI, FAULTS
+	OTHER_SPI, PEERS_SPI, CUT, TRAILING, VERSION_1, VERSION_3, FAULTS
 };
 
 /* The payloads of a real IKE_AUTH request, taken where it was delivered. */
@@ -268,6 +268,9 @@ message(const struct ike_sa *sa, unsigned end, uint8_t exchange, bool response,
 	d.len = w.len;
 	if (fault == FORGED)
 		d.data[d.len - 1] ^= 1;
+	if (fault == VERSION_1 || fault == VERSION_3)
+		d.data[17] = fault == VERSION_1 ? 0x10 : 0x30;
+	d.len += fault == TRAILING ? 1 : fault == CUT ? SIZE_MAX : 0;
 	return d;
 }
 
@@ -398,7 +401,7 @@ reach(enum situation s)
 	ck_assert_int_eq(pair_state(&p, situations[s].end), situations[s].state);
 }
 
-/* T24, T44, and what one state machine or another has let through: 2.21, 2.8. */
+/* T15, T16, T24, T44, and what one state machine or another has let through: 2.21, 2.8. */
 START_TEST(exchange_in_every_state)
 {
 	enum situation s = (enum situation)_i;
