@@ -121,6 +121,14 @@ take_check(struct ike *e, struct ike_exchange *x)
 	return IKE_OK;
 }
 
+/* Is the answer one to PROVE, and a yes with a proof? */
+static bool
+is_proof(const struct ike_exchange *x)
+{
+	return x->asked == IKE_ASK_PROVE && x->answer_error == IKE_OK &&
+	    x->answer_value.len > 0;
+}
+
 static void
 add_auth(struct ike_chain *chain, const struct ike_exchange *x)
 {
@@ -196,7 +204,7 @@ ike_auth_send(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	const struct ike_connection *c = sa->connection;
 	struct ike_chain chain;
 
-	if (x->answer_error != IKE_OK)
+	if (!is_proof(x))
 		return not_authentic(e, x, "our own identity could not be proven");
 	x->child = ike_child_new(e, sa, sa->connection, x->configured);
 	if (x->child == NULL)
@@ -453,7 +461,7 @@ respond(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	struct ike_choice choice;
 	enum ike_error refused, error;
 
-	if (x->answer_error != IKE_OK || !x->proven)
+	if (!is_proof(x) || !x->proven)
 		return not_authentic(e, x, "our own identity could not be proven");
 	error =
 	    ike_parse_id(ike_find_payload(x->message, IKE_PAYLOAD_IDI, 0)->body, &view);

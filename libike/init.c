@@ -113,7 +113,8 @@ begin(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 {
 	const struct ike_connection *c = sa->connection;
 
-	if (x->answer_error != IKE_OK)
+	if (x->answer_error != IKE_OK ||
+	    (x->answer_path.family != ESP_IPV4 && x->answer_path.family != ESP_IPV6))
 		return unresolved(e, sa, x);
 	sa->path = x->answer_path;
 	sa->path.port[0] = e->port;

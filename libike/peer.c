@@ -185,7 +185,6 @@ ike_peer_start(struct ike *e, struct ike_peer *p,
 		return IKE_NO_MEMORY;
 	}
 	sa->host = host;
-	p->turn++;
 	x->configured = configured != NULL ? configured : &p->connection->children[0];
 	if (packet != NULL)
 		x->packet = *packet;

@@ -161,6 +161,7 @@ ike_sa_close(struct ike *e, struct ike_sa *sa, enum ike_error why, ike_time ling
 {
 	bool died = sa->state == IKE_STATE_ESTABLISHED &&
 	    (why == IKE_TIMEOUT || why == IKE_INVALID_SYNTAX);
+	bool failed = half_open(sa->state) && sa->host != NULL;
 	struct ike_peer *peer = sa->peer;
 	struct ike_child_sa *c;
 
@@ -180,6 +181,8 @@ ike_sa_close(struct ike *e, struct ike_sa *sa, enum ike_error why, ike_time ling
 		ike_timer_arm(e, &sa->expire, e->now + linger);
 	else
 		ike_sa_dead(e, sa);
+	if (peer != NULL && failed)
+		peer->turn++;		/* the next one is called next */
 	if (peer != NULL && died)
 		ike_peer_dead(e, peer);
 	if (peer != NULL)

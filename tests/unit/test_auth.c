@@ -712,6 +712,29 @@ START_TEST(question_without_a_yes_ends_the_sa)		/* 2.21.2 */
 }
 END_TEST
 
+/* A yes to RESOLVE without an address, or to PROVE without a proof, is none. */
+START_TEST(yes_without_its_value_is_a_no)
+{
+	unsigned end = questions[_i].end;
+
+	if (questions[_i].type != IKE_ASK_RESOLVE && questions[_i].type != IKE_ASK_PROVE)
+		return;
+	bring_question((unsigned)_i);
+	pair_answer(&p, end, IKE_OK);
+	p.hold_answers[end] = false;
+	ck_assert_uint_eq(p.events[end][IKE_UP], 0);
+	ck_assert_uint_eq(p.events[end][IKE_REFUSED], 1);
+	pair_pump(&p);
+	pair_pass(&p, 300 * IKE_SECOND);
+	pair_pump(&p);
+	for (unsigned i = 0; i < 2; i++) {
+		ck_assert_uint_eq(p.events[i][IKE_UP], 0);
+		ck_assert_ptr_null(pair_sa(&p, i));
+	}
+	pair_close(&p);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -743,5 +766,6 @@ main(void)
 	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
 		tcase_add_test(c, tests[i]);
 	tcase_add_loop_test(c, question_without_a_yes_ends_the_sa, 0, QUESTIONS);
+	tcase_add_loop_test(c, yes_without_its_value_is_a_no, 0, QUESTIONS);
 	return run_tests("auth", c);
 }

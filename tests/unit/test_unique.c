@@ -404,6 +404,37 @@ START_TEST(addresses_are_called_in_turn)
 }
 END_TEST
 
+/* Who answered is called first the next time. */
+START_TEST(address_that_worked_is_called_again)
+{
+	ike_id older;
+
+	pair_setups(setup, child);
+	setup[0].remote_address = "198.51.100.2, 192.0.2.2, gw.example";
+	setup[0].setting_up.tries = 1;
+	setup[0].start = IKE_START_ALWAYS;
+	pair_open(&p, setup);
+	p.n = 0;					/* nobody is at the first */
+	while (pair_sa(&p, 0) != NULL)
+		pair_pass(&p, IKE_SECOND / 8);
+	while (pair_sa(&p, 0) == NULL)
+		pair_pass(&p, IKE_SECOND / 8);
+	pair_pump(&p);
+	ck_assert_int_eq(pair_state(&p, 0), IKE_STATE_ESTABLISHED);
+	ck_assert_str_eq(pair_sa(&p, 0)->host->text, "192.0.2.2");
+	older = pair_sa(&p, 0)->id;
+	ike_down(p.e[1], p.now, p.connection[1]);	/* the peer ends it */
+	pair_drain(&p, 1);
+	pair_pump(&p);
+	for (unsigned i = 0; i < 20 && pair_sa(&p, 0)->id == older; i++)
+		pair_pass(&p, IKE_SECOND / 4);
+	ck_assert(pair_sa(&p, 0)->id != older);
+	ck_assert_str_eq(pair_sa(&p, 0)->host->text, "192.0.2.2");
+	pair_pump(&p);
+	pair_close(&p);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -413,6 +444,7 @@ main(void)
 		keep_lets_crossed_ones_in, keep_yields_to_initial_contact,
 		never_keeps_both, never_is_heard_at_once,
 		death_is_followed_as_configured, addresses_are_called_in_turn,
+		address_that_worked_is_called_again,
 	};
 	TCase *c = tcase_create("unique");
 
