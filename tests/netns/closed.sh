@@ -1,6 +1,6 @@
 #!/bin/bash
-# Fail closed: without a tunnel the sender is told and nothing goes out in the clear; what
-# comes in the clear is dropped, with a tunnel and without one.
+# Fail closed (T93): without a tunnel the sender is told and nothing goes out in the clear;
+# what comes in the clear is dropped, with a tunnel and without one.
 # shellcheck source=../netns/lib.sh
 . "$(dirname "$0")/lib.sh"
 net_up

@@ -1,6 +1,6 @@
 #!/bin/bash
-# What ikevd makes around a tunnel so that nothing protected travels in clear: routes, rules
-# and packet filter, and what must get through all the same.
+# What ikevd makes around a tunnel so that nothing protected travels in clear (T93): routes,
+# rules and packet filter, and what must get through all the same.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need nft

@@ -410,7 +410,7 @@ START_TEST(tunnel_over_ipv6)
 }
 END_TEST
 
-/* Fail closed: once it is down nothing leaves. */
+/* Fail closed: once it is down nothing leaves (T93). */
 START_TEST(packets_of_a_tunnel_that_is_down_are_refused)
 {
 	connect_both();

@@ -572,7 +572,7 @@ START_TEST(open_drops_traffic_flow_padding)
 END_TEST
 
 /* RFC 4301 5.2: sealed correctly by the peer, and yet not of this SA. */
-START_TEST(open_checks_the_selectors)
+START_TEST(open_checks_the_selectors)			/* T92 */
 {
 	static const struct {
 		const char *local, *remote;

@@ -401,7 +401,7 @@ reach(enum situation s)
 	ck_assert_int_eq(pair_state(&p, situations[s].end), situations[s].state);
 }
 
-/* T15, T16, T24, T44, and what one state machine or another has let through: 2.21, 2.8. */
+/* T15, T16, T24, T42, T44, and what state machines elsewhere have let through. */
 START_TEST(exchange_in_every_state)
 {
 	enum situation s = (enum situation)_i;

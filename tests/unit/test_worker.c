@@ -324,7 +324,7 @@ START_TEST(garbage_is_not_delivered)
 }
 END_TEST
 
-/* ---- no SA ---- */
+/* ---- no SA (T93) ---- */
 
 START_TEST(packets_without_sa_are_refused)
 {
