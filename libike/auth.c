@@ -249,8 +249,9 @@ ike_auth_response(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	return ask_check(e, x, &id);
 }
 
-/* What leaves the IKE SA as it is, 1.2.  Any other error, and one that nobody knows, is of
- * the whole exchange (2.21.2, 3.10.1), though the peer proved itself in the same breath. */
+/* What leaves the IKE SA as it is, 1.2.  Any other error, and one that nobody knows, is
+ * of the whole exchange (2.21.2, 3.10.1), though the peer proved itself in the same
+ * breath. */
 static bool
 is_of_child(enum ike_error error)
 {
