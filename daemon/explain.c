@@ -268,7 +268,7 @@ mend_proposals(const struct refused *r)
 	uint8_t protocol = ike ? IKE_PROTOCOL_IKE : IKE_PROTOCOL_ESP;
 	const char *modest = ike ? "aes256-sha256-modp2048" : "aes256-sha256";
 	const struct ike_connection *c = r->connection->connection;
-	const struct ike_weak *weak;
+	const struct ike_weak *weak = NULL;
 	char one[256];
 
 	put_origin(r, setting);

@@ -266,7 +266,7 @@ ike_check_choice(const struct ike_proposals *ours, struct bytes sa, bool with_ke
 	/* As many transforms as types were taken: none twice, and none beside them. */
 	for (uint8_t type = 1; type < IKE_TRANSFORM_TYPES; type++)
 		expected += c.has[type];
-	for (struct bytes left = answer.proposal.transforms; ike_next_transform(&left, &t); )
+	while (ike_next_transform(&answer.proposal.transforms, &t))
 		n++;
 	if (n != expected)
 		return IKE_NO_PROPOSAL_CHOSEN;
