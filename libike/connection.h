@@ -16,9 +16,9 @@ enum ike_encap { IKE_ENCAP_AUTO, IKE_ENCAP_FORCE, IKE_ENCAP_NEVER };
 /* A peer that has an SA brings another one: the new one stays, the old one stays and the
  * new one is refused, or both stay. */
 enum ike_unique { IKE_UNIQUE_REPLACE, IKE_UNIQUE_KEEP, IKE_UNIQUE_NEVER };
-/* An established SA died of silence or of a malformed message: begin again; let it be; or wait
- * for a packet.  BY_START: restart, drop or on-demand, as `start` is always, passive or
- * on-demand. */
+/* An established SA died of silence or of a malformed message: begin again; let it be;
+ * or wait for a packet.  BY_START: restart, drop or on-demand, as `start` is always,
+ * passive or on-demand. */
 enum ike_on_dead {
 	IKE_ON_DEAD_BY_START, IKE_ON_DEAD_RESTART, IKE_ON_DEAD_DROP, IKE_ON_DEAD_ON_DEMAND
 };
@@ -42,8 +42,9 @@ struct ike_setup {		/* texts are borrowed until ike_connection_new returns */
 	const char *name;			/* required */
 	const char *local_address;		/* NULL: any */
 	const char *local_id;			/* required */
-	/* Required: addresses, ranges and host names, separated by commas (host.h); or "any".
-	 * Unless the start is passive, one must be an address or a host name. */
+	/* Required: addresses, ranges and host names, separated by commas (host.h); or
+	 * "any".  Unless the start is passive, one must be an address or a host
+	 * name. */
 	const char *remote_address;
 	const char *remote_id;			/* required */
 	uint16_t port, natt_port;		/* the peer's; 500 and 4500 */

@@ -172,5 +172,7 @@ ike_hosts_callable(const struct ike_hosts *hosts, unsigned turn)
 const struct ike_host *
 ike_hosts_only(const struct ike_hosts *hosts)
 {
-	return hosts->n == 1 && hosts->v[0].kind == IKE_HOST_ADDRESS ? &hosts->v[0] : NULL;
+	const struct ike_host *first = hosts->v;
+
+	return hosts->n == 1 && first->kind == IKE_HOST_ADDRESS ? first : NULL;
 }

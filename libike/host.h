@@ -21,18 +21,23 @@ struct ike_hosts {
 
 enum ike_host_error { IKE_HOST_GOOD, IKE_HOST_WRONG, IKE_HOST_NO_MEMORY };
 
-/* "203.0.113.7", "203.0.113.0/24", "203.0.113.1-203.0.113.9", "gw.paris.example", "any". */
+/* "203.0.113.7", "203.0.113.0/24", "203.0.113.1-203.0.113.9", "gw.paris.example",
+ * "any". */
 enum ike_host_error ike_host_parse(const char *text, struct ike_host *);
-/* The same, separated by commas.  *wrong: the number (from 0) of the part that is none. */
-enum ike_host_error ike_hosts_parse(const char *text, struct ike_hosts *, unsigned *wrong);
+/* The same, separated by commas.  *wrong: the number (from 0) of the part that is
+ * none. */
+enum ike_host_error ike_hosts_parse(const char *text, struct ike_hosts *,
+    unsigned *wrong);
 void ike_host_free(struct ike_host *);
 void ike_hosts_free(struct ike_hosts *);
 
-/* May a peer of one of them have this address?  A name may: who comes is told apart by identity. */
+/* May a peer of one of them have this address?  A name may: who comes is told apart by
+ * identity. */
 bool ike_hosts_match(const struct ike_hosts *, uint8_t family, const uint8_t addr[16]);
 bool ike_host_matches(const struct ike_host *, uint8_t family, const uint8_t addr[16]);
 
-/* One that can be called, an address or a name: the turn-th, going round; NULL: there is none. */
+/* One that can be called, an address or a name: the turn-th, going round; NULL: there
+ * is none. */
 const struct ike_host *ike_hosts_callable(const struct ike_hosts *, unsigned turn);
 /* The only address that a peer can have, or NULL: it may have several. */
 const struct ike_host *ike_hosts_only(const struct ike_hosts *);

@@ -2,21 +2,22 @@
  *
  * Datagrams, time, answers and notices go in; events, datagrams and a deadline come out.
  *
- *	ike_receive / ike_tick / ike_up / ike_answer_question / ...	one input, with `now`
- *	while (ike_next_event(e, &event))	apply it: install SAs before the peer is told
+ *	ike_receive / ike_tick / ike_up / ...	one input, with `now`
+ *	while (ike_next_event(e, &event))	apply it: install SAs, then tell the peer
  *	while (ike_next_datagram(e, &out))	send it
- *	ike_next_deadline(e, &when)		call ike_tick then; earlier or oftener is harmless
+ *	ike_next_deadline(e, &when)		call ike_tick then, or earlier, or oftener
  *
  * After every input drain in this order.  Draining may itself give inputs (an answer, a
- * notice): then drain again.  No function calls back into the caller but the two callbacks of
- * ike_options, and those must not call the engine.
+ * notice): then drain again.  No function calls back into the caller but the two
+ * callbacks of ike_options, and those must not call the engine.
  *
- * Ownership: what goes in is copied, except the buffer of ike_receive, which is decrypted in
- * place, and an ike_connection, which is shared by reference count.  What comes out is
+ * Ownership: what goes in is copied, except the buffer of ike_receive, which is decrypted
+ * in place, and an ike_connection, which is shared by reference count.  What comes out is
  * borrowed until the next call that takes `now`.
  *
  * Ids name things and are never reused; one that names nothing any more gives IKE_GONE,
- * so late answers are harmless.  One engine belongs to one thread; any number may exist. */
+ * so late answers are harmless.  One engine belongs to one thread; any number may
+ * exist. */
 #ifndef IKE_IKE_H
 #define IKE_IKE_H
 
@@ -29,7 +30,7 @@
 #include "libesp/transform.h"
 
 typedef int64_t ike_time;	/* microseconds of CLOCK_BOOTTIME, or of the simulator */
-typedef uint64_t ike_id;	/* connection, IKE SA, Child SA, question; 0 names nothing */
+typedef uint64_t ike_id; /* connection, IKE SA, Child SA, question; 0 names nothing */
 
 #define IKE_SECOND ((ike_time)1000000)
 
@@ -64,7 +65,8 @@ enum ike_error {
 	IKE_UNRESOLVED = -8,	/* the peer's name has no address */
 	IKE_NOT_INITIATOR = -9	/* this connection has no peer address to call */
 };
-const char *ike_error_name(enum ike_error);	/* "NO_PROPOSAL_CHOSEN", "timeout": never NULL */
+/* "NO_PROPOSAL_CHOSEN", "timeout": never NULL */
+const char *ike_error_name(enum ike_error);
 
 /* The two ends of a datagram: [0] local, [1] remote.  IPv4 fills the first 4 octets. */
 struct ike_path {
@@ -100,7 +102,8 @@ struct ike_child {
 	bool esn;
 	bool encap;			/* ESP in UDP, from path.port to path.port */
 	struct ike_path path;		/* of the IKE SA */
-	struct bytes key_in, key_out;	/* cipher key | salt | integrity key; in IN_ADD / OUT_ADD */
+	/* cipher key | salt | integrity key; in IN_ADD / OUT_ADD */
+	struct bytes key_in, key_out;
 	const struct esp_selector *selectors;
 	unsigned n_selectors;
 };
@@ -109,21 +112,24 @@ struct ike_child {
  * NULL, and what came from the peer is escaped. */
 struct ike_refusal {
 	enum ike_error error;
-	bool by_peer;			/* the peer said so; its reasons can only be guessed */
+	bool by_peer;		/* the peer said so; its reasons can only be guessed */
 	const char *what;		/* one sentence */
 	const char *ours, *theirs;	/* "aes256-sha256-x25519" */
 	const char *difference;		/* the first thing that does not agree */
-	const char *setting;		/* the key concerned: "ike", "remote.id", "children.lan.local" */
+	/* the key concerned: "ike", "remote.id", "children.lan.local" */
+	const char *setting;
 	const char *child;		/* the child concerned, or "" */
 	struct ike_path path;
 };
 
 enum ike_event_type {
-	/* Questions; answer each with ike_answer_question, now or later (30 s at most). */
-	IKE_ASK_RESOLVE,	/* u.resolve: the peer's address, and ours towards it, in answer.path */
-	IKE_ASK_PROVE,		/* u.auth: our AUTH value for u.auth.octets, in answer.value */
-	IKE_ASK_CHECK,		/* u.auth: does u.auth.value prove the peer?  answer.error */
-	IKE_ASK_ADMIT,		/* u.auth: may this authenticated peer come in?  answer.error */
+	/* Questions; answer each with ike_answer_question, now or later (30 s at
+	 * most). */
+	/* u.resolve: the peer's address, and ours towards it, in answer.path */
+	IKE_ASK_RESOLVE,
+	IKE_ASK_PROVE,	/* u.auth: our AUTH value for u.auth.octets, in answer.value */
+	IKE_ASK_CHECK,	/* u.auth: does u.auth.value prove the peer?  answer.error */
+	IKE_ASK_ADMIT,	/* u.auth: may this authenticated peer come in?  answer.error */
 	/* For the data path, in the order they come. */
 	IKE_IN_ADD, IKE_OUT_ADD, IKE_OUT_REMOVE, IKE_IN_REMOVE,		/* u.child */
 	/* For people. */
@@ -163,12 +169,13 @@ struct ike_event {		/* views live until the next call that takes now */
 struct ike_answer {
 	enum ike_error error;	/* IKE_OK, or why not */
 	struct bytes value;	/* PROVE: the AUTH data */
-	struct ike_path path;	/* RESOLVE: family, addr and ifindex; the engine sets the ports */
+	/* RESOLVE: family, addr and ifindex; the engine sets the ports */
+	struct ike_path path;
 	const char *reason;	/* with an error: a sentence for people, or NULL */
 };
 
 enum ike_notice_type {		/* what a data path tells */
-	IKE_ACQUIRE,		/* id: connection; child: its name; packet: who wants out */
+	IKE_ACQUIRE,	/* id: connection; child: its name; packet: who wants out */
 	IKE_NOT_INSTALLED	/* id: Child SA whose IN_ADD or OUT_ADD failed */
 };
 struct ike_notice {
@@ -178,14 +185,15 @@ struct ike_notice {
 	struct esp_selector packet;
 };
 
-struct ike_datagram {		/* the sender adds the non-ESP marker when neither port is 500 */
+struct ike_datagram {	/* the sender adds the non-ESP marker when neither port is 500 */
 	struct ike_path path;
 	struct bytes data;
 };
 
 /* One IKE SA as people see it. */
 enum ike_state {
-	IKE_STATE_INIT_SENT, IKE_STATE_INIT_DONE, IKE_STATE_AUTH_SENT, IKE_STATE_ESTABLISHED,
+	IKE_STATE_INIT_SENT, IKE_STATE_INIT_DONE, IKE_STATE_AUTH_SENT,
+	IKE_STATE_ESTABLISHED,
 	IKE_STATE_CLOSING, IKE_STATE_CLOSED
 };
 struct ike_child_info {
@@ -209,15 +217,15 @@ struct ike_sa_info {
 struct ike *ike_new(const struct ike_options *);
 void ike_free(struct ike *);		/* silently; ike_down first to tell the peers */
 
-/* Adds a connection, or replaces one that keeps its SAs (0: none).  Takes a reference.  Starts
- * it when its `start` is always.  0: no memory, or `replace` names nothing. */
+/* Adds a connection, or replaces one that keeps its SAs (0: none).  Takes a reference.
+ * Starts it when its `start` is always.  0: no memory, or `replace` names nothing. */
 ike_id ike_put(struct ike *, ike_time now, ike_id replace, struct ike_connection *);
 /* Closes what the connection has (as ike_down) and forgets it. */
 enum ike_error ike_drop(struct ike *, ike_time now, ike_id connection);
 /* Brings the connection up; the outcome is IKE_UP or IKE_DOWN.  Already up: nothing. */
 enum ike_error ike_up(struct ike *, ike_time now, ike_id connection);
-/* Deletes the SAs of a connection, or one IKE SA or Child SA, with a DELETE to the peer (1.4.1).
- * A connection that should always be up stays down until ike_up. */
+/* Deletes the SAs of a connection, or one IKE SA or Child SA, with a DELETE to the peer
+ * (1.4.1).  A connection that should always be up stays down until ike_up. */
 enum ike_error ike_down(struct ike *, ike_time now, ike_id);
 
 void ike_receive(struct ike *, ike_time now, const struct ike_path *, uint8_t *, size_t);
@@ -230,16 +238,17 @@ bool ike_next_event(struct ike *, struct ike_event *);
 bool ike_next_datagram(struct ike *, struct ike_datagram *);
 bool ike_next_deadline(const struct ike *, ike_time *);
 
-/* For status: `sa` 0 gives the first, then the next after `sa`, in order of id; the second only
- * those of a connection. */
+/* For status: `sa` 0 gives the first, then the next after `sa`, in order of id; the
+ * second only those of a connection. */
 bool ike_next_sa(const struct ike *, ike_id sa, struct ike_sa_info *);
-bool ike_next_sa_of(const struct ike *, ike_id connection, ike_id sa, struct ike_sa_info *);
+bool ike_next_sa_of(const struct ike *, ike_id connection, ike_id sa,
+    struct ike_sa_info *);
 bool ike_child_at(const struct ike *, ike_id sa, unsigned index, struct ike_child_info *);
 const struct ike_connection *ike_connection_of(const struct ike *, ike_id connection);
 /* Live objects, for tests and metrics: all zero again when everything is closed. */
 struct ike_counts {
 	unsigned connections, sas, half_open, children, questions, timers;
-	unsigned responding;	/* not authenticated, as responder: half-open or refused */
+	unsigned responding; /* not authenticated, as responder: half-open or refused */
 	uint64_t received, dropped, sent, retransmitted;
 };
 void ike_read_counts(const struct ike *, struct ike_counts *);

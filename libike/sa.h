@@ -1,16 +1,17 @@
-/* The private side of libike: the engine, its IKE SAs, their exchanges and Child SAs, and
- * what each file offers to the others.  Nothing outside libike includes it.
+/* The private side of libike: the engine, its IKE SAs, their exchanges and Child SAs,
+ * and what each file offers to the others.  Nothing outside libike includes it.
  *
  * Life of a message: engine.c finds the SA, window.c judges its id, protect.c opens it,
  * exchange.c finds its row and runs the row's steps.  A step fills the exchange's own
- * fields; only the last step of an exchange commits to the SA.  An SA that is closed stays
- * in memory until the entry point returns (ike_reap), so no step meets a freed one. */
+ * fields; only the last step of an exchange commits to the SA.  An SA that is closed
+ * stays in memory until the entry point returns (ike_reap), so no step meets a freed
+ * one. */
 #ifndef IKE_SA_H
 #define IKE_SA_H
 
 #include <sys/queue.h>
 
-#define HASH_NONFATAL_OOM 1	/* an add without memory leaves hh.tbl NULL: see table.c */
+#define HASH_NONFATAL_OOM 1 /* an add without memory leaves hh.tbl NULL: see table.c */
 #define uthash_nonfatal_oom(element) ((void)(element))
 #include <uthash.h>
 
@@ -27,7 +28,8 @@ struct ike_timer {
 	ike_time at;
 	void (*fire)(struct ike *, struct ike_timer *);
 	bool armed;
-	struct ike_timer *child, *next, *prev;	/* prev: the elder sibling, or the parent */
+	/* prev: the elder sibling, or the parent */
+	struct ike_timer *child, *next, *prev;
 };
 #define IKE_OWNER(timer, type, member) \
 	((type *)(void *)((char *)(timer) - offsetof(type, member)))
@@ -40,7 +42,7 @@ struct ike_output {			/* an event or a datagram */
 	STAILQ_ENTRY(ike_output) link;
 	struct ike_event event;
 	struct ike_path path;
-	uint8_t *data;			/* of a datagram, or what the event's views view */
+	uint8_t *data;		/* of a datagram, or what the event's views view */
 	size_t len;
 	union {
 		struct ike_child child;
@@ -52,7 +54,7 @@ STAILQ_HEAD(ike_outputs, ike_output);
 
 /* ---- window.c: message ids, RFC 7296 2.1 - 2.3 ---- */
 struct ike_buffer { uint8_t *p; size_t len; };	/* owned */
-enum { IKE_TAIL = 32 };			/* trailing octets that identify a request: any ICV */
+enum { IKE_TAIL = 32 };		/* trailing octets that identify a request: any ICV */
 struct ike_window {
 	uint32_t next_request;		/* id of our next request */
 	uint32_t next_expected;		/* id of the peer's next request */
@@ -99,7 +101,7 @@ struct ike_exchange {
 	char *answer_reason;			/* or NULL */
 
 	/* What steps hand on to later steps. */
-	bool proven;				/* CHECK said that the peer is who it should be */
+	bool proven;		/* CHECK said that the peer is who it should be */
 	struct ike_connection *connection;	/* held: chosen at IDi */
 	struct ike_child_sa *child;		/* being made; owned until committed */
 	const struct ike_connection_child *configured;	/* the child that is wanted */
@@ -114,20 +116,20 @@ struct ike_child_sa {
 	UT_hash_handle by_id, by_spi;		/* spi_in */
 	LIST_ENTRY(ike_child_sa) link;
 	struct ike_sa *sa;
-	struct ike_connection *connection;	/* held: names and settings it was made with */
+	struct ike_connection *connection; /* held: names and settings it was made with */
 	const struct ike_connection_child *configured;
 	uint32_t spi_in, spi_out;
 	const struct esp_transform *transform;
 	bool esn, installed;
 	bool deleting;				/* our own DELETE of it is on the way */
-	bool leaving;				/* the peer's DELETE of it is being answered */
+	bool leaving;		/* the peer's DELETE of it is being answered */
 	struct ike_ts local, remote;		/* ours and the peer's, narrowed */
 	struct esp_selector *selectors;
 	unsigned n_selectors;
 	uint8_t key[2][ESP_MAX_KEY_LEN];	/* [0] in, [1] out */
 	ike_time since;
 	struct ike_output *coming[3];		/* IN_ADD, OUT_ADD, UP: said at commit */
-	struct ike_output *going[3];		/* OUT_REMOVE, IN_REMOVE, DOWN: made beforehand */
+	struct ike_output *going[3];	/* OUT_REMOVE, IN_REMOVE, DOWN: made beforehand */
 };
 
 /* ---- an IKE SA ---- */
@@ -160,9 +162,10 @@ struct ike_sa {
 	struct ike_suite suite;
 	struct ike_keys keys;
 	uint64_t iv;				/* counter of our AEAD IVs */
-	struct ike_buffer init[2];		/* IKE_SA_INIT as on the wire: [0] request, [1] response */
+	/* IKE_SA_INIT as on the wire: [0] request, [1] response */
+	struct ike_buffer init[2];
 	struct ike_buffer nonce[2];		/* [0] initiator's */
-	void *kex;				/* the initiator's private state until the response */
+	void *kex;		/* the initiator's private state until the response */
 	struct ike_buffer ke;			/* the public value that belongs to it */
 	struct ike_buffer cookie;
 	unsigned init_rounds;
@@ -175,7 +178,7 @@ struct ike_sa {
 	unsigned n_children;
 
 	struct ike_timer retransmit, expire;	/* expire: see expire() in sa.c */
-	enum ike_error hint;			/* an unprotected refusal, remembered (T42) */
+	enum ike_error hint;		/* an unprotected refusal, remembered (T42) */
 	bool close_after;			/* a DELETE follows what is outstanding */
 	struct ike_output *up, *down;		/* IKE_UP, IKE_DOWN: made beforehand */
 };
@@ -207,9 +210,9 @@ struct ike_peer {
 	bool wanted;				/* should be up */
 	unsigned attempts;			/* since it was last up for a while */
 	ike_time steady_at;			/* when that is what it is */
-	unsigned turn;				/* which of its addresses is called next */
+	unsigned turn;		/* which of its addresses is called next */
 	ike_time quiet_until;			/* packets are not heard before */
-	bool restart;				/* begin once more, though it is not wanted always */
+	bool restart;		/* begin once more, though it is not wanted always */
 	struct ike_timer retry, settle;		/* settle: see unique.c */
 	struct ike_place by_address, by_identity;
 };
@@ -256,11 +259,12 @@ ike_id ike_new_id(struct ike *);
 struct ike_sa *ike_sa_new(struct ike *, struct ike_connection *, struct ike_peer *,
     bool initiator, const struct ike_path *);	/* with its SPI; NULL: no memory */
 void ike_sa_state(struct ike *, struct ike_sa *, enum ike_state);
-/* The end: children leave the data path, DOWN is said, the peer may try again.  A `linger`
- * above 0 keeps it that long, only to resend its last response. */
+/* The end: children leave the data path, DOWN is said, the peer may try again.  A
+ * `linger` above 0 keeps it that long, only to resend its last response. */
 void ike_sa_close(struct ike *, struct ike_sa *, enum ike_error why, ike_time linger);
 void ike_sa_free(struct ike *, struct ike_sa *);
-void ike_sa_dead(struct ike *, struct ike_sa *);	/* out of every table; freed by ike_reap */
+/* out of every table; freed by ike_reap */
+void ike_sa_dead(struct ike *, struct ike_sa *);
 void ike_reap(struct ike *);
 bool ike_buffer_set(struct ike_buffer *, struct bytes);	/* false: no memory, unchanged */
 void ike_buffer_free(struct ike_buffer *);		/* wipes */
@@ -289,11 +293,13 @@ struct ike_peer *ike_table_peer(const struct ike *, ike_id);
 /* Made now, said later: NULL without memory. */
 struct ike_output *ike_make_child_event(struct ike *, enum ike_event_type,
     const struct ike_child_sa *);
-struct ike_output *ike_make_event(struct ike *, enum ike_event_type, const struct ike_sa *);
+struct ike_output *ike_make_event(struct ike *, enum ike_event_type,
+    const struct ike_sa *);
 void ike_say(struct ike *, struct ike_output *);	/* NULL is nothing */
 void ike_output_free(struct ike_output *);		/* wipes; NULL is nothing */
 /* Says one that was made earlier, of the connection that the SA belongs to by now. */
-void ike_say_of(struct ike *, const struct ike_sa *, struct ike_output **, enum ike_error);
+void ike_say_of(struct ike *, const struct ike_sa *, struct ike_output **,
+    enum ike_error);
 void ike_say_refused(struct ike *, const struct ike_sa *, ike_id connection,
     const struct ike_refusal *);
 bool ike_say_question(struct ike *, enum ike_event_type, const struct ike_exchange *,
@@ -313,7 +319,8 @@ void ike_window_note(struct ike_exchange *x, struct bytes wire);
 bool ike_window_respond(struct ike *, struct ike_sa *, const struct ike_exchange *,
     struct bytes);
 enum ike_window_verdict { IKE_WINDOW_NEW, IKE_WINDOW_AGAIN, IKE_WINDOW_DROP };
-enum ike_window_verdict ike_window_judge(const struct ike_sa *, uint32_t id, struct bytes);
+enum ike_window_verdict ike_window_judge(const struct ike_sa *, uint32_t id,
+    struct bytes);
 void ike_window_again(struct ike *, struct ike_sa *, const struct ike_path *);
 
 /* ---- exchange.c ---- */
@@ -338,9 +345,10 @@ enum ike_error ike_ask(struct ike *, struct ike_exchange *, enum ike_event_type,
     const struct ike_auth_request *);
 enum ike_error ike_take_answer(struct ike *, ike_id question, const struct ike_answer *);
 void ike_ask_timeout(struct ike *, struct ike_timer *);
-/* Seals the chain as this exchange's request (IKE_WAIT) or response (IKE_OK), and hands it to
- * the window; IKE_NO_MEMORY: nothing was sent. */
-enum ike_error ike_exchange_send(struct ike *, struct ike_exchange *, const struct ike_chain *);
+/* Seals the chain as this exchange's request (IKE_WAIT) or response (IKE_OK), and hands
+ * it to the window; IKE_NO_MEMORY: nothing was sent. */
+enum ike_error ike_exchange_send(struct ike *, struct ike_exchange *,
+    const struct ike_chain *);
 struct ike_chain ike_chain_begin(struct ike *);		/* in the engine's `plain` */
 /* The first error notify of a message, or IKE_OK. */
 enum ike_error ike_first_error(const struct ike_message *);
@@ -350,7 +358,7 @@ void ike_next_wanted(struct ike *, struct ike_sa *);
 /* ---- init.c ---- */
 void ike_init_request(struct ike *, const struct ike_path *, const struct ike_header *,
     struct bytes wire);
-extern ike_step *const ike_setup_steps[];	/* IKE_SA_INIT, then IKE_AUTH, as initiator */
+extern ike_step *const ike_setup_steps[]; /* IKE_SA_INIT, then IKE_AUTH, as initiator */
 
 /* ---- index.c ---- */
 /* From now on the peer is found as this connection says.  False: no memory, unchanged. */
@@ -389,12 +397,13 @@ bool ike_may_answer(struct ike *);
 struct ike_nat { bool supported, here, there; };
 /* Do we make the peer believe in a NAT, so that ESP travels in UDP? */
 bool ike_natd_force(const struct ike *, const struct ike_connection *);
-void ike_natd_add(struct ike_chain *, const struct ike_path *, uint64_t spi_i, uint64_t spi_r,
-    bool force);
+void ike_natd_add(struct ike_chain *, const struct ike_path *, uint64_t spi_i,
+    uint64_t spi_r, bool force);
 /* False: no memory. */
 bool ike_natd_read(const struct ike_message *, const struct ike_path *, uint64_t spi_i,
     uint64_t spi_r, struct ike_nat *);
-/* Commits what was found to the SA; false: the peer wants native ESP, which we cannot carry. */
+/* Commits what was found to the SA; false: the peer wants native ESP, which we cannot
+ * carry. */
 bool ike_natd_decide(const struct ike *, struct ike_sa *, const struct ike_nat *);
 
 /* ---- auth.c ---- */
@@ -410,7 +419,8 @@ void ike_child_free(struct ike *, struct ike_child_sa *);	/* says nothing */
 void ike_child_offer(struct ike_chain *, const struct ike_exchange *);
 /* Responder: chooses child, proposal and selectors; IKE_OK sets x->child. */
 enum ike_error ike_child_choose(struct ike *, struct ike_exchange *, struct ike_choice *);
-void ike_child_answer(struct ike_chain *, const struct ike_child_sa *, const struct ike_choice *);
+void ike_child_answer(struct ike_chain *, const struct ike_child_sa *,
+    const struct ike_choice *);
 /* Initiator: checks the answer against the offer and completes x->child. */
 enum ike_error ike_child_take(struct ike *, struct ike_exchange *);
 /* Keys and everything that will be said about it; IKE_NO_MEMORY: nothing happened. */
@@ -419,37 +429,41 @@ enum ike_error ike_child_prepare(struct ike *, struct ike_child_sa *, bool initi
 void ike_child_commit(struct ike *, struct ike_child_sa *);	/* IN_ADD, OUT_ADD, UP */
 void ike_child_stop_out(struct ike *, struct ike_child_sa *);	/* OUT_REMOVE, once */
 void ike_child_close(struct ike *, struct ike_child_sa *, enum ike_error why);
-void ike_child_describe(const struct ike_child_sa *, struct ike_child *);	/* without keys */
+/* without keys */
+void ike_child_describe(const struct ike_child_sa *, struct ike_child *);
 extern ike_step *const ike_create_child_steps[];
 
 /* ---- info.c ---- */
 extern ike_step *const ike_info_request_steps[];
 /* Begin a DELETE exchange, or queue it. */
 void ike_info_delete_sa(struct ike *, struct ike_sa *);
-void ike_info_begin_delete(struct ike *, struct ike_sa *);	/* of a closing SA: the exchange */
+/* of a closing SA: the exchange */
+void ike_info_begin_delete(struct ike *, struct ike_sa *);
 /* The peer must hear of it: what failed for want of memory is tried again in a while. */
 void ike_info_delete_later(struct ike *, struct ike_sa *);
 /* The Child SA with this inbound SPI of ours, or one that never came to be. */
 void ike_info_delete_spi(struct ike *, struct ike_sa *, uint32_t spi_in);
 
 /* ---- peer.c ---- */
-struct ike_peer *ike_peer_new(struct ike *, struct ike_connection *);	/* NULL: no memory */
+/* NULL: no memory */
+struct ike_peer *ike_peer_new(struct ike *, struct ike_connection *);
 void ike_peer_free(struct ike *, struct ike_peer *);	/* its SAs are closed */
-bool ike_peer_replace(struct ike *, struct ike_peer *, struct ike_connection *);	/* keeps its SAs */
+/* keeps its SAs */
+bool ike_peer_replace(struct ike *, struct ike_peer *, struct ike_connection *);
 void ike_peer_join(struct ike_peer *, struct ike_sa *);	/* leaves the one before */
 void ike_peer_leave(struct ike_sa *);
 /* Begins to set up an IKE SA with this child; `packet` may be NULL. */
 enum ike_error ike_peer_start(struct ike *, struct ike_peer *,
     const struct ike_connection_child *, const struct esp_selector *packet);
-/* The same because a packet wants it.  IKE_OK: the outcome will be said.  Else nothing will come of
- * it: IKE_TEMPORARY_FAILURE, too soon after the last time; IKE_NO_ADDITIONAL_SAS, an SA is up
- * that does not carry such packets. */
+/* The same because a packet wants it.  IKE_OK: the outcome will be said.  Else nothing
+ * will come of it: IKE_TEMPORARY_FAILURE, too soon after the last time;
+ * IKE_NO_ADDITIONAL_SAS, an SA is up that does not carry such packets. */
 enum ike_error ike_peer_acquire(struct ike *, struct ike_peer *,
     const struct ike_connection_child *, const struct esp_selector *packet);
 void ike_peer_up(struct ike *, struct ike_peer *);	/* a Child SA of it is up */
 void ike_peer_reset(struct ike_peer *);		/* somebody has asked: no back-off */
-/* An SA of it is no more, or has lost its Child SA, or got none: begins again in a while when it
- * carries nothing any more and should. */
+/* An SA of it is no more, or has lost its Child SA, or got none: begins again in a
+ * while when it carries nothing any more and should. */
 void ike_peer_lost(struct ike *, struct ike_peer *);
 /* An established SA died of silence or of a malformed message: `on_dead` decides. */
 void ike_peer_dead(struct ike *, struct ike_peer *);
@@ -466,15 +480,16 @@ struct ike_refusal ike_refusal(enum ike_error, const char *what);
 void ike_refuse_proposals(struct ike *, const struct ike_sa *, ike_id connection,
     const struct ike_path *, const struct ike_proposals *ours, struct bytes theirs);
 void ike_refuse_identity(struct ike *, const struct ike_sa *, const char *what,
-    const char *setting, const struct ike_identity *ours, const struct ike_id_view *theirs);
-void ike_refuse_selectors(struct ike *, const struct ike_sa *, const struct ike_connection *,
-    struct bytes tsi, struct bytes tsr);
-/* A notify in answer to a message that belongs to no SA: no state, and never larger than the question
- * (or nothing is sent); the second within the ration. */
-void ike_answer_unprotected(struct ike *, const struct ike_path *, const struct ike_header *asked,
-    uint16_t notify, struct bytes data);
-void ike_refuse_unprotected(struct ike *, const struct ike_path *, const struct ike_header *asked,
-    enum ike_error, struct bytes data);
+    const char *setting, const struct ike_identity *ours,
+    const struct ike_id_view *theirs);
+void ike_refuse_selectors(struct ike *, const struct ike_sa *,
+    const struct ike_connection *, struct bytes tsi, struct bytes tsr);
+/* A notify in answer to a message that belongs to no SA: no state, and never larger
+ * than the question (or nothing is sent); the second within the ration. */
+void ike_answer_unprotected(struct ike *, const struct ike_path *,
+    const struct ike_header *asked, uint16_t notify, struct bytes data);
+void ike_refuse_unprotected(struct ike *, const struct ike_path *,
+    const struct ike_header *asked, enum ike_error, struct bytes data);
 /* The peer said no: its notify, and what we had asked for. */
 void ike_refused_by_peer(struct ike *, const struct ike_sa *, enum ike_error,
     const struct ike_connection_child *);

@@ -13,8 +13,9 @@
 
 #define MOVING (2 * IKE_SECOND)
 #define LOOK_AGAIN (15 * IKE_SECOND)
-/* Two that began within a half-open SA's life of each other may have crossed.  Both ends measure
- * this on their own clocks, so it is far more than a message can be late. */
+/* Two that began within a half-open SA's life of each other may have crossed.  Both
+ * ends measure this on their own clocks, so it is far more than a message can be
+ * late. */
 #define CROSSING (30 * IKE_SECOND)
 
 static bool

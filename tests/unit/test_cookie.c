@@ -74,7 +74,8 @@ with_cookie(const struct pair_datagram *d, struct bytes cookie)
 	size_t len = 8 + cookie.len;
 
 	memmove(c.data + 28 + len, d->data + 28, d->len - 28);
-	memcpy(c.data + 28, (uint8_t[]){ d->data[16], 0, 0, (uint8_t)len, 0, 0, 0x40, 6 }, 8);
+	memcpy(c.data + 28, (uint8_t[]){
+	    d->data[16], 0, 0, (uint8_t)len, 0, 0, 0x40, 6 }, 8);
 	memcpy(c.data + 36, cookie.p, cookie.len);
 	c.data[16] = IKE_PAYLOAD_NOTIFY;
 	c.len += len;
@@ -174,7 +175,8 @@ START_TEST(cookie_expires)				/* T26 */
 		ck_assert_uint_eq(counts().responding, 0);
 		p.n = 0;
 		for (unsigned k = 0; k < 64; k++) {
-			struct pair_datagram f = flood(2000 + 100 * i + k, 0xc6336400 + k);
+			struct pair_datagram f = flood(2000 + 100 * i + k,
+			    0xc6336400 + k);
 
 			pair_send(&p, &f);
 			p.n = 0;
@@ -295,7 +297,7 @@ START_TEST(source_is_bounded)
 	pair_pass(&p, 31 * IKE_SECOND);
 	ck_assert_uint_eq(counts().responding, 0);
 	p.n = 0;
-	d = flood(5000, 0xc6336401);			/* and the first one again, later */
+	d = flood(5000, 0xc6336401);		/* and the first one again, later */
 	pair_send(&p, &d);
 	ck_assert_uint_eq(p.n, 1);
 	p.n = 0;
@@ -303,7 +305,7 @@ START_TEST(source_is_bounded)
 }
 END_TEST
 
-START_TEST(peer_gets_in_during_a_flood)			/* T26, T27, T33 through both ends */
+START_TEST(peer_gets_in_during_a_flood)		/* T26, T27, T33 through both ends */
 {
 	begin();
 	fill(64);
@@ -410,7 +412,8 @@ main(void)
 		cookie_is_asked_for_above_a_number, cookie_is_bound_to_its_asker,
 		cookie_expires, cookie_outlives_one_rotation,
 		cookie_tells_the_families_apart,
-		forger_does_not_lock_a_source_out, source_is_bounded, peer_gets_in_during_a_flood, cookie_and_invalid_ke_mix,
+		forger_does_not_lock_a_source_out, source_is_bounded,
+		peer_gets_in_during_a_flood, cookie_and_invalid_ke_mix,
 		unknown_spi_is_answered_within_a_ration,
 		answer_is_never_larger_than_the_question,
 	};

@@ -99,8 +99,9 @@ START_TEST(crossed_setups_leave_the_same_one)		/* T95, T61's rule */
 }
 END_TEST
 
-/* Two calls have eight messages.  Bit k of `order`: is the k-th to arrive the youngest on
- * its way, or the oldest?  The one numbered `lost` is lost, and `pause` lies between two. */
+/* Two calls have eight messages.  Bit k of `order`: is the k-th to arrive the youngest
+ * on its way, or the oldest?  The one numbered `lost` is lost, and `pause` lies between
+ * two. */
 static void
 cross_in_order(unsigned order, unsigned lost, ike_time pause)
 {
@@ -118,8 +119,8 @@ cross_in_order(unsigned order, unsigned lost, ike_time pause)
 	}
 	pass_and_pump(90 * IKE_SECOND);
 	for (unsigned i = 0; i < 2; i++) {
-		ck_assert_msg(count(i) == 1, "order %x, lost %u: end %u has %u SAs", order,
-		    lost, i, count(i));
+		ck_assert_msg(count(i) == 1, "order %x, lost %u: end %u has %u SAs",
+		    order, lost, i, count(i));
 		sa[i] = pair_sa(&p, i);
 		ck_assert_msg(sa[i]->state == IKE_STATE_ESTABLISHED &&
 		    sa[i]->n_children == 1, "order %x, lost %u: not up", order, lost);
@@ -192,12 +193,12 @@ START_TEST(replace_deletes_the_older)
 
 	call_twice(IKE_UNIQUE_REPLACE, 120 * IKE_SECOND);
 	older = TAILQ_FIRST(&p.e[0]->sas)->id;
-	for (unsigned i = 0; i < 2; i++)		/* both are up while traffic moves */
+	for (unsigned i = 0; i < 2; i++)	/* both are up while traffic moves */
 		ck_assert_uint_eq(p.events[i][IKE_IN_ADD], 2);
 	pair_pass(&p, IKE_SECOND);
 	ck_assert_uint_eq(p.n, 0);
 	pass_and_pump(5 * IKE_SECOND);
-	ck_assert_int_eq(p.down[1], IKE_CANCELLED);	/* by the responder of the newer */
+	ck_assert_int_eq(p.down[1], IKE_CANCELLED); /* by the responder of the newer */
 	ck_assert_int_eq(p.down[0], IKE_CLOSED);
 	pass_and_pump(60 * IKE_SECOND);
 	for (unsigned i = 0; i < 2; i++) {
@@ -372,7 +373,8 @@ START_TEST(death_is_followed_as_configured)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		die(rows[i].start, rows[i].on_dead);
-		ck_assert_msg((p.n > 0) == rows[i].again, "row %zu: %u datagrams", i, p.n);
+		ck_assert_msg((p.n > 0) == rows[i].again, "row %zu: %u datagrams", i,
+		    p.n);
 		p.n = 0;
 		pair_close(&p);
 	}
