@@ -31,7 +31,7 @@ ike_peer_dead(struct ike *e, struct ike_peer *p)
 
 	if (what == IKE_ON_DEAD_DROP || what == IKE_ON_DEAD_ON_DEMAND)
 		p->wanted = false;
-	else if (what == IKE_ON_DEAD_RESTART && !ike_peer_has_sa(p, NULL)) {
+	else if (what == IKE_ON_DEAD_RESTART && !ike_peer_carries(p, NULL)) {
 		p->restart = true;
 		ike_timer_arm(e, &p->retry, e->now);
 	}
