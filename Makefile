@@ -294,7 +294,7 @@ check-unit: tests
 check-layers: all
 	$(run_tests) $(run_layers)
 
-check-fuzz: tests
+check-fuzz: $(replays)
 	$(run_tests) $(run_replays)
 
 check-sim: all
@@ -363,7 +363,8 @@ coverage:
 
 coverage-run: all tests
 	$(Q)find $(B) -name '*.gcda' -delete
-	$(run_tests) $(run_unit) $(run_replays) $(run_sim)
+	$(Q)CK_TIMEOUT_MULTIPLIER=10 B=$(B) tests/run.sh $(B)/tests \
+		$(run_unit) $(run_replays) $(run_sim)
 	$(Q)build-aux/coverage $(B) 90 libesp libike
 
 # ---- lint ----
