@@ -270,6 +270,8 @@ message(const struct ike_sa *sa, unsigned end, uint8_t exchange, bool response,
 		d.data[d.len - 1] ^= 1;
 	if (fault == VERSION_1 || fault == VERSION_3)
 		d.data[17] = fault == VERSION_1 ? 0x10 : 0x30;
+	if (fault != RIGHT)
+		d.path.port[1]++;	/* nor is the path learnt from it */
 	d.len += fault == TRAILING ? 1 : fault == CUT ? SIZE_MAX : 0;
 	return d;
 }
