@@ -271,6 +271,89 @@ START_TEST(forger_does_not_lock_a_source_out)		/* T26 */
 }
 END_TEST
 
+START_TEST(all_together_are_bounded)
+{
+	struct ike_path path;
+	unsigned *responding;
+
+	begin();
+	path = init.path;
+	responding = &p.e[1]->counts.responding;
+	ck_assert_int_eq(ike_source_welcome(p.e[1], &path), IKE_WELCOME);
+	*responding = 63;
+	ck_assert_int_eq(ike_source_welcome(p.e[1], &path), IKE_WELCOME);
+	*responding = 64;
+	ck_assert_int_eq(ike_source_welcome(p.e[1], &path), IKE_WELCOME_COOKIE);
+	*responding = 16383;
+	ck_assert_int_eq(ike_source_welcome(p.e[1], &path), IKE_WELCOME_COOKIE);
+	*responding = 16384;
+	ck_assert_int_eq(ike_source_welcome(p.e[1], &path), IKE_WELCOME_NOT);
+	*responding = 0;
+	pair_close(&p);
+}
+END_TEST
+
+/* IPv6 sources are networks of 64 bits: one that moves about in its own is one. */
+START_TEST(source_of_ipv6_is_a_network)
+{
+	struct ike_path path = { .family = ESP_IPV6, .addr[1] = { 0x20, 1, 0xd, 0xb8 } };
+	struct ike_sa sa[64];
+
+	begin();
+	memset(sa, 0, sizeof(sa));
+	for (unsigned i = 0; i < 64; i++) {
+		ck_assert_int_eq(ike_source_welcome(p.e[1], &path),
+		    i < 8 ? IKE_WELCOME : IKE_WELCOME_COOKIE);
+		sa[i].path = path;
+		sa[i].path.addr[1][15] = (uint8_t)i;
+		ck_assert(ike_source_join(p.e[1], &sa[i]));
+	}
+	ck_assert_int_eq(ike_source_welcome(p.e[1], &path), IKE_WELCOME_NOT);
+	path.addr[1][7] = 1;
+	ck_assert_int_eq(ike_source_welcome(p.e[1], &path), IKE_WELCOME_COOKIE);
+	for (unsigned i = 0; i < 64; i++) {
+		ike_source_leave(p.e[1], &sa[i]);
+		ike_source_leave(p.e[1], &sa[i]);	/* harmless */
+	}
+	ck_assert_ptr_null(p.e[1]->sources);
+	ck_assert_uint_eq(counts().responding, 0);
+	p.n = 0;
+	pair_close(&p);
+}
+END_TEST
+
+START_TEST(ration_fills_with_time)
+{
+	static const struct { ike_time passes; unsigned answers; } rows[] = {
+		{ 0, 200 }, { 0, 0 }, { IKE_SECOND / 100 - 1, 0 }, { 1, 1 },
+		{ IKE_SECOND, 100 }, { 2 * IKE_SECOND, 200 },
+		{ 365 * 86400 * IKE_SECOND, 200 }, { IKE_SECOND / 2, 50 },
+	};
+
+	begin();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		unsigned n = 0;
+
+		p.e[1]->now += rows[i].passes;
+		while (n <= 200 && ike_may_answer(p.e[1]))
+			n++;
+		ck_assert_msg(n == rows[i].answers, "row %zu: %u answers", i, n);
+	}
+	p.now = p.e[1]->now;
+	pair_close(&p);
+}
+END_TEST
+
+/* Engines that end in the midst of it leave nothing: the sanitizer tells. */
+START_TEST(engine_is_freed_in_a_flood)
+{
+	begin();
+	fill(64);
+	for (unsigned i = 0; i < 2; i++)
+		ike_free(p.e[i]);
+}
+END_TEST
+
 START_TEST(source_is_bounded)
 {
 	uint8_t buf[64];
@@ -412,7 +495,9 @@ main(void)
 		cookie_is_asked_for_above_a_number, cookie_is_bound_to_its_asker,
 		cookie_expires, cookie_outlives_one_rotation,
 		cookie_tells_the_families_apart,
-		forger_does_not_lock_a_source_out, source_is_bounded,
+		forger_does_not_lock_a_source_out, all_together_are_bounded,
+		source_of_ipv6_is_a_network, ration_fills_with_time,
+		engine_is_freed_in_a_flood, source_is_bounded,
 		peer_gets_in_during_a_flood, cookie_and_invalid_ke_mix,
 		unknown_spi_is_answered_within_a_ration,
 		answer_is_never_larger_than_the_question,
