@@ -155,6 +155,9 @@ START_TEST(cookie_is_bound_to_its_asker)		/* T26 */
 	p.n = 0;
 	pair_send(&p, &other);
 	ck_assert(is_notify(IKE_N_COOKIE));
+	ike_cookie_make(p.e[1], &d.path, 1, bytes_of("0123456789abcdef", 16), wrong);
+	ck_assert(!ike_cookie_good(p.e[1], &d.path, 1, bytes_of("0123456789abcdeg", 16),
+	    bytes_of(wrong, IKE_COOKIE_LEN)));		/* another nonce */
 	ck_assert_uint_eq(counts().responding, 64);
 	p.n = 0;
 	pair_close(&p);

@@ -13,7 +13,7 @@ static struct pair p;
 static ike_id extra[MOST];
 static unsigned n_extra;
 
-static const char *const rare[1] = { "aes256-sha512-ecp384" };
+static const char *const rare[1] = { "aes256-sha256-modp4096" };
 
 /* As end 1's own connection, but for these; NULL leaves one as it is. */
 static void
@@ -121,6 +121,29 @@ START_TEST(every_kind_is_tried)
 	ike_drop(p.e[1], p.now, p.connection[1]);
 	add("far", NULL, "198.51.100.0/24", NULL);
 	expect(NULL);
+
+	begin(NULL);
+	ike_drop(p.e[1], p.now, p.connection[1]);
+	setup[1].local_address = "198.51.100.2";
+	add("there", "other.example", NULL, NULL);
+	setup[1].local_address = "192.0.2.2";
+	add("here", NULL, NULL, NULL);
+	expect("here");
+}
+END_TEST
+
+/* Of two that are alike the first is meant, also when it was replaced meanwhile. */
+START_TEST(replacement_keeps_its_turn)
+{
+	struct ike_connection *c;
+
+	begin(NULL);
+	add("first", NULL, NULL, NULL);
+	add("second", NULL, NULL, NULL);
+	c = ike_connection_hold(ike_table_peer(p.e[1], extra[0])->connection);
+	ck_assert(ike_put(p.e[1], p.now, extra[0], c) == extra[0]);
+	ike_connection_free(c);
+	expect("first");
 }
 END_TEST
 
@@ -152,7 +175,8 @@ main(void)
 {
 	const TTest *tests[] = {
 		caller_is_told_by_identity, kind_outlives_its_first, every_kind_is_tried,
-		address_is_nearer_than_any, identity_has_no_case,
+		replacement_keeps_its_turn, address_is_nearer_than_any,
+		identity_has_no_case,
 	};
 	TCase *c = tcase_create("index");
 
