@@ -322,8 +322,17 @@ capture() { # starts one; `captured` ends it
 	wait_for 5 grep -q 'listening on' "$tmp/cap.err" || die "tcpdump: $(cat "$tmp/cap.err")"
 }
 
+# Nothing is left to read: the file has the length that it had 50 ms ago and tcpdump sleeps.
+# On a busy machine it is behind, and what it has not read when it ends is lost.
+settled() {
+	local before=$cap_size
+	cap_size=$(stat -c %s "$tmp/cap.pcap")
+	[ "$cap_size" = "$before" ] && grep -q '^State:.S' "/proc/${pid[capture]}/status"
+}
+
 captured() {
-	sleep 0.05
+	local cap_size=none
+	wait_for 2 settled
 	kill -INT "${pid[capture]}"
 	wait "${pid[capture]}" 2>/dev/null
 	unset 'pid[capture]'
