@@ -7,6 +7,7 @@
 #include "daemon/control.h"
 #include "daemon/explain.h"
 #include "daemon/report.h"
+#include "libike/like.h"
 
 /* How long `down` waits for the peer's answer. */
 #define DOWN_TIME (5 * IKE_SECOND)
@@ -83,8 +84,8 @@ no_connection(const struct control *c, struct varlink_call *call, const char *na
 	unsigned best = 3, d;		/* two slips of the finger at most */
 
 	for (unsigned i = 0; i < c->options.n_connections; i++) {
-		d = setting_distance(name, c->options.connections[i].configured->name,
-		    best);
+		d = ike_like_distance(name,
+		    c->options.connections[i].configured->name, best);
 		if (d < best) {
 			best = d;
 			nearest = c->options.connections[i].configured->name;

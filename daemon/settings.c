@@ -1,13 +1,13 @@
 #include "daemon/settings.h"
 
 #include <arpa/inet.h>
-#include <ctype.h>
 #include <pwd.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "libike/host.h"
+#include "libike/like.h"
 
 static bool
 check_address(const char *text, char *why, size_t size)
@@ -233,44 +233,6 @@ setting_key(const struct setting *row)
 	return dot == NULL ? row->name : dot + 1;
 }
 
-static unsigned
-least(unsigned a, unsigned b)
-{
-	return a < b ? a : b;
-}
-
-unsigned
-setting_distance(const char *a, const char *b, unsigned most)
-{
-	enum { LONGEST = 64 };
-	unsigned rows[3][LONGEST + 1];
-	unsigned *before = rows[0], *last = rows[1], *now = rows[2], *swap;
-	size_t m = strlen(a), n = strlen(b), i, j;
-
-	if (m > LONGEST || n > LONGEST)
-		return most + 1;
-	for (j = 0; j <= n; j++)
-		last[j] = (unsigned)j;
-	for (i = 1; i <= m; i++) {
-		now[0] = (unsigned)i;
-		for (j = 1; j <= n; j++) {
-			int x = tolower((unsigned char)a[i - 1]);
-			int y = tolower((unsigned char)b[j - 1]);
-
-			now[j] = least(least(last[j], now[j - 1]) + 1,
-			    last[j - 1] + (x != y));
-			if (i > 1 && j > 1 && x == tolower((unsigned char)b[j - 2]) &&
-			    y == tolower((unsigned char)a[i - 2]))
-				now[j] = least(now[j], before[j - 2] + 1);
-		}
-		swap = before;
-		before = last;
-		last = now;
-		now = swap;
-	}
-	return last[n] > most ? most + 1 : last[n];
-}
-
 /* A third of a word may be wrong; of short ones a single letter. */
 static unsigned
 tolerance(const char *text)
@@ -294,7 +256,7 @@ setting_like(enum setting_scope scope, const char *name)
 
 		if (row->scope != scope)
 			continue;
-		d = setting_distance(key, setting_key(row), most);
+		d = ike_like_distance(key, setting_key(row), most);
 		if (d > most || (!same_group && d > 0))
 			continue;
 		d += same_group ? 0 : most + 1;
@@ -325,7 +287,7 @@ setting_word_like(const struct setting *row, const char *text)
 	int i;
 
 	for (i = 0; row->words[i] != NULL; i++) {
-		d = setting_distance(text, row->words[i], most);
+		d = ike_like_distance(text, row->words[i], most);
 		if (d < nearest) {
 			nearest = d;
 			best = row->words[i];

@@ -61,8 +61,4 @@ bool setting_is_group(const struct setting *);
 /* The last part of a row's name: "address" of "remote.address". */
 const char *setting_key(const struct setting *);
 
-/* Single insertions, removals, changes and swaps of neighbours that lead from a to b,
- * without regard to case; gives up, with `most` + 1, beyond `most`. */
-unsigned setting_distance(const char *a, const char *b, unsigned most);
-
 #endif

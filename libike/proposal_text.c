@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "libike/compat.h"
+#include "libike/like.h"
 
 #define COUNT(a) (sizeof (a) / sizeof *(a))
 
@@ -198,37 +199,6 @@ list_served(uint8_t protocol, uint8_t type, char *buf, size_t len)
 
 /* ---- words that are wrong ---- */
 
-enum { MAX_WORD = 24 };
-
-/* Letters to change, add, leave out or swap to make one word of the other. */
-static unsigned
-distance(const char *a, const char *b)
-{
-	unsigned d[MAX_WORD + 1][MAX_WORD + 1];
-	size_t n = strlen(a), m = strlen(b);
-
-	if (n > MAX_WORD || m > MAX_WORD)
-		return MAX_WORD;
-	for (size_t i = 0; i <= n; i++)
-		d[i][0] = (unsigned)i;
-	for (size_t j = 0; j <= m; j++)
-		d[0][j] = (unsigned)j;
-	for (size_t i = 1; i <= n; i++)
-		for (size_t j = 1; j <= m; j++) {
-			unsigned least = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
-
-			if (d[i - 1][j] + 1 < least)
-				least = d[i - 1][j] + 1;
-			if (d[i][j - 1] + 1 < least)
-				least = d[i][j - 1] + 1;
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
-			    a[i - 2] == b[j - 1] && d[i - 2][j - 2] + 1 < least)
-				least = d[i - 2][j - 2] + 1;
-			d[i][j] = least;
-		}
-	return d[n][m];
-}
-
 /* The keyword most like the word; false when none is like it. */
 static bool
 find_nearest(uint8_t protocol, const char *word, struct ike_transform *nearest)
@@ -243,7 +213,7 @@ find_nearest(uint8_t protocol, const char *word, struct ike_transform *nearest)
 
 		if (!advised(protocol, &t))
 			continue;
-		d = distance(word, name_of(&t, name));
+		d = ike_like_distance(word, name_of(&t, name), least);
 		if (d < least || (d == least && !found)) {
 			least = d;
 			*nearest = t;
@@ -370,6 +340,7 @@ add_transform(struct parser *parser, const struct ike_transform *t)
 static bool
 parse_word(struct parser *parser, const char *s, size_t len)
 {
+	enum { MAX_WORD = 24 };
 	char word[MAX_WORD + 1] = "";
 	struct ike_transform t;
 

@@ -174,43 +174,6 @@ END_TEST
 /* ---- suggestions ---- */
 
 static const struct {
-	const char *a, *b;
-	unsigned most, distance;
-} distances[] = {
-	{ "", "", 3, 0 }, { "a", "", 3, 1 }, { "", "abc", 3, 3 },
-	{ "listen", "lisen", 3, 1 },		/* removed */
-	{ "listen", "lissten", 3, 1 },		/* inserted */
-	{ "listen", "liszen", 3, 1 },		/* changed */
-	{ "listen", "lsiten", 3, 1 },		/* swapped */
-	{ "LISTEN", "listen", 3, 0 },
-	{ "local", "remote", 6, 6 }, { "local", "remote", 2, 3 },
-	{ "kitten", "sitting", 5, 3 },
-};
-
-START_TEST(distance_of_two_words)
-{
-	ck_assert_uint_eq(
-	    setting_distance(distances[_i].a, distances[_i].b, distances[_i].most),
-	    distances[_i].distance);
-	ck_assert_uint_eq(
-	    setting_distance(distances[_i].b, distances[_i].a, distances[_i].most),
-	    distances[_i].distance);
-}
-END_TEST
-
-START_TEST(distance_of_long_words)
-{
-	char text[4000];
-
-	memset(text, 'x', sizeof(text) - 1);
-	text[sizeof(text) - 1] = '\0';
-	ck_assert_uint_eq(setting_distance(text, text, 3), 4);
-	ck_assert_uint_eq(setting_distance(text, "listen", 3), 4);
-	ck_assert_ptr_null(setting_like(SETTINGS_FILE, text));
-}
-END_TEST
-
-static const struct {
 	enum setting_scope scope;
 	const char *name, *like;	/* NULL: nothing is like it */
 } likes[] = {
@@ -244,6 +207,16 @@ START_TEST(like_an_unknown_name)
 }
 END_TEST
 
+START_TEST(like_a_long_name)
+{
+	char text[4000];
+
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	ck_assert_ptr_null(setting_like(SETTINGS_FILE, text));
+}
+END_TEST
+
 START_TEST(like_an_unknown_word)
 {
 	const struct setting *start = setting_find(SETTINGS_CONNECTION, "start");
@@ -267,8 +240,7 @@ main(void)
 	tcase_add_test(t, words_are_in_the_order_of_enums);
 	tcase_add_test(t, settings_are_in_the_manual);
 	tcase_add_loop_test(t, check_of_a_text, 0, ROWS(checks));
-	tcase_add_loop_test(t, distance_of_two_words, 0, ROWS(distances));
-	tcase_add_test(t, distance_of_long_words);
+	tcase_add_test(t, like_a_long_name);
 	tcase_add_loop_test(t, like_an_unknown_name, 0, ROWS(likes));
 	tcase_add_test(t, like_an_unknown_word);
 	return run_tests("settings", t);
