@@ -61,9 +61,9 @@ struct configuration {
 	struct arena *arena;		/* what everything above lives in */
 };
 
-/* Reads and checks all of the file and of FILE.d, see fragments.h: connections from all of
- * them, and each setting of the daemon from one.  NULL if there is any fault; all of them
- * are in `faults` then. */
+/* Reads and checks all of the file and of FILE.d, see fragments.h: connections from all
+ * of them, and each setting of the daemon from one.  NULL if there is any fault; all of
+ * them are in `faults` then. */
 struct configuration *configuration_load(const char *file, struct faults *faults);
 void configuration_free(struct configuration *);
 

@@ -11,8 +11,8 @@
 bool privilege_harden(void);
 
 /* Becomes `user` for good, keeping CAP_NET_ADMIN (interfaces, routes, rules) and
- * CAP_NET_RAW (native ESP) and nothing else.  Call when sockets and files are open.  It is
- * fine to be that user already.  False: `why` is a sentence that says what to do; the
+ * CAP_NET_RAW (native ESP) and nothing else.  Call when sockets and files are open.  It
+ * is fine to be that user already.  False: `why` is a sentence that says what to do; the
  * process must end. */
 bool privilege_drop(const char *user, char *why, size_t size);
 

@@ -18,8 +18,8 @@ enum {
 struct secret_folder;
 
 /* Opens a folder of secrets, whose path and faults are borrowed.  `weak`, which may be
- * NULL: what is allowed and still unwise goes there.  NULL, with a fault: there is no such
- * folder, or everybody can write to it.  sodium_init has been called. */
+ * NULL: what is allowed and still unwise goes there.  NULL, with a fault: there is no
+ * such folder, or everybody can write to it.  sodium_init has been called. */
 struct secret_folder *secret_folder_open(const char *path, struct faults *,
     struct faults *weak);
 void secret_folder_close(struct secret_folder *);	/* wipes; NULL is nothing */

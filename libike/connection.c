@@ -228,8 +228,8 @@ take_local(struct build *b)
 	else if (error == IKE_HOST_WRONG ||
 	    (host->kind != IKE_HOST_ANY && host->kind != IKE_HOST_ADDRESS))
 		report(b, IKE_FAULT_ADDRESS, place,
-		    "local.address \"%.80s\" is not an address that a host has; write one "
-		    "of this host's, or leave it out", text);
+		    "local.address \"%.80s\" is not an address that a host has; write "
+		    "one of this host's, or leave it out", text);
 }
 
 static void
@@ -254,9 +254,11 @@ take_remote(struct build *b)
 		report_no_memory(b, place);
 	else if (error == IKE_HOST_WRONG)
 		report(b, IKE_FAULT_ADDRESS, place,
-		    "remote.address \"%.80s\" is neither a host's address, a range of them "
-		    "nor a host name; write one of them, or any, which stands alone", text);
-	else if (b->setup->start != IKE_START_PASSIVE && ike_hosts_callable(hosts, 0) == NULL)
+		    "remote.address \"%.80s\" is neither a host's address, a range of "
+		    "them nor a host name; write one of them, or any, which stands alone",
+		    text);
+	else if (b->setup->start != IKE_START_PASSIVE &&
+	    ike_hosts_callable(hosts, 0) == NULL)
 		report(b, IKE_FAULT_NEEDS_ADDRESS, at("remote.address"),
 		    "remote.address is %.80s, which cannot be called; write the "
 		    "peer's address or host name, or let start be passive", hosts->text);
@@ -265,7 +267,8 @@ take_remote(struct build *b)
 static void
 check_addresses(struct build *b)
 {
-	const struct ike_host *local = &b->c->local, *remote = ike_hosts_only(&b->c->remote);
+	const struct ike_host *local = &b->c->local;
+	const struct ike_host *remote = ike_hosts_only(&b->c->remote);
 
 	if (local->kind == IKE_HOST_ADDRESS && remote != NULL &&
 	    local->range.family != remote->range.family)

@@ -17,7 +17,8 @@ enum ike_error ike_open_message(const struct ike_suite *, const struct ike_keys 
 
 /* Appends a whole protected message: header, SK payload with the chain.  `counter` is
  * unique under this key (the IV of an AEAD); a CBC IV comes from `random`.
- * IKE_OK; IKE_NO_MEMORY when the library or the buffer failed: then nothing is to be sent. */
+ * IKE_OK; IKE_NO_MEMORY when the library or the buffer failed: then nothing is to be
+ * sent. */
 enum ike_error ike_seal_message(const struct ike_suite *, const struct ike_keys *,
     bool by_initiator, const struct ike_header *, const struct ike_chain *,
     uint64_t counter, const struct ike_random *, struct ike_writer *);

@@ -21,7 +21,8 @@ tell(struct report *r, const char *name)
 	size_t used = strnlen(r->buf, r->len);
 
 	if (used < r->len)
-		snprintf(r->buf + used, r->len - used, "%s%s", used > 0 ? ", " : "", name);
+		snprintf(r->buf + used, r->len - used, "%s%s", used > 0 ? ", " : "",
+		    name);
 	r->n++;
 }
 
@@ -101,7 +102,8 @@ test_cipher(struct report *r, const struct esp_transform *t)
 	snprintf(name, sizeof name, "%s%s%s",
 	    ike_transform_name(IKE_ENCR, t->encr, t->key_bits, encr),
 	    t->integ == AUTH_NONE ? "" : "-",
-	    t->integ == AUTH_NONE ? "" : ike_transform_name(IKE_INTEG, t->integ, 0, integ));
+	    t->integ == AUTH_NONE ? "" :
+	    ike_transform_name(IKE_INTEG, t->integ, 0, integ));
 	tell(r, name);
 }
 
