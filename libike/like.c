@@ -35,7 +35,8 @@ ike_like_distance(const char *a, const char *b, unsigned most)
 
 			now[j] = least(least(last[j], now[j - 1]) + 1,
 			    last[j - 1] + (x != y));
-			if (i > 1 && j > 1 && x == lower(b[j - 2]) && y == lower(a[i - 2]))
+			if (i > 1 && j > 1 &&
+			    x == lower(b[j - 2]) && y == lower(a[i - 2]))
 				now[j] = least(now[j], before[j - 2] + 1);
 		}
 		swap = before;

@@ -33,7 +33,8 @@ print(const struct faults *faults)
 		fault_line(&faults->v[i], line, sizeof(line));
 		fuzz_require(memchr(line, '\0', sizeof(line)) != NULL);
 		for (const char *p = line; *p != '\0'; p++)
-			fuzz_require(((unsigned char)*p >= ' ' && *p != 0x7f) || *p == '\t');
+			fuzz_require(((unsigned char)*p >= ' ' && *p != 0x7f) ||
+			    *p == '\t');
 	}
 }
 

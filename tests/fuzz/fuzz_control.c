@@ -33,7 +33,7 @@ static const char text[] =
     "    subnets = [ \"10.4.0.0/24\" ]; }; auth = \"psk\"; };\n"
     "};\n";
 
-/* ---- an endpoint without sockets: the functions that control.c and report.c call ---- */
+/* ---- an endpoint without sockets: what control.c and report.c call ---- */
 
 struct ipsec_endpoint {
 	struct ike *ike;
@@ -265,7 +265,9 @@ static void (*const steps[])(struct run *, struct client *, struct bytes) = {
 static void
 set_up(struct run *r)
 {
-	struct ike_options options = { .random = random_octets, .arg = &r->endpoint.chance };
+	struct ike_options options = {
+		.random = random_octets, .arg = &r->endpoint.chance
+	};
 	struct control_options control = { .base = base, .path = r->path,
 	    .endpoint = &r->endpoint, .secrets_dir = "/nowhere",
 	    .connections = r->connections, .n_connections = CONNECTIONS };
@@ -274,7 +276,8 @@ set_up(struct run *r)
 	now = 1000 * IKE_SECOND;
 	r->endpoint.chance = 5;
 	r->endpoint.ike = ike_new(&options);
-	fuzz_require(r->endpoint.ike != NULL && configuration->n_connections == CONNECTIONS);
+	fuzz_require(r->endpoint.ike != NULL);
+	fuzz_require(configuration->n_connections == CONNECTIONS);
 	for (unsigned i = 0; i < CONNECTIONS; i++) {
 		r->connections[i].configured = &configuration->connections[i];
 		r->connections[i].id = ike_put(r->endpoint.ike, now, 0,

@@ -1,4 +1,4 @@
-/* Two engines that talk: a real handshake, stopped after some datagrams, and then whatever
+/* Two engines that talk: a real handshake, stopped after some datagrams, and then what
  * the input does to either of them.  Datagrams that it makes up; ones under way that it
  * drops, repeats and alters; plaintext of its own that is sealed with the right keys and
  * so gets past the ICV; time; commands.  At the end both are closed, and nothing may be
@@ -50,7 +50,8 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 static struct ike_path
 path_to(unsigned end, bool natt)
 {
-	struct ike_path path = { .family = 4, .port = { natt ? 4500 : 500, natt ? 4500 : 500 } };
+	uint16_t port = natt ? 4500 : 500;
+	struct ike_path path = { .family = 4, .port = { port, port } };
 
 	memcpy(path.addr[0], end == 0 ? "\300\0\2\1" : "\300\0\2\2", 4);
 	memcpy(path.addr[1], end == 0 ? "\300\0\2\2" : "\300\0\2\1", 4);
@@ -88,7 +89,8 @@ addressed(struct run *r, unsigned end, struct fuzz_input in)
 	pair_inject(&r->p, end, &path, copy, b.len);
 }
 
-/* how, exchange, flags, distance of the message id, type of the first payload, plaintext */
+/* how, exchange, flags, distance of the message id, type of the first payload,
+ * plaintext */
 static void
 sealed(struct run *r, unsigned end, struct fuzz_input in)
 {

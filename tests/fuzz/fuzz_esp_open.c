@@ -57,12 +57,14 @@ open_batch(struct run *r)
 	for (unsigned i = 0; i < r->n; i++) {
 		p = &r->batch[i];
 		fuzz_require(p->verdict < ESP_VERDICTS);
-		fuzz_require(p->data - p->head == begin[i] && p->data + p->len + p->tail == end[i]);
+		fuzz_require(p->data - p->head == begin[i]);
+		fuzz_require(p->data + p->len + p->tail == end[i]);
 		if (p->verdict == ESP_OK) {
 			fuzz_require(esp_flow_read(bytes_of(p->data, p->len), &flow));
 			fuzz_require(flow.len == p->len);
 			fuzz_require(esp_sa_user(p->sa) == &r->ends);
-			fuzz_require(esp_selector_matches(&r->ends.selectors[0], &flow, ESP_IN) ||
+			fuzz_require(
+			    esp_selector_matches(&r->ends.selectors[0], &flow, ESP_IN) ||
 			    esp_selector_matches(&r->ends.selectors[1], &flow, ESP_IN));
 		}
 		packet_free(p);
@@ -145,8 +147,8 @@ sealed(struct run *r, struct fuzz_input in)
 	add(r, p);
 }
 
-/* What can be sealed opens to what it was, cut to its own length, unless a rule forbids it:
- * the selectors are the same at both ends, not mirrored, so that may be. */
+/* What can be sealed opens to what it was, cut to its own length, unless a rule forbids
+ * it: the selectors are the same at both ends, not mirrored, so that may be. */
 static void
 inner(struct run *r, struct fuzz_input in)
 {

@@ -27,7 +27,8 @@ read_file(const char *path, uint8_t *buf)
 	return len;
 }
 
-/* On an allocation of exactly its size, so that a sanitizer sees the first octet too far. */
+/* On an allocation of exactly its size, so that a sanitizer sees the first octet too
+ * far. */
 static void
 run(const char *path)
 {

@@ -1,5 +1,5 @@
-/* seeds FOLDER: writes inputs for the fuzz targets to begin with, made from real exchanges
- * and real packets: FOLDER/NAME/seed-WHAT. */
+/* seeds FOLDER: writes inputs for the fuzz targets to begin with, made from real
+ * exchanges and real packets: FOLDER/NAME/seed-WHAT. */
 #include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -36,7 +36,8 @@ put8(struct input *in, unsigned value)
 
 /* A step: kind, length, and some octets before the content. */
 static void
-put_step(struct input *in, unsigned kind, const void *head, size_t head_len, struct bytes b)
+put_step(struct input *in, unsigned kind, const void *head, size_t head_len,
+    struct bytes b)
 {
 	put8(in, kind);
 	put8(in, (unsigned)(head_len + b.len) >> 8);
@@ -165,8 +166,11 @@ keep_handshake(struct input *in)
 static void
 keep_requests(struct input *in)
 {
-	static const struct { uint8_t exchange, first; const char *name; uint8_t len, body[80]; }
-	    rows[] = {
+	static const struct {
+		uint8_t exchange, first;
+		const char *name;
+		uint8_t len, body[80];
+	} rows[] = {
 		{ INFORMATIONAL, 0, "probe", 0, { 0 } },
 		{ INFORMATIONAL, IKE_PAYLOAD_DELETE, "delete-ike", 8,
 		    { 0, 0, 0, 8, 1, 0, 0, 0 } },
@@ -176,10 +180,13 @@ keep_requests(struct input *in)
 		    { 0, 0, 0, 8, 0, 0, 0, 24 } },
 		{ INFORMATIONAL, 99, "critical", 8, { 0, 0x80, 0, 8, 1, 2, 3, 4 } },
 		{ CREATE_CHILD_SA, IKE_PAYLOAD_SA, "child", 76, {
-		    IKE_PAYLOAD_NONCE, 0, 0, 36, 0, 0, 0, 32, 1, 3, 4, 2, 0xaa, 0xbb, 0xcc, 0xdd,
+		    IKE_PAYLOAD_NONCE, 0, 0, 36,
+		    0, 0, 0, 32, 1, 3, 4, 2, 0xaa, 0xbb, 0xcc, 0xdd,
 		    3, 0, 0, 12, 1, 0, 0, 28, 0, 0, 0, 0, 0, 0, 0, 8, 5, 0, 0, 0,
-		    IKE_PAYLOAD_TSI, 0, 0, 20, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16,
-		    IKE_PAYLOAD_NONE, 0, 0, 20, 1, 0, 0, 0, 7, 0, 0, 16, 0, 0, 255, 255 } },
+		    IKE_PAYLOAD_TSI, 0, 0, 20,
+		    1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16,
+		    IKE_PAYLOAD_NONE, 0, 0, 20,
+		    1, 0, 0, 0, 7, 0, 0, 16, 0, 0, 255, 255 } },
 	};
 	uint8_t head[5] = { 0 };
 
@@ -211,7 +218,8 @@ keep_stages(struct input *in)
 		for (unsigned stage = 0; stage < 6; stage++) {
 			put8(in, (unsigned)i & 3);
 			put8(in, stage);
-			put_step(in, rows[i].step, NULL, 0, bytes_of(rows[i].content, rows[i].len));
+			put_step(in, rows[i].step, NULL, 0,
+			    bytes_of(rows[i].content, rows[i].len));
 			put_step(in, 3, "\0\0", 2, bytes_of(NULL, 0));
 			put_step(in, 5, "\4\0", 2, bytes_of(NULL, 0));
 			keep(in, "engine", "%s-%u", rows[i].name, stage);
@@ -233,12 +241,14 @@ keep_stages(struct input *in)
 static void
 keep_packets(struct input *in)
 {
-	uint8_t packet[2048], head[2] = { 0, 1 }, payload[64] = { 0x12, 0x34, 0, 53, 0, 64 };
+	uint8_t packet[2048], head[2] = { 0, 1 };
+	uint8_t payload[64] = { 0x12, 0x34, 0, 53, 0, 64 };
 	struct bytes inner;
 
 	for (unsigned i = 0; bulk_transform(i) != NULL; i++)
 		for (unsigned family = 4; family <= 6; family += 2) {
-			inner = family == 4 ? ipv4(packet, 17, 5, 0, bytes_of(payload, 58)) :
+			inner = family == 4 ?
+			    ipv4(packet, 17, 5, 0, bytes_of(payload, 58)) :
 			    ipv6(packet, 17, bytes_of(payload, 54));
 			put8(in, i | (family == 4 ? 0 : 0x50));
 			put_step(in, 3, NULL, 0, inner);
@@ -262,27 +272,34 @@ static const struct { const char *target, *name, *text; } texts[] = {
 	{ "secret", "short", " x \n" },
 	{ "config", "empty", "" },
 	{ "config", "paris",
-	    "daemon = { datapath = \"tun\"; log = \"debug\"; port = 500; natt_port = 4500;\n"
-	    "  listen = [ \"192.0.2.1\", \"2001:db8::1\" ]; secrets_dir = \"/etc/s\"; };\n"
+	    "daemon = { datapath = \"tun\"; log = \"debug\"; port = 500; "
+	    "natt_port = 4500;\n"
+	    "  listen = [ \"192.0.2.1\", \"2001:db8::1\" ]; "
+	    "secrets_dir = \"/etc/s\"; };\n"
 	    "connections = {\n  paris = {\n"
 	    "    local = { address = \"192.0.2.1\"; id = \"gw.berlin.example\";\n"
 	    "      subnets = [ \"10.1.0.0/24\" ]; };\n"
 	    "    remote = { address = \"203.0.113.7\"; id = \"gw.paris.example\";\n"
 	    "      subnets = [ \"10.2.0.0/24\" ]; };\n"
 	    "    auth = \"psk\"; start = \"always\"; encap = \"auto\";\n"
-	    "    ike = [ \"aes256gcm16-prfsha384-x25519\", \"default\" ]; esp = \"default\";\n"
+	    "    ike = [ \"aes256gcm16-prfsha384-x25519\", \"default\" ]; "
+	    "esp = \"default\";\n"
 	    "  };\n};\n" },
 	{ "config", "children",
 	    "connections = (\n  { name = \"a\"; local = { id = \"a@b.example\"; };\n"
 	    "    remote = { address = \"any\"; id = \"keyid:0x0102\"; };\n"
-	    "    children = { x = { local = \"10.1.0.0/16[tcp/80-90]\"; remote = \"0.0.0.0/0\"; };\n"
+	    "    children = { x = { local = \"10.1.0.0/16[tcp/80-90]\"; "
+	    "remote = \"0.0.0.0/0\"; };\n"
 	    "      y = { local = [ \"2001:db8::/32\" ]; remote = [ \"::/0\" ]; }; };\n"
 	    "  },\n);\n" },
 	{ "config", "faults",
-	    "daemon = { prot = 500; port = 99999999999; log = \"lod\"; listen = \"x\" };\n"
+	    "daemon = { prot = 500; port = 99999999999; log = \"lod\"; "
+	    "listen = \"x\" };\n"
 	    "/* a comment */ # another\n"
-	    "connections = { a = { local = { id = \"\"; }; remote = 5; start = \"alwys\"; };\n"
-	    "  b = { remote = { address = \"10.0.0.1\" \"10.0.0.2\"; }; auth = \"rsa\"; }; };\n" },
+	    "connections = { a = { local = { id = \"\"; }; remote = 5; "
+	    "start = \"alwys\"; };\n"
+	    "  b = { remote = { address = \"10.0.0.1\" \"10.0.0.2\"; }; "
+	    "auth = \"rsa\"; }; };\n" },
 };
 
 static void
@@ -296,10 +313,12 @@ keep_calls(struct input *in)
 		"{\"method\":\"org.ikev.Ikevd.Version\",\"oneway\":true}",
 		"{\"method\":\"org.ikev.Ikevd.Status\",\"more\":true,"
 		    "\"parameters\":{\"name\":null}}",
-		"{\"method\":\"org.ikev.Ikevd.Status\",\"parameters\":{\"name\":\"roma\"}}",
+		"{\"method\":\"org.ikev.Ikevd.Status\","
+		    "\"parameters\":{\"name\":\"roma\"}}",
 		"{\"method\":\"org.ikev.Ikevd.Up\",\"parameters\":{\"name\":\"paris\"}}",
 		"{\"method\":\"org.ikev.Ikevd.Up\",\"parameters\":{\"name\":\"roads\"}}",
-		"{\"method\":\"org.ikev.Ikevd.Down\",\"parameters\":{\"name\":\"paris\"}}",
+		"{\"method\":\"org.ikev.Ikevd.Down\","
+		    "\"parameters\":{\"name\":\"paris\"}}",
 		"{\"method\":\"org.ikev.Ikevd.Nothing\",\"upgrade\":true}",
 		"[1,2", "{\"method\":5}",
 	};
@@ -307,7 +326,8 @@ keep_calls(struct input *in)
 
 	for (unsigned i = 0; i < N; i++) {
 		put_step(in, 0, NULL, 0, bytes_of(calls[i], strlen(calls[i])));
-		put_step(in, 0x10, NULL, 0, bytes_of(calls[(i + 5) % N], strlen(calls[(i + 5) % N])));
+		put_step(in, 0x10, NULL, 0,
+		    bytes_of(calls[(i + 5) % N], strlen(calls[(i + 5) % N])));
 		for (unsigned k = 0; k < 3; k++)
 			put_step(in, 4, "\xff\1", 2, bytes_of(NULL, 0));
 		put_step(in, 0x12, NULL, 0, bytes_of(calls[i], strlen(calls[i]) / 2));

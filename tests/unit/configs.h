@@ -1,4 +1,5 @@
-/* Configurations that a test writes into its folder of files, and what is told of them. */
+/* Configurations that a test writes into its folder of files, and what is told of
+ * them. */
 #ifndef TESTS_CONFIGS_H
 #define TESTS_CONFIGS_H
 

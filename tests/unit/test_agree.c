@@ -85,8 +85,9 @@ static const struct { const char *i, *r; int esn; } numbers[] = {	/* -1: refused
 	{ "aes256gcm16", "aes256gcm16-noesn", 0 },
 	{ "aes256gcm16-noesn", "aes256gcm16", 0 },
 	{ "aes256gcm16", "aes256gcm16", 0 },
-	{ "aes256gcm16-noesn-esn", "aes256gcm16-esn-noesn", 1 },	/* the responder's */
-	{ "aes256gcm16-esn-noesn", "aes256gcm16-noesn-esn", 0 },	/* order */
+	/* the responder's order */
+	{ "aes256gcm16-noesn-esn", "aes256gcm16-esn-noesn", 1 },
+	{ "aes256gcm16-esn-noesn", "aes256gcm16-noesn-esn", 0 },
 	{ "aes256-sha256-esn", "aes256-sha256-esn-noesn", 1 },
 	{ "aes256-sha256-noesn", "aes256-sha256-esn-noesn", 0 },
 	{ "default", "default", 0 }
@@ -227,9 +228,12 @@ static const struct { const char *ike, *name, *value; } bad[] = {
 #define ONES "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
 	{ X, "0", ZEROS },
 	{ X, "1", "0100000000000000000000000000000000000000000000000000000000000000" },
-	{ X, "order 8", "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800" },
-	{ X, "order 8", "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157" },
-	{ X, "p-1", "ec" ONES "7f" }, { X, "p", "ed" ONES "7f" }, { X, "p+1", "ee" ONES "7f" },
+	{ X, "order 8",
+	    "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800" },
+	{ X, "order 8",
+	    "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157" },
+	{ X, "p-1", "ec" ONES "7f" }, { X, "p", "ed" ONES "7f" },
+	{ X, "p+1", "ee" ONES "7f" },
 	{ X, "p+1, high bit", "ee" ONES "ff" },
 	{ "aes256gcm16-prfsha256-ecp256", "0", ZEROS ZEROS },
 	{ "aes256gcm16-prfsha256-ecp256", "not on the curve",

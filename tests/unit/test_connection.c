@@ -135,7 +135,8 @@ START_TEST(connection_copies)
 	ck_assert_str_eq(c->secret, "ref");
 	ck_assert_int_eq(c->local.kind, IKE_HOST_ADDRESS);
 	ck_assert_uint_eq(c->local.range.family, 4);
-	ck_assert_mem_eq(c->local.range.addr[0], "\xc0\x00\x02\x09\0\0\0\0\0\0\0\0\0\0\0\0", 16);
+	ck_assert_mem_eq(c->local.range.addr[0],
+	    "\xc0\x00\x02\x09\0\0\0\0\0\0\0\0\0\0\0\0", 16);
 	ck_assert_str_eq(c->local.text, "192.0.2.9");
 	ck_assert_int_eq(c->remote.v[0].kind, IKE_HOST_NAME);
 	ck_assert_str_eq(c->remote.text, "gw.rome.example");
@@ -196,7 +197,8 @@ START_TEST(connection_hosts)
 		{ "2001:db8::/32", IKE_HOST_RANGE, 6, true },
 		{ "192.0.2.1-192.0.2.2", IKE_HOST_RANGE, 4, true },
 		{ "192.0.2.1, gw.paris.example", IKE_HOST_ADDRESS, 4, true },
-		{ "192.0.2.1[udp/500]", 0, 0, false }, { "192.0.2.2-192.0.2.1", 0, 0, false },
+		{ "192.0.2.1[udp/500]", 0, 0, false },
+		{ "192.0.2.2-192.0.2.1", 0, 0, false },
 		{ "192.0.2", 0, 0, false }, { "192.0.2.256", 0, 0, false },
 		{ "2001:db8::1::2", 0, 0, false }, { "@gw.example", 0, 0, false },
 		{ "user@gw.example", 0, 0, false }, { "keyid:1", 0, 0, false },

@@ -781,7 +781,8 @@ START_TEST(protocols_by_number)
 
 		put_proposal(&w, 1, (uint8_t)protocol, v, true);
 		ck_assert_int_eq(ike_check_sa(ike_written(&w)), IKE_OK);
-		ck_assert_int_eq(ike_choose(&ours, ike_written(&w), false, 0, &c), expected);
+		ck_assert_int_eq(ike_choose(&ours, ike_written(&w), false, 0, &c),
+		    expected);
 		ck_assert_int_eq(ike_check_choice(&ours, ike_written(&w), false, &c),
 		    expected);
 	}

@@ -91,7 +91,9 @@ START_TEST(trace_leaves_out_the_wrapping)
 	memset(&m, 0, sizeof(m));
 	m.n = 2;
 	m.v[0].type = IKE_PAYLOAD_SK;
-	m.v[1] = (struct ike_payload){ .type = IKE_PAYLOAD_NOTIFY, .body = bytes_of("\0", 1) };
+	m.v[1] = (struct ike_payload){
+		.type = IKE_PAYLOAD_NOTIFY, .body = bytes_of("\0", 1)
+	};
 	ike_trace_received(e, NULL, &h, &m);
 	/* a notify that does not parse is still named */
 	ck_assert_str_eq(said(), "received exchange 77 request 0 "
@@ -106,7 +108,8 @@ START_TEST(trace_is_cut_not_overrun)
 	const char *text;
 
 	for (unsigned i = 0; i < IKE_MAX_PAYLOADS; i++)
-		ike_add_notify(&chain, IKE_N_NAT_DETECTION_DESTINATION_IP, bytes_of(NULL, 0));
+		ike_add_notify(&chain, IKE_N_NAT_DETECTION_DESTINATION_IP,
+		    bytes_of(NULL, 0));
 	ike_trace_sent(e, NULL, &h, &chain);
 	text = said();
 	ck_assert_uint_eq(strlen(text), 999);

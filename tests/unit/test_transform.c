@@ -593,7 +593,8 @@ START_TEST(transform_is_found_by_id)
 		{ 20, 0, 0, false }, { 20, 512, 0, false },
 		{ 12, 128, 12, true }, { 12, 256, 12, true }, { 12, 256, 13, true },
 		{ 12, 192, 14, true }, { 12, 128, 2, true }, { 12, 256, 2, true },
-		{ 12, 0, 2, false }, { 12, 256, 1, false }, { 12, 256, 0, false }, { 12, 0, 12, false },
+		{ 12, 0, 2, false }, { 12, 256, 1, false }, { 12, 256, 0, false },
+		{ 12, 0, 12, false },
 		{ 0, 0, 0, false }, { 3, 0, 12, false }, { 65535, 65535, 65535, false }
 	};
 

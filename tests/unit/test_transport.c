@@ -423,7 +423,8 @@ START_TEST(open_checks_transport_selectors)
 		{ 9, ESP_PROTOCOL, ESP_OK }, { 12, 11, ESP_POLICY },
 		{ 15, 7, ESP_POLICY }, { 19, 7, ESP_POLICY }
 	};
-	uint8_t payload[16] = { 0x04, 0xd2, 0x00, 0x35 }, other[16] = { 0x04, 0xd2, 0, 54 };
+	uint8_t payload[16] = { 0x04, 0xd2, 0x00, 0x35 };
+	uint8_t other[16] = { 0x04, 0xd2, 0, 54 };
 	uint8_t buffer[MAX];
 	struct esp_selector in;
 	struct esp_packet got;
