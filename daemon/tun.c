@@ -277,6 +277,14 @@ in_remove(struct ipsec_datapath *d, ike_id child)
 	t->worker->ops->in_remove(t->worker, child);
 }
 
+static void
+set_path(struct ipsec_datapath *d, ike_id child, const struct ike_path *path)
+{
+	struct tun *t = of(d);
+
+	t->worker->ops->set_path(t->worker, child, path);
+}
+
 static bool
 usage(struct ipsec_datapath *d, ike_id child, struct ipsec_usage *u)
 {
@@ -355,7 +363,7 @@ static const struct ipsec_datapath_ops ops = {
 	.attach = attach, .trap = trap, .untrap = untrap, .in_add = in_add,
 	.out_add = out_add, .out_remove = out_remove, .in_remove = in_remove,
 	.usage = usage, .close = close_all, .release = release, .receive = receive,
-	.fds = list_fds, .process = process,
+	.fds = list_fds, .process = process, .set_path = set_path,
 };
 
 /* ---- beginning ---- */

@@ -322,9 +322,9 @@ acquire(struct ike *e, const struct ike_notice *notice)
 
 /* A Child SA that the data path could not install is of no use to the peer either. */
 static enum ike_error
-not_installed(struct ike *e, ike_id id)
+not_installed(struct ike *e, const struct ike_notice *notice)
 {
-	struct ike_child_sa *c = ike_table_child(e, id);
+	struct ike_child_sa *c = ike_table_child(e, notice->id);
 	struct ike_refusal r;
 
 	if (c == NULL || !c->installed)
@@ -338,14 +338,27 @@ not_installed(struct ike *e, ike_id id)
 	return IKE_OK;
 }
 
+static enum ike_error
+moved(struct ike *e, const struct ike_notice *notice)
+{
+	struct ike_child_sa *c = ike_table_child(e, notice->id);
+
+	if (c == NULL || !c->installed)
+		return IKE_GONE;
+	return ike_sa_follow(e, c->sa, &notice->path) ? IKE_OK : IKE_DROP;
+}
+
 enum ike_error
 ike_tell(struct ike *e, ike_time now, const struct ike_notice *notice)
 {
+	static enum ike_error (*const told[])(struct ike *, const struct ike_notice *) = {
+		[IKE_ACQUIRE] = acquire, [IKE_MOVED] = moved,
+		[IKE_NOT_INSTALLED] = not_installed,
+	};
 	enum ike_error error;
 
 	enter(e, now);
-	error = notice->type == IKE_ACQUIRE ? acquire(e, notice) :
-	    not_installed(e, notice->id);
+	error = told[notice->type](e, notice);
 	leave(e);
 	return error;
 }

@@ -429,6 +429,7 @@ receive(struct ike *e, struct ike_sa *sa, const struct rule *rule,
 			ike_window_answered(e, sa);
 	} else {
 		ike_window_note(x, wire);
+		ike_sa_follow(e, sa, path);
 	}
 	ike_trace_received(e, sa, h, m);
 	if (peer_gave_up(sa, rule, m)) {

@@ -132,6 +132,7 @@ enum ike_event_type {
 	IKE_ASK_ADMIT,	/* u.auth: may this authenticated peer come in?  answer.error */
 	/* For the data path, in the order they come. */
 	IKE_IN_ADD, IKE_OUT_ADD, IKE_OUT_REMOVE, IKE_IN_REMOVE,		/* u.child */
+	IKE_SET_PATH,		/* u.child: the peer is elsewhere now, RFC 7296 2.23 */
 	/* For people. */
 	IKE_UP,			/* child == 0: the IKE SA; else that Child SA, u.child */
 	IKE_DOWN,		/* the same; `error` says why */
@@ -176,6 +177,7 @@ struct ike_answer {
 
 enum ike_notice_type {		/* what a data path tells */
 	IKE_ACQUIRE,	/* id: connection; child: its name; packet: who wants out */
+	IKE_MOVED,	/* id: Child SA; path: by which its newest authentic packet came */
 	IKE_NOT_INSTALLED	/* id: Child SA whose IN_ADD or OUT_ADD failed */
 };
 struct ike_notice {
@@ -183,6 +185,7 @@ struct ike_notice {
 	ike_id id;
 	const char *child;
 	struct esp_selector packet;
+	struct ike_path path;
 };
 
 struct ike_datagram {	/* the sender adds the non-ESP marker when neither port is 500 */

@@ -189,6 +189,58 @@ ike_sa_close(struct ike *e, struct ike_sa *sa, enum ike_error why, ike_time ling
 		ike_peer_lost(e, peer);
 }
 
+static bool
+same_remote(const struct ike_path *a, const struct ike_path *b)
+{
+	return a->port[1] == b->port[1] &&
+	    memcmp(a->addr[1], b->addr[1], sizeof(a->addr[1])) == 0;
+}
+
+/* Every Child SA moves, or none: without memory the peer's next packet tries again. */
+static bool
+move_children(struct ike *e, struct ike_sa *sa)
+{
+	struct ike_outputs moves = STAILQ_HEAD_INITIALIZER(moves);
+	struct ike_child_sa *c;
+	struct ike_output *o;
+	bool all = true;
+
+	LIST_FOREACH(c, &sa->children, link) {
+		o = ike_make_child_event(e, IKE_SET_PATH, c);
+		if (o != NULL)
+			STAILQ_INSERT_TAIL(&moves, o, link);
+		all = all && o != NULL;
+	}
+	while ((o = STAILQ_FIRST(&moves)) != NULL) {
+		STAILQ_REMOVE_HEAD(&moves, link);
+		if (all)
+			ike_say(e, o);
+		else
+			ike_output_free(o);
+	}
+	return all;
+}
+
+/* RFC 7296 2.23: only a peer behind a NAT is followed, and never by one who is behind a
+ * NAT itself (T81).  Our own address stays: what was sent to it arrived. */
+bool
+ike_sa_follow(struct ike *e, struct ike_sa *sa, const struct ike_path *path)
+{
+	struct ike_path before = sa->path;
+
+	if (same_remote(&sa->path, path))
+		return true;
+	if (sa->state != IKE_STATE_ESTABLISHED || !sa->natd || !sa->encap ||
+	    sa->nat_here || !sa->nat_there || path->family != sa->path.family || path->port[1] == 0)
+		return false;
+	sa->path.port[1] = path->port[1];
+	memcpy(sa->path.addr[1], path->addr[1], sizeof(path->addr[1]));
+	if (move_children(e, sa))
+		return true;
+	sa->path = before;
+	return false;
+}
+
 void
 ike_sa_free(struct ike *e, struct ike_sa *sa)
 {

@@ -262,6 +262,9 @@ void ike_sa_state(struct ike *, struct ike_sa *, enum ike_state);
 /* The end: children leave the data path, DOWN is said, the peer may try again.  A
  * `linger` above 0 keeps it that long, only to resend its last response. */
 void ike_sa_close(struct ike *, struct ike_sa *, enum ike_error why, ike_time linger);
+/* Something authentic and new came by this path: follows the peer there when a NAT in
+ * front of it may have changed its mind.  True: the SA has that path now. */
+bool ike_sa_follow(struct ike *, struct ike_sa *, const struct ike_path *);
 void ike_sa_free(struct ike *, struct ike_sa *);
 /* out of every table; freed by ike_reap */
 void ike_sa_dead(struct ike *, struct ike_sa *);

@@ -329,6 +329,9 @@ ipsec_children_apply(struct ipsec_children *c, const struct ike_event *event,
 	} else if (sa != NULL && event->type == IKE_IN_REMOVE) {
 		remove_in(c, sa);
 		forget_if_gone(c, sa);
+	} else if (sa != NULL && event->type == IKE_SET_PATH &&
+	    c->datapath->ops->set_path != NULL) {
+		c->datapath->ops->set_path(c->datapath, sa->id, &event->u.child->path);
 	}
 	return false;
 }

@@ -182,7 +182,7 @@ static void (*const rooms[])(struct ipsec_endpoint *, const struct ike_event *) 
 	[IKE_ASK_PROVE] = authenticate, [IKE_ASK_CHECK] = authenticate,
 	[IKE_ASK_ADMIT] = admit,
 	[IKE_IN_ADD] = install, [IKE_OUT_ADD] = install,
-	[IKE_OUT_REMOVE] = install, [IKE_IN_REMOVE] = install,
+	[IKE_OUT_REMOVE] = install, [IKE_IN_REMOVE] = install, [IKE_SET_PATH] = install,
 	[IKE_UP] = tell_people, [IKE_DOWN] = give_up, [IKE_REFUSED] = give_up,
 	[IKE_TRACE] = tell_people,
 };

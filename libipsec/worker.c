@@ -34,6 +34,9 @@ struct out {			/* where an outbound SA's packets go */
 	const struct esp_transform *transform;
 	uint32_t mtu;		/* of inner packets, once one was refused; 0: not known */
 	unsigned refused;	/* since it was asked for */
+	LIST_ENTRY(out) link;	/* of those whose peer seems to have moved */
+	bool moved;
+	struct ike_path moved_to;
 };
 
 struct worker {
@@ -47,6 +50,7 @@ struct worker {
 	struct policy *policies;
 	struct out *outs;
 	LIST_HEAD(, policy) ready;
+	LIST_HEAD(, out) moved;
 	size_t held;			/* octets of all holds */
 	struct ipsec_worker_counters counters;
 
@@ -77,6 +81,15 @@ refuse(struct worker *w, struct esp_packet *p)
 {
 	w->counters.refused++;
 	w->port->ops->refuse(w->port, p, 0);
+}
+
+static struct out *
+find_out(const struct worker *w, ike_id id)
+{
+	struct out *out;
+
+	HASH_FIND(hh, w->outs, &id, sizeof(id), out);
+	return out;
 }
 
 static void
@@ -151,7 +164,7 @@ send_sealed(struct worker *w, const struct esp_packet *const *sealed, unsigned n
 			continue;
 		w->counters.unsent++;
 		out = esp_sa_user(sealed[i]->sa);
-		if (m[i].error == EMSGSIZE)	/* the path became narrower, perhaps again */
+		if (m[i].error == EMSGSIZE)	/* narrower now, perhaps again */
 			learn_mtu(w, out);
 	}
 }
@@ -252,6 +265,22 @@ tell_notices(struct worker *w)
 	}
 }
 
+/* Telling may change the list: each leaves it first. */
+static void
+tell_moves(struct worker *w)
+{
+	struct ike_notice notice = { .type = IKE_MOVED };
+	struct out *out;
+
+	while ((out = LIST_FIRST(&w->moved)) != NULL) {
+		LIST_REMOVE(out, link);
+		out->moved = false;
+		notice.id = out->id;
+		notice.path = out->moved_to;
+		w->tell(w->arg, &notice);
+	}
+}
+
 static void
 process(struct ipsec_datapath *d)
 {
@@ -262,9 +291,29 @@ process(struct ipsec_datapath *d)
 		deliver(w, policy);
 	carry_from_port(w);
 	tell_notices(w);
+	tell_moves(w);
 }
 
 /* ---- inward ---- */
+
+/* The newest authentic packet of an SA did not come from where we send to (RFC 7296
+ * 2.23): the engine decides what to make of it, when it is asked for facts. */
+static void
+note_move(struct worker *w, const struct esp_packet *p, const struct ipsec_message *m)
+{
+	const struct ike_path *came_by = &m->path;
+	struct out *out = m->kind == IPSEC_ESP_UDP ? find_out(w, esp_sa_id(p->sa)) : NULL;
+
+	if (out == NULL || out->kind != IPSEC_ESP_UDP ||
+	    (out->path.port[1] == came_by->port[1] &&
+	    memcmp(out->path.addr[1], came_by->addr[1], sizeof(came_by->addr[1])) == 0))
+		return;
+	out->moved_to = *came_by;
+	if (out->moved)
+		return;
+	out->moved = true;
+	LIST_INSERT_HEAD(&w->moved, out, link);
+}
 
 static void
 receive_batch(struct worker *w, struct ipsec_message *m, unsigned n)
@@ -273,6 +322,10 @@ receive_batch(struct worker *w, struct ipsec_message *m, unsigned n)
 		w->packets[i] = (struct esp_packet){ .data = m[i].data, .len = m[i].len,
 		    .tos = m[i].tos, .origin = (uint16_t)i };
 	esp_open(w->esp, w->packets, n);
+	for (unsigned i = 0; i < n; i++)
+		if (w->packets[i].verdict == ESP_OK &&
+		    (w->packets[i].flags & ESP_NEWEST) != 0)
+			note_move(w, &w->packets[i], &m[i]);
 	w->port->ops->write(w->port, w->packets, n);
 }
 
@@ -386,15 +439,6 @@ in_remove(struct ipsec_datapath *d, ike_id id)
 }
 
 static struct out *
-find_out(const struct worker *w, ike_id id)
-{
-	struct out *out;
-
-	HASH_FIND(hh, w->outs, &id, sizeof(id), out);
-	return out;
-}
-
-static struct out *
 new_out(struct worker *w, const struct ipsec_sa *sa)
 {
 	struct esp_room room = esp_transform_overhead(sa->child->transform);
@@ -456,8 +500,21 @@ out_remove(struct ipsec_datapath *d, ike_id id)
 	esp_remove(w->esp, ESP_OUT, id);
 	if (out == NULL)
 		return;
+	if (out->moved)
+		LIST_REMOVE(out, link);
 	HASH_DEL(w->outs, out);
 	free(out);
+}
+
+static void
+set_path(struct ipsec_datapath *d, ike_id id, const struct ike_path *path)
+{
+	struct out *out = find_out(of(d), id);
+
+	if (out == NULL)
+		return;
+	out->path = *path;
+	out->mtu = 0;			/* another path may have another */
 }
 
 static bool
@@ -531,6 +588,7 @@ close_worker(struct ipsec_datapath *d)
 static const struct ipsec_datapath_ops worker_ops = {
 	.attach = attach, .trap = trap, .untrap = untrap, .in_add = in_add,
 	.out_add = out_add, .out_remove = out_remove, .in_remove = in_remove,
+	.set_path = set_path,
 	.usage = usage, .close = close_worker, .release = release, .receive = receive,
 	.fds = fds, .process = process,
 };

@@ -195,6 +195,7 @@ static void
 receive_esp(struct host *h, ike_time now, struct frame *f)
 {
 	struct esp_packet p = { .data = f->data, .len = (uint32_t)f->len };
+	struct ike_notice moved;
 
 	esp_open(h->path.esp, &p, 1);
 	if (p.verdict != ESP_OK) {
@@ -202,6 +203,10 @@ receive_esp(struct host *h, ike_time now, struct frame *f)
 		return;
 	}
 	h->delivered = bytes_load16(p.data + p.len - 2);
+	moved = (struct ike_notice){ .type = IKE_MOVED, .id = esp_sa_id(p.sa),
+	    .path = f->path };
+	if (f->kind == FRAME_ESP_UDP && (p.flags & ESP_NEWEST) != 0)
+		ike_tell(h->ike, now, &moved);
 }
 
 void

@@ -39,12 +39,21 @@ network_cross(const struct network *n, const struct ike_path *path)
 	memcpy(p.addr[1], path->addr[0], 16);
 	if (n->nat && from == 0) {
 		network_address(NAT_HOST, p.family, p.addr[1]);
-		p.port[1] = (uint16_t)(p.port[1] + NAT_PORTS);
+		p.port[1] = (uint16_t)(p.port[1] + NAT_PORTS + n->mapping);
 	} else if (n->nat) {
 		network_address(0, p.family, p.addr[0]);
-		p.port[0] = (uint16_t)(p.port[0] - NAT_PORTS);
+		p.port[0] = (uint16_t)(p.port[0] - NAT_PORTS - n->mapping);
 	}
 	return p;
+}
+
+static bool
+is_mapped(const struct network *n, const struct ike_path *path)
+{
+	uint16_t port = network_cross(n, path).port[0];
+
+	return network_host(path->addr[0], path->family) == 0 || port == 500 ||
+	    port == 4500;
 }
 
 static void
@@ -75,8 +84,8 @@ network_send(struct network *n, ike_time now, enum frame_kind kind,
 	    chance_percent(&n->chance, n->weather.duplication) ? 2 : 1;
 	ike_time delay;
 
-	if (n->nat && kind == FRAME_ESP)
-		copies = 0;		/* it has no port to translate */
+	if (n->nat && (kind == FRAME_ESP || !is_mapped(n, path)))
+		copies = 0;	/* no port to translate, or one that leads nowhere */
 	if (copies == 0 && n->trace != NULL)
 		fprintf(
 		    n->trace, "%10.3f  lost: %zu octets\n", (double)now / 1e6, data.len);

@@ -28,6 +28,8 @@ struct network {
 	struct chance chance;
 	struct weather weather;
 	bool nat;			/* between host 0 and host 1 */
+	uint16_t mapping;		/* changes when the NAT forgets; what goes to an
+					 * old one is lost */
 	struct frame *frames;		/* in order of arrival */
 	uint64_t sent;
 	FILE *trace;			/* or NULL */

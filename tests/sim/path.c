@@ -129,6 +129,16 @@ in_remove(struct ipsec_datapath *d, ike_id child)
 	take_out((struct path *)d, child, false);
 }
 
+static void
+set_path(struct ipsec_datapath *d, ike_id child, const struct ike_path *path)
+{
+	struct path *p = (struct path *)d;
+
+	for (unsigned i = 0; i < PATH_SAS; i++)
+		if (p->sas[i].id == child)
+			p->sas[i].path = *path;
+}
+
 static bool
 usage(struct ipsec_datapath *d, ike_id child, struct ipsec_usage *u)
 {
@@ -150,7 +160,7 @@ static const struct ipsec_datapath_ops ops = { .attach = attach,
 	.in_add = in_add,
 	.out_add = out_add,
 	.out_remove = out_remove,
-	.in_remove = in_remove,
+	.in_remove = in_remove, .set_path = set_path,
 	.usage = usage,
 	.close = close_path };
 

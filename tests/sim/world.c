@@ -396,9 +396,13 @@ check_keys(struct world *w, unsigned from)
 	return NULL;
 }
 
+/* A NAT may have forgotten its mapping: the first packet from behind it shows the new
+ * one (T81). */
 static const char *
 check_packets(struct world *w)
 {
+	if (w->network.nat)
+		w->network.mapping = (uint16_t)(1 + chance_below(&w->chance, 1000));
 	for (unsigned i = 0; i < 2; i++) {
 		w->host[1 - i].delivered = 0;
 		if (!host_send_inner(&w->host[i], w->now, (uint16_t)(100 + i)))

@@ -26,6 +26,7 @@ struct told {
 	ike_id id;
 	char child[32];
 	struct esp_selector packet;
+	struct ike_path path;
 };
 
 struct host {
@@ -57,7 +58,9 @@ tell(void *arg, const struct ike_notice *notice)
 	told->type = notice->type;
 	told->id = notice->id;
 	told->packet = notice->packet;
-	snprintf(told->child, sizeof(told->child), "%s", notice->child);
+	told->path = notice->path;
+	snprintf(told->child, sizeof(told->child), "%s",
+	    notice->child != NULL ? notice->child : "");
 }
 
 static void
@@ -267,6 +270,34 @@ START_TEST(packets_both_ways)
 	ck_assert(!berlin.datapath->ops->usage(berlin.datapath, 8, &u));
 	ck_assert_uint_eq(counters(&berlin).unsent, 0);
 	ck_assert_uint_eq(counters(&berlin).esp.out[ESP_OK], 100);
+}
+END_TEST
+
+/* RFC 7296 2.23: paris sends to where berlin is no more, until berlin's next packet
+ * (T81). */
+START_TEST(worker_tells_of_a_move)
+{
+	struct ike_path astray = { .family = 4 };
+	const struct told *told = &paris.told[0];
+
+	connect_both(&plain);
+	carry(&berlin, &paris, "10.1.0.5", "10.2.0.9", 3);
+	process(&paris);
+	ck_assert_uint_eq(paris.n_told, 0);
+	memcpy(astray.addr[0], "\177\0\0\1", 4);
+	memcpy(astray.addr[1], "\177\0\0\1", 4);
+	astray.port[0] = paris.ports[1];
+	astray.port[1] = 9;
+	paris.datapath->ops->set_path(paris.datapath, 7, &astray);
+	carry(&berlin, &paris, "10.1.0.5", "10.2.0.9", 3);
+	process(&paris);
+	ck_assert_uint_eq(paris.n_told, 1);	/* three packets, one fact */
+	ck_assert_int_eq(told->type, IKE_MOVED);
+	ck_assert_uint_eq(told->id, 7);
+	ck_assert_uint_eq(told->path.port[1], berlin.ports[1]);
+	paris.datapath->ops->set_path(paris.datapath, 7, &told->path);
+	carry(&paris, &berlin, "10.2.0.9", "10.1.0.5", 3);
+	paris.datapath->ops->set_path(paris.datapath, 8, &astray);	/* no such SA */
 }
 END_TEST
 
@@ -589,6 +620,7 @@ main(void)
 
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_loop_test(t, packets_both_ways, 0, 8);
+	tcase_add_test(t, worker_tells_of_a_move);
 	tcase_add_test(t, packets_of_ipv6_inside);
 	tcase_add_test(t, outer_tos_is_the_inner);
 	tcase_add_test(t, garbage_is_not_delivered);
