@@ -145,7 +145,9 @@ ike_step *const ike_info_request_steps[] = { request, NULL };
 
 /* ---- our own DELETE ---- */
 
+/* What cannot be sent is tried again for as long as it would go unanswered, about. */
 #define DELETE_AGAIN IKE_SECOND
+enum { DELETE_TRIES = 120 };
 
 /* Without memory for less, all of it goes: the peer is told of that when there is
  * some. */
@@ -183,7 +185,10 @@ static ike_step *const delete_sa_steps[] = { send_delete_sa, sa_deleted, NULL };
 void
 ike_info_delete_later(struct ike *e, struct ike_sa *sa)
 {
-	ike_timer_arm(e, &sa->expire, e->now + DELETE_AGAIN);
+	if (++sa->window.sent > DELETE_TRIES)
+		ike_sa_close(e, sa, reason(sa), 0);
+	else
+		ike_timer_arm(e, &sa->expire, e->now + DELETE_AGAIN);
 }
 
 void
@@ -207,6 +212,7 @@ ike_info_delete_sa(struct ike *e, struct ike_sa *sa)
 	if (sa->close_after)
 		return;
 	ike_sa_state(e, sa, IKE_STATE_CLOSING);
+	sa->window.sent = 0;
 	ike_info_begin_delete(e, sa);
 }
 
