@@ -117,10 +117,10 @@ pair_establish(struct pair *p)
 }
 
 static void
-within(struct pair *p, bool inside)
+within(struct pair *p, unsigned end, bool inside)
 {
 	if (p->within != NULL)
-		p->within(inside);
+		p->within(end, inside);
 }
 
 static void
@@ -144,9 +144,9 @@ answer(struct pair *p, unsigned end, const struct ike_event *event)
 		    event->u.auth->value))
 			a.error = IKE_AUTHENTICATION_FAILED;
 	}
-	within(p, true);
+	within(p, end, true);
 	ike_answer_question(p->e[end], p->now, event->question, &a);
-	within(p, false);
+	within(p, end, false);
 }
 
 void
@@ -225,9 +225,9 @@ pair_inject(struct pair *p, unsigned to, const struct ike_path *path, const void
 
 	ck_assert_ptr_nonnull(exact);
 	memcpy(exact, data, len);
-	within(p, true);
+	within(p, to, true);
 	ike_receive(p->e[to], p->now, path, exact, len);
-	within(p, false);
+	within(p, to, false);
 	free(exact);
 	pair_drain(p, to);
 }
@@ -271,9 +271,9 @@ pair_pass(struct pair *p, ike_time span)
 		if (next > p->now)
 			p->now = next;
 		for (unsigned i = 0; i < 2; i++) {
-			within(p, true);
+			within(p, i, true);
 			ike_tick(p->e[i], p->now);
-			within(p, false);
+			within(p, i, false);
 			pair_drain(p, i);
 		}
 	} while (next < end);

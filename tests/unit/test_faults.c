@@ -78,8 +78,9 @@ free(void *p)
 static struct pair p;
 
 static void
-within(bool now_inside)
+within(unsigned end, bool now_inside)
 {
+	(void)end;
 	inside = now_inside;
 }
 
@@ -121,9 +122,9 @@ check_agreement(const char *when, unsigned n)
 static void
 down(unsigned end, ike_id id)
 {
-	within(true);
+	within(end, true);
 	ike_down(p.e[end], p.now, id);
-	within(false);
+	within(end, false);
 	pair_drain(&p, end);
 }
 
@@ -152,9 +153,9 @@ live_through(enum part part, struct ike_child_info *info)
 		p.secret[1] = "something else";
 		/* fall through */
 	case SET_UP:
-		within(true);
+		within(0, true);
 		ike_up(p.e[0], p.now, p.connection[0]);
-		within(false);
+		within(0, false);
 		break;
 	case NOT_INSTALLED:
 		notice.type = IKE_NOT_INSTALLED;
@@ -163,9 +164,9 @@ live_through(enum part part, struct ike_child_info *info)
 	case ACQUIRE:
 		esp_range_parse("10.1.0.1", &notice.packet.local);
 		esp_range_parse("10.2.0.1", &notice.packet.remote);
-		within(true);
+		within(0, true);
 		ike_tell(p.e[0], p.now, &notice);
-		within(false);
+		within(0, false);
 		break;
 	case CHILD_DOWN:
 		down(0, info->id);
@@ -253,9 +254,9 @@ START_TEST(replacement_fails_whole)
 		ck_assert_ptr_nonnull(c = ike_connection_new(&setup[1], &fault, 1, &n));
 		for_good = true;
 		allowed = i++;
-		within(true);
+		within(1, true);
 		id = ike_put(p.e[1], p.now, p.connection[1], c);
-		within(false);
+		within(1, false);
 		allowed = -1;
 		for_good = false;
 		ike_connection_free(c);
