@@ -38,13 +38,6 @@ check "an IPv6 fragment is seen" not no_fragments
 capture
 captured
 check "an empty capture is not a sealed one" not sealed
-capture
-kill -STOP "${pid[capture]}"
-both_ways 1 >/dev/null
-(sleep 0.5; kill -CONT "${pid[capture]}") &
-captured
-check "a capture that is behind is waited for" test "$(packets icmp)" = 4
-
 before=$(echoes_in berlin)
 probe paris "$IN_PARIS" "$IN_BERLIN" 3 >/dev/null
 check "echo requests are counted" test $(($(echoes_in berlin) - before)) = 3
