@@ -6,6 +6,7 @@
 #include <event2/event.h>
 #include <jansson.h>
 #include <poll.h>
+#include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,6 +128,7 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 	(void)argc;
 	(void)argv;
 	fuzz_require(sodium_init() >= 0);
+	(void)signal(SIGPIPE, SIG_IGN);	/* as the daemon does: clients come and go */
 	base = event_base_new();
 	configuration = configuration_load(fuzz_file("ikev.conf",
 	    bytes_of(text, sizeof(text) - 1)), &faults);
