@@ -19,6 +19,7 @@ static const char *const start_names[] = {
 static const char *const sa_states[] = {
 	[IKE_STATE_INIT_SENT] = "connecting", [IKE_STATE_INIT_DONE] = "connecting",
 	[IKE_STATE_AUTH_SENT] = "connecting", [IKE_STATE_ESTABLISHED] = "established",
+	[IKE_STATE_UNSETTLED] = "unsettled", [IKE_STATE_REPLACED] = "replaced",
 	[IKE_STATE_CLOSING] = "closing", [IKE_STATE_CLOSED] = "closed",
 };
 
@@ -34,7 +35,8 @@ report_state(const struct ike *ike, ike_id connection)
 	for (ike_id id = 0; ike_next_sa_of(ike, connection, id, &sa); id = sa.id) {
 		state = sa.state == IKE_STATE_ESTABLISHED ?
 		    sa.n_children > 0 ? REPORT_UP : REPORT_CHILDLESS :
-		    sa.state == IKE_STATE_CLOSING ? REPORT_CLOSING :
+		    sa.state == IKE_STATE_CLOSING || sa.state == IKE_STATE_REPLACED ?
+		    REPORT_CLOSING :
 		    sa.state == IKE_STATE_CLOSED ? REPORT_DOWN : REPORT_CONNECTING;
 		if (worth[state] > worth[best])
 			best = state;

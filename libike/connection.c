@@ -42,7 +42,13 @@ ike_setup_defaults(struct ike_setup *setup)
 		.setting_up = {
 			.first = IKE_SECOND / 2, .most = 10 * IKE_SECOND,
 			.factor_percent = 180, .tries = 8
-		}
+		},
+		.renewal = {
+			.child = { .time = 3600 * IKE_SECOND },
+			.ike = 4 * 3600 * IKE_SECOND, .jitter_percent = 10
+		},
+		.dpd = 30 * IKE_SECOND, .fragment = 1280,
+		.mobike = true, .childless = true
 	};
 }
 
@@ -511,6 +517,7 @@ take_child(struct build *b, unsigned i)
 	unsigned before;
 
 	c->name = take_name(b, in_child("children.name", i), setup->name);
+	c->mode = setup->mode;
 	before = b->n;
 	take_selectors(b, in_child("children.local", i), &setup->local, &c->local);
 	take_selectors(b, in_child("children.remote", i), &setup->remote, &c->remote);
@@ -562,6 +569,29 @@ take_retransmission(struct build *b, const char *setting,
 		    setting, (unsigned)r->factor_percent, MIN_FACTOR, MAX_FACTOR);
 }
 
+/* ---- renewal ---- */
+
+/* The hard value that a soft one has when none is given. */
+static uint64_t
+hard_of(uint64_t hard, uint64_t soft)
+{
+	return hard != 0 ? hard : soft + soft / 4;
+}
+
+static void
+take_renewal(struct build *b)
+{
+	const struct ike_renewal *s = &b->setup->renewal;
+	struct ike_renewal *r = &b->c->renewal;
+
+	*r = *s;
+	r->child_hard.time = (ike_time)hard_of(
+	    (uint64_t)s->child_hard.time, (uint64_t)s->child.time);
+	r->child_hard.octets = hard_of(s->child_hard.octets, s->child.octets);
+	r->child_hard.packets = hard_of(s->child_hard.packets, s->child.packets);
+	r->ike_hard = (ike_time)hard_of((uint64_t)s->ike_hard, (uint64_t)s->ike);
+}
+
 /* ---- the whole ---- */
 
 static void
@@ -589,6 +619,12 @@ take_all(struct build *b)
 	take_children(b);
 	take_retransmission(b, "established", &s->established, &c->established);
 	take_retransmission(b, "setting_up", &s->setting_up, &c->setting_up);
+	take_renewal(b);
+	c->pfs = s->pfs;
+	c->dpd = s->dpd;
+	c->fragment = s->fragment;
+	c->mobike = s->mobike;
+	c->childless = s->childless;
 }
 
 struct ike_connection *

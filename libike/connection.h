@@ -23,11 +23,32 @@ enum ike_on_dead {
 	IKE_ON_DEAD_BY_START, IKE_ON_DEAD_RESTART, IKE_ON_DEAD_DROP, IKE_ON_DEAD_ON_DEMAND
 };
 
+/* Key exchange of a Child SA's own (perfect forward secrecy, RFC 7296 1.3.1): offered
+ * together with NONE, and either is accepted; asked for, and nothing else accepted; or
+ * never. */
+enum ike_pfs { IKE_PFS_PREFER, IKE_PFS_REQUIRE, IKE_PFS_OFF };
+enum ike_mode { IKE_MODE_TUNNEL, IKE_MODE_TRANSPORT };	/* of a Child SA, 1.3.1 */
+
 struct ike_texts { const char *const *v; unsigned n; };	/* borrowed */
 
 struct ike_child_setup {
 	const char *name;
 	struct ike_texts local, remote;	/* as esp_range_parse reads them: "10.1.0.0/24" */
+	enum ike_mode mode;		/* tunnel */
+};
+
+/* How long something lives; 0: without end.  Octets and packets are those of one
+ * direction of a Child SA. */
+struct ike_lifetime { ike_time time; uint64_t octets, packets; };
+
+/* When SAs are made anew.  At the soft lifetime a rekey begins, each by chance up to
+ * jitter_percent of it earlier; at the hard one what could not be rekeyed ends.  A hard
+ * value of 0 is a quarter more than the soft one. */
+struct ike_renewal {
+	struct ike_lifetime child, child_hard;	/* 1 h */
+	ike_time ike, ike_hard;			/* 4 h */
+	ike_time reauth;			/* 0: never, make-before-break */
+	uint8_t jitter_percent;			/* 10 */
 };
 
 /* When to send again, RFC 7296 2.1, 2.4: after `first`, then each time `factor_percent` /
@@ -61,6 +82,14 @@ struct ike_setup {		/* texts are borrowed until ike_connection_new returns */
 	const struct ike_child_setup *children;	/* required: at least one */
 	unsigned n_children;
 	struct ike_retransmission established, setting_up;	/* as in the defaults */
+	struct ike_renewal renewal;		/* as in the defaults */
+	enum ike_pfs pfs;			/* prefer */
+	ike_time dpd;	/* 30 s: ask a peer that is silent for so long; 0: never */
+	/* The longest IP packet that IKE is sent in when it must be cut, RFC 7383;
+	 * 0: neither cut nor announced. */
+	uint16_t fragment;			/* 1280 */
+	bool mobike;				/* RFC 4555; true */
+	bool childless;				/* RFC 6023; true */
 };
 void ike_setup_defaults(struct ike_setup *);
 
@@ -84,6 +113,7 @@ struct ike_fault {
 struct ike_connection_child {
 	char *name;
 	struct ike_ts local, remote;
+	enum ike_mode mode;
 };
 struct ike_connection {			/* read-only outside connection.c */
 	unsigned references;
@@ -102,6 +132,11 @@ struct ike_connection {			/* read-only outside connection.c */
 	struct ike_connection_child *children;
 	unsigned n_children;
 	struct ike_retransmission established, setting_up;
+	struct ike_renewal renewal;		/* hard values filled in */
+	enum ike_pfs pfs;	/* already in `esp`: what it offers outside IKE_AUTH */
+	ike_time dpd;
+	uint16_t fragment;
+	bool mobike, childless;
 };
 
 /* NULL when there is any fault: *n faults were found, and the first `max` of them are in

@@ -63,7 +63,8 @@ enum ike_error {
 	IKE_CANCELLED = -6,	/* ike_down, ike_drop or a newer configuration */
 	IKE_CLOSED = -7,	/* the peer deleted the SA */
 	IKE_UNRESOLVED = -8,	/* the peer's name has no address */
-	IKE_NOT_INITIATOR = -9	/* this connection has no peer address to call */
+	IKE_NOT_INITIATOR = -9,	/* this connection has no peer address to call */
+	IKE_EXPIRED = -10	/* its hard lifetime is over */
 };
 /* "NO_PROPOSAL_CHOSEN", "timeout": never NULL */
 const char *ike_error_name(enum ike_error);
@@ -101,6 +102,10 @@ struct ike_child {
 	const struct esp_transform *transform;
 	bool esn;
 	bool encap;			/* ESP in UDP, from path.port to path.port */
+	bool transport;			/* transport mode, RFC 4303 3.1.1 */
+	/* In packets and inner octets of each direction, 0: none.  At soft the data path
+	 * tells IKE_SOFT, at hard it stops and tells IKE_HARD. */
+	uint64_t soft_packets, soft_octets, hard_packets, hard_octets;
 	struct ike_path path;		/* of the IKE SA */
 	/* cipher key | salt | integrity key; in IN_ADD / OUT_ADD */
 	struct bytes key_in, key_out;
@@ -130,11 +135,17 @@ enum ike_event_type {
 	IKE_ASK_PROVE,	/* u.auth: our AUTH value for u.auth.octets, in answer.value */
 	IKE_ASK_CHECK,	/* u.auth: does u.auth.value prove the peer?  answer.error */
 	IKE_ASK_ADMIT,	/* u.auth: may this authenticated peer come in?  answer.error */
+	/* Before a liveness check: when did the newest authentic packet of any Child SA of
+	 * event.sa arrive?  answer.heard; 0: never, or not known */
+	IKE_ASK_USAGE,
 	/* For the data path, in the order they come. */
 	IKE_IN_ADD, IKE_OUT_ADD, IKE_OUT_REMOVE, IKE_IN_REMOVE,		/* u.child */
 	IKE_SET_PATH,		/* u.child: the peer is elsewhere now, RFC 7296 2.23 */
 	/* For people. */
 	IKE_UP,			/* child == 0: the IKE SA; else that Child SA, u.child */
+	/* Rekeyed.  child == 0: the IKE SA, which keeps its id; else Child SA `child`,
+	 * u.child, follows Child SA `replaced`, of which no IKE_DOWN comes */
+	IKE_REPLACED,
 	IKE_DOWN,		/* the same; `error` says why */
 	IKE_REFUSED,		/* u.refusal */
 	IKE_TRACE		/* u.text: a decoded message */
@@ -155,7 +166,8 @@ struct ike_event {		/* views live until the next call that takes now */
 	enum ike_error error;
 	ike_time at;
 	ike_id connection, sa, child, question;
-	ike_id replaced;	/* IN_ADD, OUT_ADD: the Child SA this one follows, or 0 */
+	/* IN_ADD, OUT_ADD, REPLACED: the Child SA this one follows, or 0 */
+	ike_id replaced;
 	union {
 		const struct ike_child *child;
 		const struct ike_refusal *refusal;
@@ -172,11 +184,15 @@ struct ike_answer {
 	struct bytes value;	/* PROVE: the AUTH data */
 	/* RESOLVE: family, addr and ifindex; the engine sets the ports */
 	struct ike_path path;
+	ike_time heard;		/* USAGE */
 	const char *reason;	/* with an error: a sentence for people, or NULL */
 };
 
 enum ike_notice_type {		/* what a data path tells */
 	IKE_ACQUIRE,	/* id: connection; child: its name; packet: who wants out */
+	IKE_SOFT,	/* id: Child SA that nears the end of its numbers or limits */
+	IKE_HARD,	/* id: Child SA that carries nothing any more */
+	IKE_FIRST_IN,	/* id: Child SA that the peer was seen to use; a hint */
 	IKE_MOVED,	/* id: Child SA; path: by which its newest authentic packet came */
 	IKE_NOT_INSTALLED	/* id: Child SA whose IN_ADD or OUT_ADD failed */
 };
@@ -191,17 +207,23 @@ struct ike_notice {
 struct ike_datagram {	/* the sender adds the non-ESP marker when neither port is 500 */
 	struct ike_path path;
 	struct bytes data;
+	bool keepalive;		/* RFC 3948 2.3, one octet: goes without the marker */
 };
 
 /* One IKE SA as people see it. */
 enum ike_state {
 	IKE_STATE_INIT_SENT, IKE_STATE_INIT_DONE, IKE_STATE_AUTH_SENT,
 	IKE_STATE_ESTABLISHED,
+	IKE_STATE_UNSETTLED,	/* a rekey's, until it is known which one stays (2.8.2) */
+	IKE_STATE_REPLACED,	/* rekeyed: until it is deleted */
 	IKE_STATE_CLOSING, IKE_STATE_CLOSED
 };
 struct ike_child_info {
 	ike_id id;
 	ike_time since;
+	unsigned generation;		/* 1, and one more with each rekey */
+	bool replaced;			/* rekeyed: until it is deleted */
+	ike_time rekey_at, ends_at;	/* soft and hard lifetime; 0: never */
 	struct ike_child child;		/* without keys; views live as long as the SA */
 };
 struct ike_sa_info {
@@ -214,6 +236,11 @@ struct ike_sa_info {
 	struct ike_path path;
 	char local_id[128], remote_id[128], proposal[128];
 	unsigned n_children;
+	unsigned generation;		/* 1, and one more with each rekey */
+	/* Since it was set up: rekeys of Child SAs; rekeys that both ends began at once,
+	 * by whose SA stayed. */
+	unsigned child_rekeys, collisions_won, collisions_lost;
+	ike_time rekey_at, ends_at, reauth_at;	/* 0: never */
 };
 
 /* NULL: no memory, or no random callback. */
@@ -230,6 +257,13 @@ enum ike_error ike_up(struct ike *, ike_time now, ike_id connection);
 /* Deletes the SAs of a connection, or one IKE SA or Child SA, with a DELETE to the peer
  * (1.4.1).  A connection that should always be up stays down until ike_up. */
 enum ike_error ike_down(struct ike *, ike_time now, ike_id);
+
+/* Rekeys an IKE SA (which keeps its id) or a Child SA now, if it is not on the way
+ * already. */
+enum ike_error ike_rekey(struct ike *, ike_time now, ike_id);
+/* Our addresses or routes have changed: SAs that we began and that speak MOBIKE find a
+ * new path (RFC 4555 3.5). */
+void ike_roam(struct ike *, ike_time now);
 
 void ike_receive(struct ike *, ike_time now, const struct ike_path *, uint8_t *, size_t);
 void ike_tick(struct ike *, ike_time now);

@@ -158,7 +158,8 @@ static const struct {
 	{ IKE_CANCELLED, "cancelled" },
 	{ IKE_CLOSED, "closed by the peer" },
 	{ IKE_UNRESOLVED, "name not resolved" },
-	{ IKE_NOT_INITIATOR, "no address to call" }
+	{ IKE_NOT_INITIATOR, "no address to call" },
+	{ IKE_EXPIRED, "lifetime over" }
 };
 
 struct keyword {

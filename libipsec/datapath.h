@@ -38,6 +38,8 @@ struct ipsec_sa {
 struct ipsec_usage {
 	uint64_t packets[2], octets[2];	/* [0] in, [1] out; inner octets */
 	uint64_t replay, integrity, selectors;	/* dropped on receipt, by reason */
+	ike_time heard;		/* when the newest authentic packet came; 0: none, or not
+				 * known */
 };
 
 struct ipsec_datapath;

@@ -114,6 +114,21 @@ admit(struct ipsec_endpoint *e, const struct ike_event *event)
 		answer(e, question, &a);
 }
 
+/* The newest packet of all Child SAs of an IKE SA. */
+static void
+tell_usage(struct ipsec_endpoint *e, const struct ike_event *event)
+{
+	struct ike_answer a = { .error = IKE_OK };
+	struct ike_child_info child;
+	struct ipsec_usage usage;
+
+	for (unsigned i = 0; ike_child_at(e->ike, event->sa, i, &child); i++)
+		if (e->datapath->ops->usage(e->datapath, child.id, &usage) &&
+		    usage.heard > a.heard)
+			a.heard = usage.heard;
+	answer(e, event->question, &a);
+}
+
 static void drain(struct ipsec_endpoint *);
 
 static void
@@ -180,10 +195,10 @@ resolve(struct ipsec_endpoint *e, const struct ike_event *event)
 static void (*const rooms[])(struct ipsec_endpoint *, const struct ike_event *) = {
 	[IKE_ASK_RESOLVE] = resolve,
 	[IKE_ASK_PROVE] = authenticate, [IKE_ASK_CHECK] = authenticate,
-	[IKE_ASK_ADMIT] = admit,
+	[IKE_ASK_ADMIT] = admit, [IKE_ASK_USAGE] = tell_usage,
 	[IKE_IN_ADD] = install, [IKE_OUT_ADD] = install,
 	[IKE_OUT_REMOVE] = install, [IKE_IN_REMOVE] = install, [IKE_SET_PATH] = install,
-	[IKE_UP] = tell_people, [IKE_DOWN] = give_up, [IKE_REFUSED] = give_up,
+	[IKE_UP] = tell_people, [IKE_REPLACED] = tell_people, [IKE_DOWN] = give_up, [IKE_REFUSED] = give_up,
 	[IKE_TRACE] = tell_people,
 };
 
