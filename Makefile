@@ -194,13 +194,13 @@ libipsec := $(call objects,libipsec)
 daemon := $(filter-out $(B)/daemon/ikevd.o,$(call objects,daemon))
 ikevd := $(filter $(B)/daemon/ikevd.o,$(call objects,daemon))
 ikectl := $(call objects,ctl)
-sim := $(call objects,tests/sim)
+sim := $(call objects,tests/sim) $(B)/tests/unit/digest.o
 test_mains := $(patsubst $(B)/tests/%,$(B)/tests/unit/%.o,$(unit_tests))
 test_helpers := $(filter-out $(test_mains),$(call objects,tests/unit))
 fuzz_mains := $(fuzz_targets:%=$(B)/tests/fuzz/fuzz_%.o) $(B)/tests/fuzz/replay.o \
 	$(B)/tests/fuzz/seeds.o
 fuzz_helpers := $(filter-out $(fuzz_mains),$(call objects,tests/fuzz)) \
-	$(patsubst %,$(B)/tests/unit/%.o,ends packets pair vectors)
+	$(patsubst %,$(B)/tests/unit/%.o,digest ends packets pair vectors)
 all_objects := $(libesp) $(libike) $(libipsec) $(daemon) $(ikevd) $(ikectl) $(sim) \
 	$(test_mains) $(test_helpers) $(fuzz_mains) $(fuzz_helpers)
 

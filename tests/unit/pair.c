@@ -1,5 +1,4 @@
 #include <check.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,8 +24,8 @@ pair_setups(struct ike_setup setup[2], struct ike_child_setup child[2])
 		setup[i].auth = "psk";
 		setup[i].secret = "shared";
 		setup[i].ike = setup[i].esp = (struct ike_texts){ standard, 1 };
-		child[i] = (struct ike_child_setup){ "net", { &nets[i], 1 },
-		    { &nets[1 - i], 1 } };
+		child[i] = (struct ike_child_setup){ .name = "net",
+		    .local = { &nets[i], 1 }, .remote = { &nets[1 - i], 1 } };
 		setup[i].children = &child[i];
 		setup[i].n_children = 1;
 	}
@@ -334,93 +333,4 @@ pair_unseal(struct pair *p, struct pair_datagram *d, struct ike_message *m)
 	ck_assert_int_eq(ike_parse_message(bytes_of(d->data, d->len), m), IKE_OK);
 	ck_assert_int_eq(
 	    ike_open_message(&sa->suite, &sa->keys, !sa->initiator, d->data, m), IKE_OK);
-}
-
-static void
-add(crypto_generichash_state *h, const void *what, size_t len)
-{
-	if (len > 0)
-		crypto_generichash_update(h, what, len);
-}
-
-static void
-add_buffer(crypto_generichash_state *h, const struct ike_buffer *b)
-{
-	add(h, &b->len, sizeof(b->len));
-	add(h, b->p, b->len);
-}
-
-/* A timer's place in the heap is not the SA's own. */
-static void
-add_timer(crypto_generichash_state *h, struct ike_timer t)
-{
-	t.child = t.next = t.prev = NULL;
-	add(h, &t, sizeof(t));
-}
-
-/* An exchange without the last message it looked at. */
-static void
-add_exchange(crypto_generichash_state *h, const struct ike_exchange *x)
-{
-	if (x == NULL)
-		return;
-	add(h, &x->type, sizeof(x->type));
-	add(h, &x->id, sizeof(x->id));
-	add(h, &x->steps, sizeof(x->steps));
-	add(h, &x->awaits_response, sizeof(x->awaits_response));
-	add(h, &x->question.id, sizeof(x->question.id));
-	add_timer(h, x->question.timer);
-	add(h, &x->proven, sizeof(x->proven));
-	add(h, &x->connection, sizeof(x->connection));
-	add(h, &x->child, sizeof(x->child));
-	add_buffer(h, &x->answer_value);
-	add_buffer(h, &x->id_body);
-}
-
-/* Nor are the links of the tables. */
-static void
-add_children(crypto_generichash_state *h, const struct ike_sa *sa)
-{
-	const struct ike_child_sa *c;
-	struct ike_child_sa copy;
-
-	LIST_FOREACH(c, &sa->children, link) {
-		memcpy(&copy, c, sizeof(copy));
-		memset(&copy.by_id, 0, sizeof(copy.by_id));
-		memset(&copy.by_spi, 0, sizeof(copy.by_spi));
-		add(h, &copy, sizeof(copy));
-		add(h, c->selectors, c->n_selectors * sizeof(*c->selectors));
-	}
-}
-
-uint64_t
-pair_digest(const struct ike_sa *sa)
-{
-	const struct ike_buffer *const buffers[] = { &sa->init[0], &sa->init[1],
-	    &sa->nonce[0], &sa->nonce[1], &sa->ke, &sa->cookie, &sa->window.request,
-	    &sa->window.response };
-	crypto_generichash_state h;
-	struct ike_sa copy;
-	uint8_t out[crypto_generichash_BYTES];
-
-	memcpy(&copy, sa, sizeof(copy));	/* with what stands between its members */
-	memset(&copy.by_id, 0, sizeof(copy.by_id));
-	memset(&copy.by_spi, 0, sizeof(copy.by_spi));
-	memset(&copy.by_init, 0, sizeof(copy.by_init));
-	memset(&copy.link, 0, sizeof(copy.link));
-	memset(&copy.of_peer, 0, sizeof(copy.of_peer));
-	memset(&copy.retransmit, 0, sizeof(copy.retransmit));
-	memset(&copy.expire, 0, sizeof(copy.expire));
-	crypto_generichash_init(&h, NULL, 0, sizeof(out));
-	add(&h, &copy, sizeof(copy));
-	for (size_t i = 0; i < sizeof(buffers) / sizeof(buffers[0]); i++)
-		add_buffer(&h, buffers[i]);
-	add(&h, sa->remote_id.data.p, sa->remote_id.data.len);
-	add_timer(&h, sa->retransmit);
-	add_timer(&h, sa->expire);
-	add_exchange(&h, sa->ours);
-	add_exchange(&h, sa->theirs);
-	add_children(&h, sa);
-	crypto_generichash_final(&h, out, sizeof(out));
-	return bytes_load64(out);
 }

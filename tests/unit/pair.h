@@ -4,6 +4,7 @@
 #define TEST_PAIR_H
 
 #include "libike/sa.h"
+#include "tests/unit/digest.h"
 
 enum { PAIR_QUEUE = 64, PAIR_EVENTS = 256 };
 
@@ -60,7 +61,5 @@ struct pair_datagram pair_seal(struct pair *, unsigned from, uint8_t exchange,
     uint8_t flags, uint32_t id, const struct ike_chain *);
 /* The payloads of such a message; views into d's data, which is decrypted. */
 void pair_unseal(struct pair *, struct pair_datagram *d, struct ike_message *);
-/* What an SA holds, so that "unchanged" can be checked. */
-uint64_t pair_digest(const struct ike_sa *);
 
 #endif

@@ -124,7 +124,7 @@ START_TEST(established_sa_ignores_unprotected_messages)	/* T24, T42 */
 	init = p.queue[0];
 	pair_pump(&p);
 	for (unsigned i = 0; i < 2; i++)
-		before[i] = pair_digest(pair_sa(&p, i));
+		before[i] = sa_digest(pair_sa(&p, i));
 	for (unsigned end = 0; end < 2; end++) {
 		struct ike_sa *sa = pair_sa(&p, end);
 
@@ -147,12 +147,12 @@ START_TEST(established_sa_ignores_unprotected_messages)	/* T24, T42 */
 			}
 	}
 	for (unsigned i = 0; i < 2; i++)
-		ck_assert(pair_digest(pair_sa(&p, i)) == before[i]);
+		ck_assert(sa_digest(pair_sa(&p, i)) == before[i]);
 	ck_assert_uint_eq(p.n, 0);
 	pair_pass(&p, IKE_SECOND);
 	bytes_store64(init.data + 8, pair_sa(&p, 1)->spi_r); /* with our SPIs */
 	pair_send(&p, &init);
-	ck_assert(pair_digest(pair_sa(&p, 1)) == before[1]);
+	ck_assert(sa_digest(pair_sa(&p, 1)) == before[1]);
 	ck_assert_uint_eq(p.n, 0);
 	pair_close(&p);
 }

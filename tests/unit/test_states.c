@@ -338,7 +338,7 @@ dump(unsigned end)
 	struct dump d;
 
 	memset(&d, 0, sizeof(d));
-	d.sa = pair_sa(&p, end) != NULL ? pair_digest(pair_sa(&p, end)) : 0;
+	d.sa = pair_sa(&p, end) != NULL ? sa_digest(pair_sa(&p, end)) : 0;
 	ike_read_counts(p.e[end], &d.counts);
 	d.counts.received = d.counts.dropped = d.counts.sent = 0;
 	memcpy(d.events, p.events[end], sizeof(d.events));
