@@ -16,7 +16,8 @@
 #include "daemon/tell.h"
 #include "daemon/tun.h"
 #include "libike/algorithm.h"
-#include "libipsec/ipsec.h"
+#include "libipsec/endpoint.h"
+#include "libipsec/loop.h"
 
 enum {
 	WHY = 512,
