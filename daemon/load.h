@@ -9,7 +9,7 @@
 #include "daemon/fault.h"
 #include "daemon/log.h"
 #include "daemon/settings.h"
-#include "libike/connection.h"
+#include "libike/connection_built.h"
 
 /* A setting that stands in the file.  Everything here belongs to the configuration. */
 struct given {

@@ -8,6 +8,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* A view of somebody else's octets: it owns nothing and dies with its buffer.  `p` may be
  * NULL when `len` is 0. */
 struct bytes {
@@ -18,7 +22,11 @@ struct bytes {
 static inline struct bytes
 bytes_of(const void *p, size_t len)
 {
-	return (struct bytes){ p, len };
+	struct bytes b;
+
+	b.p = (const uint8_t *)p;	/* a cast for C++, which includes this too */
+	b.len = len;
+	return b;
 }
 
 /* For public values only: the time it takes tells where they differ.  Secrets are
@@ -68,5 +76,9 @@ bytes_store64(uint8_t *p, uint64_t value)
 	bytes_store32(p, (uint32_t)(value >> 32));
 	bytes_store32(p + 4, (uint32_t)(value & 0xffffffff));
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -24,6 +24,10 @@
 #include "libesp/selector.h"
 #include "libesp/transform.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum {
 	ESP_SPI_MIN = 256,		/* those below are reserved (RFC 4303 2.1) */
 	ESP_WINDOW_DEFAULT = 1024,
@@ -232,5 +236,9 @@ struct esp_room esp_transform_overhead(const struct esp_transform *);
  * (from the SPI to the ICV) has at most `room` octets: for MTUs.  0 if not even an empty
  * one fits. */
 uint32_t esp_payload_max(const struct esp_transform *, uint32_t room);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

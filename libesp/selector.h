@@ -6,6 +6,10 @@
 
 #include "libesp/bytes.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Address families are the IP version numbers, so that no socket header is needed
  * here. */
 enum { ESP_IPV4 = 4, ESP_IPV6 = 6 };
@@ -146,5 +150,9 @@ bool esp_flow_measure(struct bytes packet, uint8_t *family, uint32_t *len);
 /* The selector that contains just the packet, as the first of TSi and TSr (RFC 7296 2.9).
  * Unseen ports become OPAQUE if they are a later fragment's, else any. */
 struct esp_selector esp_flow_selector(const struct esp_flow *, enum esp_direction);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

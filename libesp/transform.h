@@ -13,6 +13,10 @@
 
 #include "libesp/bytes.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* IANA "IKEv2 Transform Type 1" and "Type 3" ids of the rows. */
 enum {
 	ENCR_AES_CBC = 12, ENCR_AES_GCM_16 = 20, ENCR_CHACHA20_POLY1305 = 28
@@ -98,5 +102,9 @@ esp_transform_keymat(const struct esp_transform *t)
 {
 	return (size_t)t->key_len + t->salt_len + t->integ_len;
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -9,6 +9,10 @@
 #include "libesp/bytes.h"
 #include "libesp/transform.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum {
 	IKE_MAX_PRF_LEN = 64,
 	IKE_MAX_KE_LEN = 512,		/* MODP 4096; a longer one raises this */
@@ -71,9 +75,8 @@ const struct esp_transform *ike_find_cipher(const struct ike_algorithms *, uint1
 unsigned ike_self_test(const struct ike_algorithms *, const struct ike_random *,
     char *buf, size_t len);
 
-/* NAT detection, RFC 7296 2.23: SHA-1(SPIi | SPIr | address | port); `addr` has 4 or 16
- * octets.  False: it has not, or the library failed. */
-bool ike_natd_hash(uint64_t spi_i, uint64_t spi_r, struct bytes addr, uint16_t port,
-    uint8_t out[20]);
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,7 +1,7 @@
 /* Building a connection: every setting is checked, and every fault is named, before
  * anything is given out. */
 #include "libike/compat.h"
-#include "libike/connection.h"
+#include "libike/connection_built.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -675,4 +675,37 @@ ike_connection_free(struct ike_connection *c)
 	free(c->secret);
 	free(c->name);
 	free(c);
+}
+
+const char *
+ike_connection_name(const struct ike_connection *c)
+{
+	return c->name;
+}
+
+enum ike_start
+ike_connection_start(const struct ike_connection *c)
+{
+	return c->start;
+}
+
+bool
+ike_connection_acquires(const struct ike_connection *c)
+{
+	return c->start == IKE_START_ON_DEMAND || c->on_dead == IKE_ON_DEAD_ON_DEMAND;
+}
+
+const char *
+ike_connection_child(const struct ike_connection *c, unsigned index)
+{
+	return index < c->n_children ? c->children[index].name : NULL;
+}
+
+enum ike_error
+ike_connection_selectors(const struct ike_connection *c, unsigned index,
+    struct esp_selector **v, unsigned *n)
+{
+	if (index >= c->n_children)
+		return IKE_GONE;
+	return ike_ts_pairs(&c->children[index].local, &c->children[index].remote, v, n);
 }

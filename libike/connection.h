@@ -5,11 +5,11 @@
 #ifndef IKE_CONNECTION_H
 #define IKE_CONNECTION_H
 
-#include "libike/host.h"
-#include "libike/id.h"
 #include "libike/ike.h"
-#include "libike/proposal.h"
-#include "libike/ts.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 enum ike_start { IKE_START_PASSIVE, IKE_START_ON_DEMAND, IKE_START_ALWAYS };
 enum ike_encap { IKE_ENCAP_AUTO, IKE_ENCAP_FORCE, IKE_ENCAP_NEVER };
@@ -63,9 +63,10 @@ struct ike_setup {		/* texts are borrowed until ike_connection_new returns */
 	const char *name;			/* required */
 	const char *local_address;		/* NULL: any */
 	const char *local_id;			/* required */
-	/* Required: addresses, ranges and host names, separated by commas (host.h); or
-	 * "any".  Unless the start is passive, one must be an address or a host
-	 * name. */
+	/* Required: addresses, ranges and host names, separated by commas:
+	 * "203.0.113.7", "203.0.113.0/24", "203.0.113.1-203.0.113.9",
+	 * "gw.paris.example"; or "any".  Unless the start is passive, one must be an
+	 * address or a host name. */
 	const char *remote_address;
 	const char *remote_id;			/* required */
 	uint16_t port, natt_port;		/* the peer's; 500 and 4500 */
@@ -110,35 +111,6 @@ struct ike_fault {
 	char text[240];			/* what is wrong; what would be right */
 };
 
-struct ike_connection_child {
-	char *name;
-	struct ike_ts local, remote;
-	enum ike_mode mode;
-};
-struct ike_connection {			/* read-only outside connection.c */
-	unsigned references;
-	char *name, *secret;
-	uint8_t auth;			/* enum ike_auth_method */
-	struct ike_host local;
-	struct ike_hosts remote;
-	struct ike_identity local_id, remote_id;
-	uint16_t port, natt_port;
-	struct ike_proposals ike, esp;
-	unsigned compat;		/* bits of enum ike_compat */
-	enum ike_start start;
-	enum ike_encap encap;
-	enum ike_unique unique;
-	enum ike_on_dead on_dead;
-	struct ike_connection_child *children;
-	unsigned n_children;
-	struct ike_retransmission established, setting_up;
-	struct ike_renewal renewal;		/* hard values filled in */
-	enum ike_pfs pfs;	/* already in `esp`: what it offers outside IKE_AUTH */
-	ike_time dpd;
-	uint16_t fragment;
-	bool mobike, childless;
-};
-
 /* NULL when there is any fault: *n faults were found, and the first `max` of them are in
  * `faults`.  A setting's fault is not told again as the fault of another. */
 struct ike_connection *ike_connection_new(const struct ike_setup *,
@@ -146,5 +118,20 @@ struct ike_connection *ike_connection_new(const struct ike_setup *,
 struct ike_connection *ike_connection_hold(struct ike_connection *);
 /* Gives one reference back; NULL is nothing. */
 void ike_connection_free(struct ike_connection *);
+
+/* What whoever keeps its policies needs; texts live as long as the connection. */
+const char *ike_connection_name(const struct ike_connection *);
+enum ike_start ike_connection_start(const struct ike_connection *);
+/* A packet that finds no SA asks for one (IKE_ACQUIRE). */
+bool ike_connection_acquires(const struct ike_connection *);
+/* The name of the configured child at that index; NULL: there are no more. */
+const char *ike_connection_child(const struct ike_connection *, unsigned index);
+/* What that child carries: *n pairs in *v, which the caller frees. */
+enum ike_error ike_connection_selectors(const struct ike_connection *, unsigned index,
+    struct esp_selector **v, unsigned *n);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

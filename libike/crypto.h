@@ -48,4 +48,9 @@ bool ike_modp_generate(const struct ike_group *, const struct ike_random *,
 bool ike_modp_agree(const struct ike_group *, const uint8_t *private_value,
     const uint8_t *peer, uint8_t *secret);
 
+/* NAT detection, RFC 7296 2.23: SHA-1(SPIi | SPIr | address | port); `addr` has 4 or 16
+ * octets.  False: it has not, or the library failed. */
+bool ike_natd_hash(uint64_t spi_i, uint64_t spi_r, struct bytes addr, uint16_t port,
+    uint8_t out[20]);
+
 #endif

@@ -4,8 +4,12 @@
 
 #include <stdbool.h>
 
+#include "libesp/bytes.h"
 #include "libike/proto.h"
-#include "libike/wire.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 struct ike_identity {
 	uint8_t type;			/* enum ike_id_type */
@@ -22,5 +26,9 @@ void ike_id_free(struct ike_identity *);
 bool ike_id_equal(const struct ike_identity *, const struct ike_identity *);
 /* For people: printable, everything else escaped, cut to fit; returns buf. */
 const char *ike_id_print(uint8_t type, struct bytes data, char *buf, size_t len);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -29,6 +29,10 @@
 #include "libesp/selector.h"
 #include "libesp/transform.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef int64_t ike_time;	/* microseconds of CLOCK_BOOTTIME, or of the simulator */
 typedef uint64_t ike_id; /* connection, IKE SA, Child SA, question; 0 names nothing */
 
@@ -295,5 +299,9 @@ void ike_read_counts(const struct ike *, struct ike_counts *);
  * length; 0: unknown PRF or the library failed.  `algorithms` as in ike_options. */
 size_t ike_psk_auth(const struct ike_algorithms *, uint16_t prf, struct bytes secret,
     struct bytes octets, uint8_t *out);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

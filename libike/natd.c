@@ -2,6 +2,7 @@
  * follows from what both ends detected and from our setting, never from the port. */
 #include <string.h>
 
+#include "libike/crypto.h"
 #include "libike/sa.h"
 
 /* Nobody's address: hashed in place of ours, it makes the peer find a NAT (T94).  It is

@@ -29,6 +29,11 @@ enum ike_error ike_check_sa(struct bytes body);
 bool ike_next_proposal(struct bytes *sa, struct ike_proposal_view *);
 bool ike_next_transform(struct bytes *transforms, struct ike_transform *);
 
+/* The way back: a keyword of `len` characters, lower case, strongSwan's aliases included
+ * ("aes256gcm", "curve25519").  Knows only what can be spoken here.  False, and *out
+ * untouched: no such keyword.  */
+bool ike_transform_by_keyword(const char *word, size_t len, struct ike_transform *out);
+
 /* Key Exchange, 3.4. */
 struct ike_ke { uint16_t group; struct bytes data; };
 enum ike_error ike_parse_ke(struct bytes body, struct ike_ke *);

@@ -8,6 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum {	/* sizes in octets */
 	IKE_HEADER_LEN = 28,		/* 3.1 */
 	IKE_PAYLOAD_HEADER_LEN = 4,	/* 3.2 */
@@ -99,10 +103,8 @@ const char *ike_transform_type_name(uint8_t type, char *buf);
  * numbers that others offer and that are not spoken here, too: "3des", "modp1536". */
 const char *ike_transform_name(uint8_t type, uint16_t id, uint16_t key_bits, char *buf);
 
-/* The way back: a keyword of `len` characters, lower case, strongSwan's aliases included
- * ("aes256gcm", "curve25519").  Knows only what can be spoken here.  False, and *out
- * untouched: no such keyword.  struct ike_transform is in payload.h. */
-struct ike_transform;
-bool ike_transform_by_keyword(const char *word, size_t len, struct ike_transform *out);
+#ifdef __cplusplus
+}
+#endif
 
 #endif

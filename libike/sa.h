@@ -16,7 +16,7 @@
 #include <uthash.h>
 
 #include "libike/algorithm.h"
-#include "libike/connection.h"
+#include "libike/connection_built.h"
 #include "libike/ike.h"
 #include "libike/keys.h"
 #include "libike/message.h"

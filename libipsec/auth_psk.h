@@ -10,6 +10,10 @@
 
 #include "libike/ike.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct ipsec_secrets;
 
 /* NULL: no memory, or libsodium does not start. */
@@ -34,5 +38,9 @@ enum { IPSEC_AUTH_MAX = 64 };		/* octets of the longest AUTH value */
  * is not what ours gives. */
 void ipsec_secrets_answer(struct ipsec_secrets *, const struct ike_event *,
     uint8_t value[IPSEC_AUTH_MAX], struct ike_answer *answer);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -4,6 +4,10 @@
 
 #include "libike/ike.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { IPSEC_BATCH = 64 };	/* the most messages or packets of one call */
 
 enum ipsec_kind {
@@ -22,5 +26,9 @@ struct ipsec_message {		/* one datagram */
 	int error;		/* set by send: 0, or the errno it was dropped for */
 	struct ike_path path;
 };
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

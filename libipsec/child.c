@@ -8,6 +8,7 @@ struct connection {
 	UT_hash_handle hh;
 	ike_id id;
 	struct ike_connection *setup;	/* held */
+	unsigned n;			/* children */
 	uint64_t policies[];		/* of each child, in order; 0 when passive */
 };
 
@@ -93,11 +94,10 @@ trap(struct ipsec_children *c, const struct connection *of, const char *child,
     const struct esp_selector *selectors, unsigned n)
 {
 	struct ipsec_trap t = { .id = ++c->last_policy, .connection = of->id,
-	    .connection_name = of->setup->name, .child = child, .selectors = selectors,
-	    .n = n };
+	    .connection_name = ike_connection_name(of->setup), .child = child,
+	    .selectors = selectors, .n = n };
 
-	t.mode = of->setup->start == IKE_START_ON_DEMAND ||
-	    of->setup->on_dead == IKE_ON_DEAD_ON_DEMAND ? IPSEC_TRAP_ACQUIRE :
+	t.mode = ike_connection_acquires(of->setup) ? IPSEC_TRAP_ACQUIRE :
 	    IPSEC_TRAP_REFUSE;
 	if (!c->datapath->ops->trap(c->datapath, &t))
 		return 0;
@@ -117,12 +117,12 @@ untrap(struct ipsec_children *c, uint64_t id)
 static bool
 trap_child(struct ipsec_children *c, struct connection *of, unsigned i)
 {
-	const struct ike_connection_child *child = &of->setup->children[i];
 	struct esp_selector *selectors = NULL;
 	unsigned n;
 
-	if (ike_ts_pairs(&child->local, &child->remote, &selectors, &n) == IKE_OK)
-		of->policies[i] = trap(c, of, child->name, selectors, n);
+	if (ike_connection_selectors(of->setup, i, &selectors, &n) == IKE_OK)
+		of->policies[i] = trap(c, of, ike_connection_child(of->setup, i),
+		    selectors, n);
 	free(selectors);
 	return of->policies[i] != 0;
 }
@@ -130,7 +130,7 @@ trap_child(struct ipsec_children *c, struct connection *of, unsigned i)
 static void
 free_connection(struct ipsec_children *c, struct connection *connection)
 {
-	for (unsigned i = 0; i < connection->setup->n_children; i++)
+	for (unsigned i = 0; i < connection->n; i++)
 		untrap(c, connection->policies[i]);
 	ike_connection_free(connection->setup);
 	free(connection);
@@ -140,14 +140,19 @@ bool
 ipsec_children_put(struct ipsec_children *c, ike_id id, struct ike_connection *setup)
 {
 	struct connection *new;
+	unsigned n = 0;
 
-	new = calloc(1, sizeof(*new) + setup->n_children * sizeof(new->policies[0]));
+	while (ike_connection_child(setup, n) != NULL)
+		n++;
+	new = calloc(1, sizeof(*new) + n * sizeof(new->policies[0]));
 	if (new == NULL)
 		return false;
 	new->id = id;
 	new->setup = ike_connection_hold(setup);
-	for (unsigned i = 0; i < setup->n_children; i++)
-		if (setup->start != IKE_START_PASSIVE && !trap_child(c, new, i))
+	new->n = n;
+	for (unsigned i = 0; i < n; i++)
+		if (ike_connection_start(setup) != IKE_START_PASSIVE &&
+		    !trap_child(c, new, i))
 			goto out;
 	HASH_ADD(hh, c->connections, id, sizeof(new->id), new);
 	if (new->hh.tbl != NULL)
@@ -175,7 +180,7 @@ ipsec_children_release(struct ipsec_children *c, ike_id id)
 
 	if (connection == NULL || c->datapath->ops->release == NULL)
 		return;
-	for (unsigned i = 0; i < connection->setup->n_children; i++)
+	for (unsigned i = 0; i < connection->n; i++)
 		if (connection->policies[i] != 0)
 			c->datapath->ops->release(c->datapath, connection->policies[i]);
 }
@@ -229,10 +234,11 @@ find_policy(struct ipsec_children *c, const struct ike_event *event, struct sa *
 
 	if (of == NULL)
 		return false;
-	if (of->setup->start == IKE_START_PASSIVE)
+	if (ike_connection_start(of->setup) == IKE_START_PASSIVE)
 		return find_own_policy(c, of, event, sa);
-	for (unsigned i = 0; i < of->setup->n_children; i++)
-		if (strcmp(of->setup->children[i].name, event->u.child->name) == 0)
+	for (unsigned i = 0; i < of->n; i++)
+		if (strcmp(ike_connection_child(of->setup, i),
+		    event->u.child->name) == 0)
 			sa->policy = of->policies[i];
 	return sa->policy != 0;
 }

@@ -12,6 +12,10 @@
 
 #include "libike/ike.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct ipsec_message;
 struct ipsec_udp;
 
@@ -76,5 +80,9 @@ struct ipsec_datapath_ops {	/* bool: false when it could not */
 struct ipsec_datapath {		/* the first member of an implementation's own struct */
 	const struct ipsec_datapath_ops *ops;
 };
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -28,6 +28,10 @@
 #include "libipsec/resolve.h"
 #include "libipsec/udp.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct ipsec_endpoint;
 
 struct ipsec_options {			/* zeroed: defaults, but for what is required */
@@ -107,5 +111,9 @@ const struct ike *ipsec_endpoint_engine(const struct ipsec_endpoint *);
 /* Traffic of a Child SA; false: there is none of that id. */
 bool ipsec_endpoint_usage(struct ipsec_endpoint *, ike_id child, struct ipsec_usage *);
 const struct ipsec_udp *ipsec_endpoint_udp(const struct ipsec_endpoint *);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -4,6 +4,10 @@
 
 #include "libipsec/endpoint.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct event_base;
 struct ipsec_loop;
 
@@ -12,5 +16,9 @@ struct ipsec_loop;
  * no memory, or no fds. */
 struct ipsec_loop *ipsec_attach(struct ipsec_endpoint *, struct event_base *);
 void ipsec_detach(struct ipsec_loop *);		/* NULL is nothing */
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

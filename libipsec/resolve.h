@@ -5,6 +5,10 @@
 
 #include "libike/ike.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct event_base;
 
 struct ipsec_address {
@@ -38,5 +42,9 @@ struct ipsec_resolver *ipsec_resolver_new(struct event_base *);
 /* Of ipsec_resolver_new.  Open questions get no answer; what they hold is freed when the
  * base runs once more.  NULL is nothing. */
 void ipsec_resolver_free(struct ipsec_resolver *);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -14,6 +14,10 @@
 
 #include "libipsec/batch.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { IPSEC_WHY_LEN = 240 };	/* of every buffer that gets a sentence for people */
 
 struct ipsec_udp;
@@ -76,5 +80,9 @@ bool ipsec_udp_owns(const struct ipsec_udp *, const struct ike_path *);
 uint32_t ipsec_udp_mtu(const struct ipsec_udp *, const struct ike_path *);
 
 const struct ipsec_udp_counters *ipsec_udp_read_counters(const struct ipsec_udp *);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -14,6 +14,10 @@
 #include "libesp/esp.h"
 #include "libipsec/datapath.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum {
 	IPSEC_HEADROOM = 64,		/* before each packet that a port reads */
 	IPSEC_PACKET_MAX = 65535,	/* the longest inner packet */
@@ -61,5 +65,9 @@ struct ipsec_datapath *ipsec_worker_new(struct ipsec_port *);
 /* Of a data path that ipsec_worker_new made. */
 void ipsec_worker_read_counters(const struct ipsec_datapath *,
     struct ipsec_worker_counters *);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -3,7 +3,7 @@
 #ifndef SIM_HOST_H
 #define SIM_HOST_H
 
-#include "libike/connection.h"
+#include "libike/connection_built.h"
 #include "libipsec/child.h"
 #include "tests/sim/network.h"
 #include "tests/sim/path.h"

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "libike/compat.h"
-#include "libike/connection.h"
+#include "libike/connection_built.h"
 #include "tests/unit/run.h"
 
 #define COUNT(a) (unsigned)(sizeof (a) / sizeof *(a))
@@ -86,6 +86,39 @@ START_TEST(connection_defaults)
 	ck_assert_uint_eq(c->established.factor_percent, 180);
 	ck_assert_uint_eq(c->established.tries, 12);
 	ck_assert_uint_lt(c->setting_up.tries, c->established.tries);
+	ike_connection_free(c);
+}
+END_TEST
+
+/* What those are told who may not look inside. */
+START_TEST(connection_tells_its_policies)
+{
+	struct ike_setup s = good_setup();
+	struct ike_connection *c;
+	struct esp_selector *v = NULL;
+	unsigned n = 0;
+	char text[ESP_RANGE_TEXT];
+
+	s.start = IKE_START_ALWAYS;
+	c = make(&s);
+	ck_assert_str_eq(ike_connection_name(c), "paris");
+	ck_assert_int_eq(ike_connection_start(c), IKE_START_ALWAYS);
+	ck_assert(!ike_connection_acquires(c));
+	ck_assert_str_eq(ike_connection_child(c, 0), "lan");
+	ck_assert_ptr_null(ike_connection_child(c, 1));
+	ck_assert_int_eq(ike_connection_selectors(c, 1, &v, &n), IKE_GONE);
+	ck_assert_int_eq(ike_connection_selectors(c, 0, &v, &n), IKE_OK);
+	ck_assert_uint_eq(n, 2);
+	esp_range_print(&v[1].local, text, sizeof text);
+	ck_assert_str_eq(text, "10.3.0.0/24[tcp/22]");
+	esp_range_print(&v[1].remote, text, sizeof text);
+	ck_assert_str_eq(text, "10.2.0.0/24[tcp]");
+	free(v);
+	ike_connection_free(c);
+
+	s.on_dead = IKE_ON_DEAD_ON_DEMAND;
+	c = make(&s);
+	ck_assert(ike_connection_acquires(c));
 	ike_connection_free(c);
 }
 END_TEST
@@ -658,6 +691,7 @@ main(void)
 	TCase *tcase = tcase_create("connection");
 
 	tcase_add_test(tcase, connection_defaults);
+	tcase_add_test(tcase, connection_tells_its_policies);
 	tcase_add_test(tcase, connection_copies);
 	tcase_add_test(tcase, connection_references);
 	tcase_add_test(tcase, connection_hosts);

@@ -5,6 +5,7 @@
 
 #include "libesp/backend.h"
 #include "libike/algorithm.h"
+#include "libike/crypto.h"
 #include "libike/proto.h"
 #include "tests/unit/library.h"
 #include "tests/unit/run.h"

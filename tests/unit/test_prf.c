@@ -4,6 +4,7 @@
 
 #include "libike/payload.h"
 #include "libike/algorithm.h"
+#include "libike/crypto.h"
 #include "tests/unit/octets.h"
 #include "tests/unit/run.h"
 #include "tests/unit/vectors.h"

@@ -4,7 +4,7 @@
 
 #include "daemon/log.h"
 #include "daemon/settings.h"
-#include "libike/connection.h"
+#include "libike/connection_built.h"
 #include "tests/unit/run.h"
 
 /* ---- the table itself ---- */
