@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "libipsec/ipsec.h"
+#include "libipsec/endpoint.h"
+#include "libipsec/loop.h"
+#include "libipsec/worker.h"
 #include "tests/unit/fake_port.h"
 #include "tests/unit/ports.h"
 #include "tests/unit/run.h"
