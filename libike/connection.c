@@ -2,6 +2,7 @@
  * anything is given out. */
 #include "libike/compat.h"
 #include "libike/connection_built.h"
+#include "libike/pfs.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,11 +13,16 @@
 enum {
 	IKE_PORT = 500, NATT_PORT = 4500,
 	MAX_NAME = 63,
-	MIN_FACTOR = 100, MAX_FACTOR = 1000
+	MIN_FACTOR = 100, MAX_FACTOR = 1000,
+	MAX_JITTER = 50,	/* percent */
+	MIN_FRAGMENT = 576,	/* what every IPv4 host takes, RFC 791 3.1 */
+	MAX_FRAGMENT = 65000
 };
 
 /* Longer than this between two copies is a setting in the wrong unit. */
 #define MAX_INTERVAL (3600 * IKE_SECOND)
+#define MAX_DPD (86400 * IKE_SECOND)
+#define MAX_LIFETIME (3650 * 86400 * IKE_SECOND)
 
 struct build {
 	const struct ike_setup *setup;
@@ -67,6 +73,12 @@ static const char *const fault_names[] = {
 	[IKE_FAULT_AUTH] = "auth",
 	[IKE_FAULT_NEEDS_ADDRESS] = "needs address",
 	[IKE_FAULT_RETRANSMISSION] = "retransmission",
+	[IKE_FAULT_LIFETIME] = "lifetime",
+	[IKE_FAULT_JITTER] = "jitter",
+	[IKE_FAULT_DPD] = "dpd",
+	[IKE_FAULT_FRAGMENT] = "fragment",
+	[IKE_FAULT_PFS] = "pfs",
+	[IKE_FAULT_MODE] = "mode",
 	[IKE_FAULT_NO_MEMORY] = "no memory"
 };
 
@@ -369,6 +381,24 @@ take_proposals(struct build *b, const char *setting, const struct ike_texts *tex
 		report_proposal(b, at(setting), together);
 }
 
+static void
+take_pfs(struct build *b)
+{
+	struct ike_connection *c = b->c;
+
+	c->pfs = b->setup->pfs;
+	for (unsigned i = 0; i < c->esp.n; i++)
+		if (c->pfs == IKE_PFS_REQUIRE && ike_pfs_refuses(&c->esp.v[i])) {
+			report(b, IKE_FAULT_PFS, at("esp"),
+			    "esp names modpnone and no group beside it, and pfs is "
+			    "require; write a group such as x25519 in its place, or "
+			    "leave it out: then those of ike are taken");
+			return;
+		}
+	if (!ike_pfs_apply(c->pfs, &c->ike, &c->esp))
+		report_no_memory(b, at("esp"));
+}
+
 /* ---- children ---- */
 
 static bool
@@ -509,6 +539,43 @@ check_distinct(struct build *b, unsigned child)
 	}
 }
 
+/* The only address that a side can have, or NULL: it may have several. */
+static const struct esp_range *
+only_address(const struct ike_host *host)
+{
+	return host != NULL && host->kind == IKE_HOST_ADDRESS ? &host->range : NULL;
+}
+
+/* Transport mode is between the two hosts themselves, RFC 4301 4.1, 7296 2.23.1. */
+static void
+check_hosts(struct build *b, struct place place, const struct ike_ts *ts,
+    const struct esp_range *host)
+{
+	for (unsigned i = 0; host != NULL && i < ts->n; i++)
+		if (ts->v[i].family != host->family ||
+		    memcmp(ts->v[i].addr[0], host->addr[0], sizeof host->addr[0]) != 0 ||
+		    memcmp(ts->v[i].addr[1], host->addr[0], sizeof host->addr[0]) != 0) {
+			place.item = (int)i;
+			report(b, IKE_FAULT_MODE, place,
+			    "in transport mode %s is the address of that side's host "
+			    "itself and nothing else, perhaps with a protocol and port; "
+			    "write it, or let mode be tunnel", place.setting);
+		}
+}
+
+static void
+check_mode(struct build *b, unsigned i)
+{
+	const struct ike_connection_child *c = &b->c->children[i];
+
+	if (c->mode != IKE_MODE_TRANSPORT)
+		return;
+	check_hosts(b, in_child("children.local", i), &c->local,
+	    only_address(&b->c->local));
+	check_hosts(b, in_child("children.remote", i), &c->remote,
+	    only_address(ike_hosts_only(&b->c->remote)));
+}
+
 static void
 take_child(struct build *b, unsigned i)
 {
@@ -523,6 +590,8 @@ take_child(struct build *b, unsigned i)
 	take_selectors(b, in_child("children.remote", i), &setup->remote, &c->remote);
 	if (b->n == before)
 		check_pairs(b, i, c);
+	if (b->n == before)
+		check_mode(b, i);
 	check_distinct(b, i);
 }
 
@@ -569,13 +638,70 @@ take_retransmission(struct build *b, const char *setting,
 		    setting, (unsigned)r->factor_percent, MIN_FACTOR, MAX_FACTOR);
 }
 
-/* ---- renewal ---- */
+/* ---- renewal, and what else goes on with an SA ---- */
 
 /* The hard value that a soft one has when none is given. */
 static uint64_t
 hard_of(uint64_t hard, uint64_t soft)
 {
-	return hard != 0 ? hard : soft + soft / 4;
+	return hard != 0 ? hard : soft > UINT64_MAX - soft / 4 ? UINT64_MAX :
+	    soft + soft / 4;
+}
+
+static ike_time
+hard_time(ike_time hard, ike_time soft)
+{
+	/* one that is out of bounds is told anyway */
+	return hard != 0 || soft < 0 || soft > MAX_LIFETIME ? hard :
+	    (ike_time)hard_of(0, (uint64_t)soft);
+}
+
+static bool
+check_time(struct build *b, const char *setting, ike_time time)
+{
+	if (time == 0 || (time >= IKE_SECOND && time <= MAX_LIFETIME))
+		return true;
+	report(b, IKE_FAULT_LIFETIME, at(setting),
+	    "%s is not between a second and ten years; write a time in it such as an "
+	    "hour, or 0: without end", setting);
+	return false;
+}
+
+/* A hard value is more than its soft one. */
+static void
+check_hard(struct build *b, const char *soft, const char *hard, bool good)
+{
+	if (!good)
+		report(b, IKE_FAULT_LIFETIME, at(hard),
+		    "%s is not more than %s, so that there would be no time for a rekey; "
+		    "write more, or leave it out: then it is a quarter more", hard, soft);
+}
+
+static void
+check_times(struct build *b, const char *soft, const char *hard, ike_time soft_time,
+    ike_time hard_time)
+{
+	bool sound = check_time(b, soft, soft_time);
+
+	sound &= check_time(b, hard, hard_time);
+	if (sound)
+		check_hard(b, soft, hard, hard_time == 0 || hard_time > soft_time);
+}
+
+static void
+check_renewal(struct build *b, const struct ike_renewal *s)
+{
+	check_times(b, "rekey.ike", "expire.ike", s->ike, s->ike_hard);
+	check_times(b, "rekey.child", "expire.child", s->child.time, s->child_hard.time);
+	check_hard(b, "rekey.bytes", "expire.bytes", s->child_hard.octets == 0 ||
+	    s->child_hard.octets > s->child.octets);
+	check_hard(b, "rekey.packets", "expire.packets", s->child_hard.packets == 0 ||
+	    s->child_hard.packets > s->child.packets);
+	check_time(b, "reauth", s->reauth);
+	if (s->jitter_percent > MAX_JITTER)
+		report(b, IKE_FAULT_JITTER, at("rekey.jitter"),
+		    "rekey.jitter is %u percent and may be %d at most; 10 is usual",
+		    (unsigned)s->jitter_percent, MAX_JITTER);
 }
 
 static void
@@ -584,12 +710,36 @@ take_renewal(struct build *b)
 	const struct ike_renewal *s = &b->setup->renewal;
 	struct ike_renewal *r = &b->c->renewal;
 
+	check_renewal(b, s);
 	*r = *s;
-	r->child_hard.time = (ike_time)hard_of(
-	    (uint64_t)s->child_hard.time, (uint64_t)s->child.time);
+	r->child_hard.time = hard_time(s->child_hard.time, s->child.time);
 	r->child_hard.octets = hard_of(s->child_hard.octets, s->child.octets);
 	r->child_hard.packets = hard_of(s->child_hard.packets, s->child.packets);
-	r->ike_hard = (ike_time)hard_of((uint64_t)s->ike_hard, (uint64_t)s->ike);
+	r->ike_hard = hard_time(s->ike_hard, s->ike);
+}
+
+static void
+take_dpd(struct build *b)
+{
+	ike_time dpd = b->setup->dpd;
+
+	b->c->dpd = dpd;
+	if (dpd != 0 && (dpd < IKE_SECOND || dpd > MAX_DPD))
+		report(b, IKE_FAULT_DPD, at("dpd"),
+		    "dpd is not between a second and a day; 30 seconds are usual, and 0 "
+		    "means never");
+}
+
+static void
+take_fragment(struct build *b)
+{
+	unsigned fragment = b->setup->fragment;
+
+	b->c->fragment = b->setup->fragment;
+	if (fragment != 0 && (fragment < MIN_FRAGMENT || fragment > MAX_FRAGMENT))
+		report(b, IKE_FAULT_FRAGMENT, at("fragment"),
+		    "fragment is %u, which is not between %d and %d octets; 1280 is "
+		    "usual, and 0 means never", fragment, MIN_FRAGMENT, MAX_FRAGMENT);
 }
 
 /* ---- the whole ---- */
@@ -616,13 +766,13 @@ take_all(struct build *b)
 	take_compat(b);
 	take_proposals(b, "ike", &s->ike, IKE_PROTOCOL_IKE, &c->ike);
 	take_proposals(b, "esp", &s->esp, IKE_PROTOCOL_ESP, &c->esp);
+	take_pfs(b);
 	take_children(b);
-	take_retransmission(b, "established", &s->established, &c->established);
-	take_retransmission(b, "setting_up", &s->setting_up, &c->setting_up);
+	take_retransmission(b, "retransmit", &s->established, &c->established);
+	take_retransmission(b, "retransmit_setup", &s->setting_up, &c->setting_up);
 	take_renewal(b);
-	c->pfs = s->pfs;
-	c->dpd = s->dpd;
-	c->fragment = s->fragment;
+	take_dpd(b);
+	take_fragment(b);
 	c->mobike = s->mobike;
 	c->childless = s->childless;
 }

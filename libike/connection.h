@@ -34,16 +34,20 @@ struct ike_texts { const char *const *v; unsigned n; };	/* borrowed */
 struct ike_child_setup {
 	const char *name;
 	struct ike_texts local, remote;	/* as esp_range_parse reads them: "10.1.0.0/24" */
+	/* Transport mode protects what the two hosts themselves say to each other: every
+	 * selector is one address then, the IKE SA's own where the connection names it; a
+	 * side that may have several addresses may have any selectors. */
 	enum ike_mode mode;		/* tunnel */
 };
 
-/* How long something lives; 0: without end.  Octets and packets are those of one
- * direction of a Child SA. */
+/* How long something lives; 0: without end.  A time is at least a second and at most ten
+ * years.  Octets and packets are those of one direction of a Child SA. */
 struct ike_lifetime { ike_time time; uint64_t octets, packets; };
 
 /* When SAs are made anew.  At the soft lifetime a rekey begins, each by chance up to
- * jitter_percent of it earlier; at the hard one what could not be rekeyed ends.  A hard
- * value of 0 is a quarter more than the soft one. */
+ * jitter_percent (0..50) of it earlier; at the hard one, which is more than the soft one,
+ * what could not be rekeyed ends.  A hard value of 0 is a quarter more than the soft one,
+ * and that of a soft one of 0 is 0. */
 struct ike_renewal {
 	struct ike_lifetime child, child_hard;	/* 1 h */
 	ike_time ike, ike_hard;			/* 4 h */
@@ -85,9 +89,11 @@ struct ike_setup {		/* texts are borrowed until ike_connection_new returns */
 	struct ike_retransmission established, setting_up;	/* as in the defaults */
 	struct ike_renewal renewal;		/* as in the defaults */
 	enum ike_pfs pfs;			/* prefer */
-	ike_time dpd;	/* 30 s: ask a peer that is silent for so long; 0: never */
-	/* The longest IP packet that IKE is sent in when it must be cut, RFC 7383;
-	 * 0: neither cut nor announced. */
+	/* 30 s: ask a peer that is silent for so long, from 1 s to a day; 0: never */
+	ike_time dpd;
+	/* The longest IP packet that IKE is sent in when it must be cut, RFC 7383, 576 to
+	 * 65000; 0: neither cut nor announced.  Every IPv6 link carries 1280, and smaller
+	 * ones go there, too. */
 	uint16_t fragment;			/* 1280 */
 	bool mobike;				/* RFC 4555; true */
 	bool childless;				/* RFC 6023; true */
@@ -100,7 +106,12 @@ enum ike_fault_code {
 	IKE_FAULT_ADDRESS, IKE_FAULT_IDENTITY, IKE_FAULT_PORT, IKE_FAULT_PROPOSAL,
 	IKE_FAULT_SELECTOR, IKE_FAULT_FAMILY, IKE_FAULT_DUPLICATE, IKE_FAULT_AUTH,
 	IKE_FAULT_NEEDS_ADDRESS,	/* start without an address to call */
-	IKE_FAULT_RETRANSMISSION, IKE_FAULT_NO_MEMORY
+	IKE_FAULT_RETRANSMISSION,
+	IKE_FAULT_LIFETIME,		/* too short, too long, hard not over soft */
+	IKE_FAULT_JITTER, IKE_FAULT_DPD, IKE_FAULT_FRAGMENT,
+	IKE_FAULT_PFS,			/* a group is required and one proposal has none */
+	IKE_FAULT_MODE,			/* transport mode between other than two hosts */
+	IKE_FAULT_NO_MEMORY
 };
 const char *ike_fault_name(enum ike_fault_code);
 struct ike_fault {

@@ -164,6 +164,16 @@ struct peers {
 	uint16_t group;
 };
 
+/* Who sends no KE payload, and would do without, is taken at that: a group would cost a
+ * round more, and not every peer knows how to begin again with one. */
+static bool
+does_without(const struct ike_proposal *ours, const struct peers *theirs, bool with_ke)
+{
+	return ours->protocol == IKE_PROTOCOL_ESP && with_ke &&
+	    theirs->group == IKE_KE_NONE && may_be_none(ours, IKE_KE, with_ke) &&
+	    offered(theirs->proposal.transforms, IKE_KE, IKE_KE_NONE, 0);
+}
+
 /* Takes the peer's group, or our most preferred transform of a type, that is offered,
  * too. */
 static bool
@@ -178,6 +188,11 @@ choose_type(const struct ike_proposal *ours, const struct peers *theirs, uint8_t
 	    offered(transforms, IKE_KE, group, 0)) {
 		choice->has[IKE_KE] = true;
 		choice->id[IKE_KE] = group;
+		return true;
+	}
+	if (type == IKE_KE && does_without(ours, theirs, with_ke)) {
+		choice->has[IKE_KE] = true;
+		choice->id[IKE_KE] = IKE_KE_NONE;
 		return true;
 	}
 	for (unsigned i = 0; i < ours->n; i++) {

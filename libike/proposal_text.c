@@ -636,16 +636,30 @@ ike_choice_print(const struct ike_choice *choice, char *buf, size_t len)
 }
 
 const char *
-ike_proposals_print(const struct ike_proposals *list, char *buf, size_t len)
+ike_offer_print(const struct ike_proposals *list, bool with_ke, char *buf, size_t len)
 {
 	struct text text = open_text(buf, len);
 
 	for (unsigned i = 0; i < list->n; i++) {
+		const struct ike_proposal *p = &list->v[i];
+		bool first = true;
+
 		add_text(&text, i == 0 ? "" : ", ");
-		for (unsigned k = 0; k < list->v[i].n; k++)
-			print_transform(&text, &list->v[i].v[k], k == 0);
+		for (unsigned k = 0; k < p->n; k++) {
+			if (p->protocol == IKE_PROTOCOL_ESP && p->v[k].type == IKE_KE &&
+			    !with_ke)
+				continue;
+			print_transform(&text, &p->v[k], first);
+			first = false;
+		}
 	}
 	return buf;
+}
+
+const char *
+ike_proposals_print(const struct ike_proposals *list, char *buf, size_t len)
+{
+	return ike_offer_print(list, true, buf, len);
 }
 
 const char *

@@ -32,10 +32,18 @@ ours_uses(const struct ike_proposals *ours, uint8_t type)
 	return false;
 }
 
+/* In IKE_AUTH the groups of ESP proposals are left out, and stand for nothing, 1.2. */
+static bool
+has_groups(const struct ike_proposals *ours, const struct ike_sa *sa)
+{
+	return ours->n == 0 || ours->v[0].protocol != IKE_PROTOCOL_ESP ||
+	    (sa != NULL && sa->state >= IKE_STATE_ESTABLISHED);
+}
+
 /* The first transform type for which the peer names nothing that we have. */
 static const char *
-find_difference(
-    const struct ike_proposals *ours, struct bytes theirs, char *buf, size_t len)
+find_difference(const struct ike_proposals *ours, struct bytes theirs, bool with_ke,
+    char *buf, size_t len)
 {
 	static const uint8_t types[] = { IKE_ENCR, IKE_INTEG, IKE_PRF, IKE_KE, IKE_ESN };
 	struct ike_proposal_view p;
@@ -46,6 +54,8 @@ find_difference(
 	for (size_t i = 0; i < sizeof(types); i++) {
 		bool named = false, common = false;
 
+		if (types[i] == IKE_KE && !with_ke)
+			continue;
 		for (rest = theirs; ike_next_proposal(&rest, &p);)
 			while (ike_next_transform(&p.transforms, &t))
 				if (t.type == types[i]) {
@@ -71,10 +81,11 @@ ike_refuse_proposals(struct ike *e, const struct ike_sa *sa, ike_id connection,
 	struct ike_refusal r = ike_refusal(IKE_NO_PROPOSAL_CHOSEN,
 	    esp ? "no ESP proposal in common" : "no IKE proposal in common");
 	char our_text[512], their_text[512], first[128];
+	bool with_ke = has_groups(ours, sa);
 
-	r.ours = ike_proposals_print(ours, our_text, sizeof(our_text));
+	r.ours = ike_offer_print(ours, with_ke, our_text, sizeof(our_text));
 	r.theirs = ike_sa_print(theirs, their_text, sizeof(their_text));
-	r.difference = find_difference(ours, theirs, first, sizeof(first));
+	r.difference = find_difference(ours, theirs, with_ke, first, sizeof(first));
 	r.setting = esp ? "esp" : "ike";
 	r.path = *path;
 	ike_say_refused(e, sa, connection, &r);
@@ -136,9 +147,11 @@ ike_refuse_selectors(struct ike *e, const struct ike_sa *sa,
 
 /* What we had asked for, by the notify that answers it. */
 static void
-fill_asked(struct ike_refusal *r, const struct ike_connection *c,
-    const struct ike_connection_child *child, bool established, char *buf, size_t len)
+fill_asked(struct ike_refusal *r, const struct ike_sa *sa,
+    const struct ike_connection_child *child, char *buf, size_t len)
 {
+	const struct ike_connection *c = sa->connection;
+	bool established = sa->state != IKE_STATE_INIT_SENT;
 	char id[256];
 
 	switch (r->error) {
@@ -146,7 +159,8 @@ fill_asked(struct ike_refusal *r, const struct ike_connection *c,
 	case IKE_INVALID_KE_PAYLOAD:
 		r->what = established ? "the peer accepts none of our ESP proposals" :
 		    "the peer accepts none of our IKE proposals";
-		r->ours = ike_proposals_print(established ? &c->esp : &c->ike, buf, len);
+		r->ours = ike_offer_print(established ? &c->esp : &c->ike,
+		    !established || has_groups(&c->esp, sa), buf, len);
 		r->setting = established ? "esp" : "ike";
 		break;
 	case IKE_AUTHENTICATION_FAILED:
@@ -180,8 +194,7 @@ ike_refused_by_peer(struct ike *e, const struct ike_sa *sa, enum ike_error error
 	r.child = child != NULL ? child->name : "";
 	snprintf(theirs, sizeof(theirs), "%s", ike_error_name(error));
 	r.theirs = theirs;
-	fill_asked(&r, sa->connection, child, sa->state != IKE_STATE_INIT_SENT, ours,
-	    sizeof(ours));
+	fill_asked(&r, sa, child, ours, sizeof(ours));
 	ike_say_refused(e, sa, 0, &r);
 }
 

@@ -13,7 +13,9 @@ enum { FAULTS = 64 };
 
 static const char *const lan[] = { "10.1.0.0/24", "10.3.0.0/24[tcp/22]" };
 static const char *const far[] = { "10.2.0.0/24" };
-static const struct ike_child_setup child = { "lan", { lan, 2 }, { far, 1 } };
+static const struct ike_child_setup child = {
+	"lan", { lan, 2 }, { far, 1 }, IKE_MODE_TUNNEL
+};
 
 /* The least that makes a connection. */
 static struct ike_setup
@@ -59,6 +61,7 @@ expect(const struct ike_setup *s, enum ike_fault_code code, const char *setting,
 	ck_assert_int_eq(f[0].child, in_child);
 	ck_assert_int_eq(f[0].item, item);
 	ck_assert_msg(strchr(f[0].text, ';') != NULL, "%s", f[0].text);
+	ck_assert_msg(strlen(f[0].text) + 1 < sizeof f[0].text, "cut: %s", f[0].text);
 }
 
 /* ---- what is taken over ---- */
@@ -86,6 +89,20 @@ START_TEST(connection_defaults)
 	ck_assert_uint_eq(c->established.factor_percent, 180);
 	ck_assert_uint_eq(c->established.tries, 12);
 	ck_assert_uint_lt(c->setting_up.tries, c->established.tries);
+	ck_assert_int_eq(c->renewal.child.time, 3600 * IKE_SECOND);
+	ck_assert_int_eq(c->renewal.child_hard.time, 4500 * IKE_SECOND);
+	ck_assert_uint_eq(c->renewal.child.octets + c->renewal.child.packets, 0);
+	ck_assert_uint_eq(c->renewal.child_hard.octets + c->renewal.child_hard.packets,
+	    0);
+	ck_assert_int_eq(c->renewal.ike, 4 * 3600 * IKE_SECOND);
+	ck_assert_int_eq(c->renewal.ike_hard, 5 * 3600 * IKE_SECOND);
+	ck_assert_int_eq(c->renewal.reauth, 0);
+	ck_assert_uint_eq(c->renewal.jitter_percent, 10);
+	ck_assert_int_eq(c->pfs, IKE_PFS_PREFER);
+	ck_assert_int_eq(c->dpd, 30 * IKE_SECOND);
+	ck_assert_uint_eq(c->fragment, 1280);
+	ck_assert(c->mobike && c->childless);
+	ck_assert_int_eq(c->children[0].mode, IKE_MODE_TUNNEL);
 	ike_connection_free(c);
 }
 END_TEST
@@ -140,7 +157,8 @@ START_TEST(connection_copies)
 
 	for (unsigned i = 0; i < COUNT(texts); i++)
 		v[i] = t[i] = strdup(texts[i]);
-	*kid = (struct ike_child_setup){ t[9], { v + 10, 2 }, { v + 12, 2 } };
+	*kid = (struct ike_child_setup){ t[9], { v + 10, 2 }, { v + 12, 2 },
+	    IKE_MODE_TUNNEL };
 	s.name = t[0];
 	s.local_address = t[1];
 	s.local_id = t[2];
@@ -179,7 +197,7 @@ START_TEST(connection_copies)
 	ck_assert_str_eq(ike_proposals_print(&c->ike, text, sizeof text),
 	    "aes256-sha256-prfsha256-ecp256");
 	ck_assert_str_eq(ike_proposals_print(&c->esp, text, sizeof text),
-	    "aes128gcm16-esn");
+	    "aes128gcm16-ecp256-modpnone-esn");
 	ck_assert_uint_eq(c->port, 1500);
 	ck_assert_uint_eq(c->natt_port, 14500);
 	ck_assert_int_eq(c->start, IKE_START_ALWAYS);
@@ -478,10 +496,10 @@ START_TEST(retransmission_faults)
 	for (unsigned i = 0; i < COUNT(bad); i++) {
 		s = good_setup();
 		s.established = bad[i];
-		expect(&s, IKE_FAULT_RETRANSMISSION, "established", -1, -1);
+		expect(&s, IKE_FAULT_RETRANSMISSION, "retransmit", -1, -1);
 		s = good_setup();
 		s.setting_up = bad[i];
-		expect(&s, IKE_FAULT_RETRANSMISSION, "setting_up", -1, -1);
+		expect(&s, IKE_FAULT_RETRANSMISSION, "retransmit_setup", -1, -1);
 	}
 	s = good_setup();
 	s.setting_up = (struct ike_retransmission){ 1, 1, 100, 1 };
@@ -489,7 +507,204 @@ START_TEST(retransmission_faults)
 }
 END_TEST
 
+/* ---- renewal ---- */
+
+#define S IKE_SECOND
+#define YEARS ((ike_time)3650 * 86400 * S)
+
+static const struct {
+	struct ike_renewal r;
+	const char *setting;		/* NULL: good */
+} renewals[] = {
+	{ { .ike = S, .child = { S, 1, 1 }, .reauth = S }, NULL },
+	{ { .ike = 0 }, NULL },
+	{ { .ike = YEARS, .child = { YEARS, UINT64_MAX, UINT64_MAX }, .reauth = YEARS },
+	    NULL },
+	{ { .ike = 4 * S, .ike_hard = 4 * S + 1, .child = { 2 * S, 7, 9 },
+	    .child_hard = { 3 * S, 8, 10 }, .jitter_percent = 50 }, NULL },
+	/* an end without a rekey before it */
+	{ { .ike_hard = S, .child_hard = { S, 1, 1 } }, NULL },
+	{ { .ike = S - 1 }, "rekey.ike" },
+	{ { .ike = -1 }, "rekey.ike" },
+	{ { .ike = YEARS + 1 }, "rekey.ike" },
+	{ { .ike = INT64_MAX }, "rekey.ike" },
+	{ { .ike = INT64_MIN }, "rekey.ike" },
+	{ { .ike_hard = S - 1 }, "expire.ike" },
+	{ { .ike_hard = YEARS + 1 }, "expire.ike" },
+	{ { .ike = 2 * S, .ike_hard = 2 * S }, "expire.ike" },
+	{ { .ike = 2 * S, .ike_hard = S }, "expire.ike" },
+	{ { .child = { .time = 1 } }, "rekey.child" },
+	{ { .child = { .time = INT64_MAX } }, "rekey.child" },
+	{ { .child_hard = { .time = -S } }, "expire.child" },
+	{ { .child = { .time = S }, .child_hard = { .time = S } }, "expire.child" },
+	{ { .child = { .octets = 7 }, .child_hard = { .octets = 7 } }, "expire.bytes" },
+	{ { .child = { .packets = 7 }, .child_hard = { .packets = 6 } },
+	    "expire.packets" },
+	{ { .reauth = S - 1 }, "reauth" },
+	{ { .reauth = INT64_MAX }, "reauth" }
+};
+
+START_TEST(renewal_bounds)
+{
+	struct ike_setup s = good_setup();
+	struct ike_connection *c;
+
+	s.renewal = renewals[_i].r;
+	if (renewals[_i].setting != NULL) {
+		expect(&s, IKE_FAULT_LIFETIME, renewals[_i].setting, -1, -1);
+		return;
+	}
+	c = make(&s);
+	ck_assert(c->renewal.ike == 0 || c->renewal.ike_hard > c->renewal.ike);
+	ck_assert(c->renewal.child.time == 0 ||
+	    c->renewal.child_hard.time > c->renewal.child.time);
+	ck_assert(c->renewal.child_hard.octets >= c->renewal.child.octets);
+	ck_assert(c->renewal.child_hard.packets >= c->renewal.child.packets);
+	if (s.renewal.ike_hard != 0)
+		ck_assert_int_eq(c->renewal.ike_hard, s.renewal.ike_hard);
+	if (s.renewal.child_hard.time != 0)
+		ck_assert_int_eq(c->renewal.child_hard.time, s.renewal.child_hard.time);
+	ike_connection_free(c);
+}
+END_TEST
+
+START_TEST(hard_is_a_quarter_more)
+{
+	struct ike_setup s = good_setup();
+	struct ike_connection *c;
+
+	s.renewal = (struct ike_renewal){ .ike = 8 * S, .child = { 4 * S, 100, 1000 } };
+	c = make(&s);
+	ck_assert_int_eq(c->renewal.ike_hard, 10 * S);
+	ck_assert_int_eq(c->renewal.child_hard.time, 5 * S);
+	ck_assert_uint_eq(c->renewal.child_hard.octets, 125);
+	ck_assert_uint_eq(c->renewal.child_hard.packets, 1250);
+	ike_connection_free(c);
+}
+END_TEST
+
+START_TEST(jitter_faults)
+{
+	struct ike_setup s = good_setup();
+
+	s.renewal.jitter_percent = 0;
+	ike_connection_free(make(&s));
+	s.renewal.jitter_percent = 50;
+	ike_connection_free(make(&s));
+	s.renewal.jitter_percent = 51;
+	expect(&s, IKE_FAULT_JITTER, "rekey.jitter", -1, -1);
+	s.renewal.jitter_percent = 255;
+	expect(&s, IKE_FAULT_JITTER, "rekey.jitter", -1, -1);
+}
+END_TEST
+
+START_TEST(dpd_faults)
+{
+	static const ike_time good[] = { 0, S, 30 * S, 86400 * S };
+	static const ike_time bad[] = { -1, 1, S - 1, 86400 * S + 1, INT64_MAX };
+	struct ike_setup s = good_setup();
+
+	for (unsigned i = 0; i < COUNT(good); i++) {
+		s.dpd = good[i];
+		ike_connection_free(make(&s));
+	}
+	for (unsigned i = 0; i < COUNT(bad); i++) {
+		s.dpd = bad[i];
+		expect(&s, IKE_FAULT_DPD, "dpd", -1, -1);
+	}
+}
+END_TEST
+
+START_TEST(fragment_faults)
+{
+	struct ike_setup s = good_setup();
+
+	for (unsigned fragment = 0; fragment <= UINT16_MAX; fragment++) {
+		s.fragment = (uint16_t)fragment;
+		if (fragment == 0 || (fragment >= 576 && fragment <= 65000))
+			ike_connection_free(make(&s));
+		else
+			expect(&s, IKE_FAULT_FRAGMENT, "fragment", -1, -1);
+	}
+}
+END_TEST
+
+START_TEST(pfs_reaches_the_proposals)
+{
+	static const char *const ike[] = { "aes256gcm16-prfsha256-x25519" };
+	static const char *const esp[] = { "aes256gcm16-noesn" };
+	static const char *const expected[] = {
+		[IKE_PFS_PREFER] = "aes256gcm16-x25519-modpnone-noesn",
+		[IKE_PFS_REQUIRE] = "aes256gcm16-x25519-noesn",
+		[IKE_PFS_OFF] = "aes256gcm16-noesn"
+	};
+	static const char *const without[] = {
+		"aes256gcm16", "aes256gcm16-modpnone-esn"
+	};
+	struct ike_setup s = good_setup();
+	struct ike_connection *c;
+	char text[200];
+
+	s.ike = (struct ike_texts){ ike, 1 };
+	s.esp = (struct ike_texts){ esp, 1 };
+	for (unsigned pfs = 0; pfs < COUNT(expected); pfs++) {
+		s.pfs = (enum ike_pfs)pfs;
+		c = make(&s);
+		ck_assert_int_eq(c->pfs, s.pfs);
+		ck_assert_str_eq(ike_proposals_print(&c->esp, text, sizeof text),
+		    expected[pfs]);
+		ike_connection_free(c);
+	}
+	s.esp = (struct ike_texts){ without, 2 };
+	s.pfs = IKE_PFS_REQUIRE;
+	expect(&s, IKE_FAULT_PFS, "esp", -1, -1);
+	s.pfs = IKE_PFS_PREFER;
+	ike_connection_free(make(&s));
+}
+END_TEST
+
 /* ---- children ---- */
+
+static const struct {
+	const char *local_address, *remote_address, *local, *remote;
+	const char *setting;		/* NULL: good */
+} hosts[] = {
+	{ "192.0.2.1", "203.0.113.7", "192.0.2.1", "203.0.113.7", NULL },
+	{ "192.0.2.1", "203.0.113.7", "192.0.2.1[tcp/22]", "203.0.113.7[tcp]", NULL },
+	{ "2001:db8::1", "2001:db8::2", "2001:db8::1", "2001:db8::2", NULL },
+	/* who may have any address is narrowed when it is known */
+	{ NULL, "203.0.113.7", "192.0.2.0/24", "203.0.113.7", NULL },
+	{ "192.0.2.1", "any", "192.0.2.1", "0.0.0.0/0", NULL },
+	{ "192.0.2.1", "gw.paris.example", "192.0.2.1", "203.0.113.7", NULL },
+	{ "192.0.2.1", "203.0.113.7, 203.0.113.8", "192.0.2.1", "203.0.113.0/24", NULL },
+	{ "192.0.2.1", "203.0.113.7", "192.0.2.2", "203.0.113.7", "children.local" },
+	{ "192.0.2.1", "203.0.113.7", "192.0.2.0/24", "203.0.113.7", "children.local" },
+	{ "192.0.2.1", "203.0.113.7", "192.0.2.1-192.0.2.2", "203.0.113.7",
+	    "children.local" },
+	{ NULL, "203.0.113.7", "192.0.2.1", "203.0.113.8", "children.remote" },
+	{ NULL, "203.0.113.7", "192.0.2.1", "203.0.113.0/24", "children.remote" },
+	{ NULL, "203.0.113.7", "2001:db8::1", "2001:db8::2", "children.remote" }
+};
+
+START_TEST(transport_is_between_hosts)
+{
+	struct ike_child_setup c = { "hosts", { &hosts[_i].local, 1 },
+		{ &hosts[_i].remote, 1 }, IKE_MODE_TRANSPORT };
+	struct ike_setup s = good_setup();
+	struct ike_connection *built;
+
+	s.children = &c;
+	s.local_address = hosts[_i].local_address;
+	s.remote_address = hosts[_i].remote_address;
+	if (hosts[_i].setting != NULL) {
+		expect(&s, IKE_FAULT_MODE, hosts[_i].setting, 0, 0);
+		c.mode = IKE_MODE_TUNNEL;
+	}
+	built = make(&s);
+	ck_assert_int_eq(built->children[0].mode, c.mode);
+	ike_connection_free(built);
+}
+END_TEST
 
 START_TEST(children_missing)
 {
@@ -533,7 +748,7 @@ START_TEST(child_faults)
 	};
 	struct ike_child_setup children[] = {
 		child, { rows[_i].name, { rows[_i].local, rows[_i].n_local },
-		{ rows[_i].remote, rows[_i].n_remote } }
+		{ rows[_i].remote, rows[_i].n_remote }, IKE_MODE_TUNNEL }
 	};
 	struct ike_setup s = good_setup();
 
@@ -546,7 +761,9 @@ END_TEST
 START_TEST(child_families_both)
 {
 	static const char *const both[] = { "10.1.0.0/24", "2001:db8::/32" };
-	static const struct ike_child_setup c = { "dual", { both, 2 }, { both, 2 } };
+	static const struct ike_child_setup c = {
+		"dual", { both, 2 }, { both, 2 }, IKE_MODE_TUNNEL
+	};
 	struct ike_setup s = good_setup();
 
 	s.children = &c;
@@ -598,7 +815,7 @@ START_TEST(child_selector_limits)
 {
 	char text[256][20];
 	const char *v[256];
-	struct ike_child_setup c = { "many", { v, 255 }, { far, 1 } };
+	struct ike_child_setup c = { "many", { v, 255 }, { far, 1 }, IKE_MODE_TUNNEL };
 	struct ike_setup s = good_setup();
 
 	for (unsigned i = 0; i < 256; i++) {
@@ -622,16 +839,24 @@ END_TEST
 START_TEST(faults_all_at_once)
 {
 	static const char *const bad[] = { "x" };
-	static const struct ike_child_setup c = { "", { bad, 1 }, { bad, 0 } };
+	static const struct ike_child_setup c = {
+		"", { bad, 1 }, { bad, 0 }, IKE_MODE_TUNNEL
+	};
 	static const char *const settings[] = {
 		"name", "local.address", "local.id", "remote.address", "remote.id",
 		"port", "natt_port", "auth", "secret", "ike", "esp", "children.name",
-		"children.local", "children.remote", "established", "setting_up"
+		"children.local", "children.remote", "retransmit", "retransmit_setup",
+		"rekey.ike", "expire.child", "expire.bytes", "expire.packets", "reauth",
+		"rekey.jitter", "dpd", "fragment"
 	};
 	struct ike_setup s = {
 		.local_address = "x y", .ike = { bad, 1 }, .esp = { bad, 1 },
 		.children = &c, .n_children = 1,
-		.established = { 1, 1, 100, 0 }, .setting_up = { 1, 1, 0, 1 }
+		.established = { 1, 1, 100, 0 }, .setting_up = { 1, 1, 0, 1 },
+		.renewal = { .ike = 1, .child = { 2 * IKE_SECOND, 2, 2 },
+		    .child_hard = { IKE_SECOND, 1, 1 }, .reauth = -1,
+		    .jitter_percent = 51 },
+		.dpd = 1, .fragment = 1
 	};
 	struct ike_fault f[COUNT(settings)], *few;
 	unsigned n = 0;
@@ -705,6 +930,13 @@ main(void)
 	tcase_add_test(tcase, proposal_faults);
 	tcase_add_test(tcase, compat_opens);
 	tcase_add_test(tcase, retransmission_faults);
+	tcase_add_loop_test(tcase, renewal_bounds, 0, (int)COUNT(renewals));
+	tcase_add_test(tcase, hard_is_a_quarter_more);
+	tcase_add_test(tcase, jitter_faults);
+	tcase_add_test(tcase, dpd_faults);
+	tcase_add_test(tcase, fragment_faults);
+	tcase_add_test(tcase, pfs_reaches_the_proposals);
+	tcase_add_loop_test(tcase, transport_is_between_hosts, 0, (int)COUNT(hosts));
 	tcase_add_test(tcase, children_missing);
 	tcase_add_loop_test(tcase, child_faults, 0, 10);
 	tcase_add_test(tcase, child_families_both);

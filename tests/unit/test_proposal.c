@@ -545,7 +545,10 @@ static const struct {
 	    1 },
 	{ ESP, 1, "aes256gcm16", { GCM, NOESN }, "aes256gcm16-noesn", 0 },
 	{ ESP, 1, "aes256gcm16-x25519-modpnone", { GCM, NOESN }, "aes256gcm16-noesn", 0 },
+	/* without a KE payload */
 	{ ESP, 1, "aes256gcm16-x25519-modpnone", { GCM, NO_KE, X25519, NOESN },
+	    "aes256gcm16-modpnone-noesn", 1 },
+	{ ESP, 1, "aes256gcm16-x25519", { GCM, NO_KE, X25519, NOESN },
 	    "aes256gcm16-x25519-noesn", 1 },
 	{ ESP, 1, "aes256gcm16-x25519-modpnone", { GCM, NO_KE, NOESN },
 	    "aes256gcm16-modpnone-noesn", 0 },
