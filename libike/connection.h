@@ -109,7 +109,7 @@ enum ike_fault_code {
 	IKE_FAULT_RETRANSMISSION,
 	IKE_FAULT_LIFETIME,		/* too short, too long, hard not over soft */
 	IKE_FAULT_JITTER, IKE_FAULT_DPD, IKE_FAULT_FRAGMENT,
-	IKE_FAULT_PFS,			/* a group is required and one proposal has none */
+	IKE_FAULT_PFS,			/* a group is required, and there is none */
 	IKE_FAULT_MODE,			/* transport mode between other than two hosts */
 	IKE_FAULT_NO_MEMORY
 };

@@ -67,7 +67,8 @@ apply(enum ike_pfs pfs, const struct ike_proposals *ike, struct ike_proposal *es
 {
 	struct ike_proposal new = { .protocol = esp->protocol };
 	bool own = count_groups(esp) > 0;
-	bool alone = pfs == IKE_PFS_OFF || (pfs == IKE_PFS_PREFER && ike_pfs_refuses(esp));
+	bool alone = pfs == IKE_PFS_OFF ||
+	    (pfs == IKE_PFS_PREFER && ike_pfs_refuses(esp));
 	size_t most = esp->n + 1u;
 
 	for (unsigned i = 0; i < ike->n; i++)

@@ -50,7 +50,8 @@ void ike_build_choice(struct ike_writer *, const struct ike_choice *, struct byt
  * beside an AEAD cipher may be named NONE.  Without `with_ke` an ESP proposal's groups
  * are passed over.  `group` is that of the peer's KE payload, or IKE_KE_NONE: of the
  * groups that both allow in the chosen proposal it comes first, since any other costs a
- * round more (1.2); without one NONE comes first, where both allow it.  IKE_OK or IKE_NO_PROPOSAL_CHOSEN, and then *choice is untouched. */
+ * round more (1.2); without one NONE comes first, where both allow it.  IKE_OK or
+ * IKE_NO_PROPOSAL_CHOSEN, and then *choice is untouched. */
 enum ike_error ike_choose(const struct ike_proposals *ours, struct bytes sa, bool with_ke,
     uint16_t group, struct ike_choice *);
 /* Initiator: the answer (checked by ike_check_sa) must hold one proposal, under the

@@ -143,7 +143,7 @@ START_TEST(pfs_pairs)
 }
 END_TEST
 
-/* A peer that knows nothing of groups offers none, and answers with none, or says NONE. */
+/* A peer that knows nothing of groups offers none, and answers with none or NONE. */
 START_TEST(pfs_with_a_plain_peer)
 {
 	static const char *const plain[] = {
