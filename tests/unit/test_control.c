@@ -9,7 +9,7 @@
 
 #include "daemon/control.h"
 #include "daemon/report.h"
-#include "libipsec/ipsec.h"
+#include "libipsec/loop.h"
 #include "tests/unit/caller.h"
 #include "tests/unit/fake_port.h"
 #include "tests/unit/files.h"
