@@ -173,6 +173,14 @@ ike_exchange_free(struct ike *e, struct ike_exchange *x)
 	free(x);
 }
 
+/* The longest datagram that is not cut; 0: none is. */
+static size_t
+longest(const struct ike_sa *sa, const struct ike_exchange *x)
+{
+	return !sa->fragments ? 0 :
+	    ike_fragment_size(x->ours ? &sa->path : &x->path, sa->connection->fragment);
+}
+
 struct ike_chain
 ike_chain_begin(struct ike *e)
 {
@@ -197,12 +205,12 @@ ike_exchange_send(struct ike *e, struct ike_exchange *x, const struct ike_chain 
 
 	if (chain->w.bad)
 		return IKE_NO_MEMORY;
-	error = ike_seal_message(&sa->suite, &sa->keys, sa->initiator, &h, chain, sa->iv,
-	    &e->random, &w);
+	error = ike_seal_fragments(&sa->suite, &sa->keys, sa->initiator, &h, chain,
+	    longest(sa, x), &sa->iv, &e->random, &w);
 	if (error != IKE_OK)
 		return error;
-	sa->iv++;			/* before it leaves: an IV is never used twice */
 	ike_trace_sent(e, sa, &h, chain);
+	ike_trace_fragments(e, sa, true, ike_written(&w));
 	if (!x->ours)
 		return ike_window_respond(e, sa, x, ike_written(&w)) ?
 		    IKE_OK : IKE_NO_MEMORY;
@@ -356,16 +364,21 @@ ike_ask_timeout(struct ike *e, struct ike_timer *t)
 	    .reason = "the question was not answered in time" });
 }
 
-/* Decrypts into the exchange's own copy.  IKE_DROP: forged, or not a message at all. */
+/* Decrypts into the exchange's own copy.  IKE_DROP: forged, or not a message at all;
+ * IKE_WAIT: a fragment, and others are missing. */
 static enum ike_error
-open_copy(struct ike_sa *sa, const struct ike_header *h, uint8_t *copy, size_t len,
-    struct ike_message *m)
+open_copy(struct ike *e, struct ike_sa *sa, uint8_t **copy, struct bytes wire,
+    struct ike_message *m, struct ike_mark *mark)
 {
-	if (ike_parse_message(bytes_of(copy, len), m) != IKE_OK)
+	memcpy(*copy, wire.p, wire.len);
+	*mark = ike_mark(wire);
+	if (ike_parse_message(bytes_of(*copy, wire.len), m) != IKE_OK)
 		return IKE_DROP;
-	if (h->exchange == IKE_SA_INIT)
+	if (m->header.exchange == IKE_SA_INIT)
 		return IKE_OK;
-	return ike_open_message(&sa->suite, &sa->keys, !sa->initiator, copy, m);
+	if (sa->fragments && ike_is_fragment(m))
+		return ike_assemble(e, sa, copy, wire, m, mark);
+	return ike_open_message(&sa->suite, &sa->keys, !sa->initiator, *copy, m);
 }
 
 /* Puts the message into the exchange it belongs to: ours, or a new one of the peer's. */
@@ -405,21 +418,22 @@ receive(struct ike *e, struct ike_sa *sa, const struct rule *rule,
 	struct ike_message *m = malloc(sizeof(*m));
 	uint8_t *copy = malloc(wire.len);
 	enum ike_error error = IKE_NO_MEMORY;
+	struct ike_mark mark;
 
 	if (m != NULL && copy != NULL) {
-		memcpy(copy, wire.p, wire.len);
-		error = open_copy(sa, h, copy, wire.len, m);
+		error = open_copy(e, sa, &copy, wire, m, &mark);
 		if (error == IKE_OK)
 			error = check_message(rule, m);
 		if (error != IKE_OK && h->exchange == IKE_SA_INIT)
 			error = IKE_DROP;	/* unprotected: proves nothing */
 	}
 	if (error < 0 || (x = place(sa, rule, h)) == NULL) {
-		e->counts.dropped++;
+		e->counts.dropped += error != IKE_WAIT;
 		free(m);
 		free(copy);
 		return;
 	}
+	ike_assemble_end(e, sa, rule->response);
 	forget_message(x);
 	x->copy = copy;
 	x->message = m;
@@ -428,7 +442,7 @@ receive(struct ike *e, struct ike_sa *sa, const struct rule *rule,
 		if (h->exchange != IKE_SA_INIT)
 			ike_window_answered(e, sa);
 	} else {
-		ike_window_note(x, wire);
+		x->request = mark;
 		ike_sa_follow(e, sa, path);
 	}
 	ike_trace_received(e, sa, h, m);

@@ -290,6 +290,7 @@ const struct ike_connection *ike_connection_of(const struct ike *, ike_id connec
 struct ike_counts {
 	unsigned connections, sas, half_open, children, questions, timers;
 	unsigned responding; /* not authenticated, as responder: half-open or refused */
+	size_t reassembling;	/* octets kept of messages that have come in part */
 	uint64_t received, dropped, sent, retransmitted;
 };
 void ike_read_counts(const struct ike *, struct ike_counts *);

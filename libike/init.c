@@ -86,6 +86,8 @@ send_request(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	    ike_buffer_view(&sa->nonce[0]));
 	if (c->encap != IKE_ENCAP_NEVER)
 		ike_natd_add(&chain, &sa->path, sa->spi_i, 0, ike_natd_force(e, c));
+	if (c->fragment != 0)
+		ike_add_notify(&chain, IKE_N_FRAGMENTATION_SUPPORTED, bytes_of(NULL, 0));
 	ike_write_message(&w, &h, &chain);
 	if (w.bad || !ike_buffer_set(&sa->init[0], ike_written(&w)) ||
 	    !ike_window_request(e, sa, ike_written(&w)))
@@ -230,6 +232,16 @@ read_answer(
 	return error;
 }
 
+/* RFC 7383 2.3: only when both ends have said so. */
+static bool
+knows_fragments(const struct ike_sa *sa, const struct ike_message *m)
+{
+	struct ike_notify n;
+
+	return sa->connection->fragment != 0 &&
+	    ike_find_notify(m, IKE_N_FRAGMENTATION_SUPPORTED, &n);
+}
+
 static void
 no_native_esp(struct ike *e, const struct ike_sa *sa)
 {
@@ -265,6 +277,7 @@ accept(struct ike *e, struct ike_sa *sa, struct ike_exchange *x, struct answer *
 	sa->choice.spi = bytes_of(NULL, 0);
 	sa->suite = a->suite;
 	sa->keys = a->keys;
+	sa->fragments = knows_fragments(sa, m);
 	sa->hint = IKE_OK;
 	if (sa->encap) {		/* 2.23: both ports move */
 		sa->path.port[0] = e->natt_port;
@@ -404,6 +417,8 @@ write_answer(
 	if (sa->natd && c->encap != IKE_ENCAP_NEVER)
 		ike_natd_add(
 		    &chain, &sa->path, sa->spi_i, sa->spi_r, ike_natd_force(e, c));
+	if (sa->fragments)
+		ike_add_notify(&chain, IKE_N_FRAGMENTATION_SUPPORTED, bytes_of(NULL, 0));
 	ike_write_message(w, &h, &chain);
 	if (w->bad)
 		return false;
@@ -417,7 +432,7 @@ static enum ike_error
 answer(struct ike *e, struct ike_sa *sa, const struct offer *o,
     const struct ike_message *m, struct bytes wire)
 {
-	struct ike_exchange x = { .sa = sa, .path = sa->path };
+	struct ike_exchange x = { .sa = sa, .path = sa->path, .request = ike_mark(wire) };
 	struct ike_writer w = ike_writer(e->scratch, sizeof(e->scratch));
 	struct ike_nat nat;
 	uint8_t ke[IKE_MAX_KE_LEN], secret[IKE_MAX_SECRET_LEN];
@@ -429,6 +444,7 @@ answer(struct ike *e, struct ike_sa *sa, const struct offer *o,
 		no_native_esp(e, sa);
 		return IKE_NO_PROPOSAL_CHOSEN;
 	}
+	sa->fragments = knows_fragments(sa, m);
 	if (!o->suite.kex->respond(&e->random, o->ke.data, ke, secret))
 		return IKE_INVALID_SYNTAX;	/* not a value of the group (T37) */
 	if (!make_nonce(e, &sa->nonce[1]) || !ike_buffer_set(&sa->nonce[0], o->nonce) ||
@@ -440,7 +456,6 @@ answer(struct ike *e, struct ike_sa *sa, const struct offer *o,
 	if (!write_answer(e, sa, bytes_of(ke, o->suite.kex->response_len), &w) ||
 	    !ike_buffer_set(&sa->init[1], ike_written(&w)) || !ike_table_add_init(e, sa))
 		goto out;
-	ike_window_note(&x, wire);
 	if (ike_window_respond(e, sa, &x, ike_written(&w)))
 		error = IKE_OK;
 out:

@@ -15,13 +15,15 @@ extern "C" {
 enum {	/* sizes in octets */
 	IKE_HEADER_LEN = 28,		/* 3.1 */
 	IKE_PAYLOAD_HEADER_LEN = 4,	/* 3.2 */
+	IKE_FRAGMENT_NUMBERS_LEN = 4,	/* number and total, RFC 7383 2.5 */
 	IKE_SPI_LEN = 8,
 	IKE_ESP_SPI_LEN = 4,
 	IKE_NONCE_MIN = 16,		/* 2.10 */
 	IKE_NONCE_MAX = 256,
 	IKE_NATD_LEN = 20,		/* SHA-1, 2.23 */
 	IKE_MAX_MESSAGE = 65000,	/* fits a UDP datagram over IPv4 and IPv6 */
-	IKE_MAX_PAYLOADS = 100		/* of one message; more is INVALID_SYNTAX */
+	IKE_MAX_PAYLOADS = 100,		/* of one message; more is INVALID_SYNTAX */
+	IKE_MAX_FRAGMENTS = 255		/* of one message; those of more are dropped */
 };
 
 enum ike_exchange_type {	/* 3.1 */

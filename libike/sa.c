@@ -141,12 +141,20 @@ drop_wanted(struct ike_sa *sa)
 	}
 }
 
+static void
+drop_fragments(struct ike *e, struct ike_sa *sa)
+{
+	ike_assemble_end(e, sa, false);
+	ike_assemble_end(e, sa, true);
+}
+
 void
 ike_sa_dead(struct ike *e, struct ike_sa *sa)
 {
 	if (sa->dead)
 		return;
 	sa->dead = true;
+	drop_fragments(e, sa);
 	ike_sa_state(e, sa, IKE_STATE_CLOSED);
 	ike_source_leave(e, sa); /* not before: a refused one lingers, and takes memory */
 	ike_peer_leave(sa);
@@ -170,6 +178,7 @@ ike_sa_close(struct ike *e, struct ike_sa *sa, enum ike_error why, ike_time ling
 	while ((c = LIST_FIRST(&sa->children)) != NULL)
 		ike_child_close(e, c, why);
 	ike_sa_state(e, sa, IKE_STATE_CLOSED);
+	drop_fragments(e, sa);
 	ike_peer_leave(sa);
 	ike_exchange_cancel(e, sa->ours);
 	ike_exchange_cancel(e, sa->theirs);

@@ -1,8 +1,8 @@
 /* The private side of libike: the engine, its IKE SAs, their exchanges and Child SAs,
  * and what each file offers to the others.  Nothing outside libike includes it.
  *
- * Life of a message: engine.c finds the SA, window.c judges its id, protect.c opens it,
- * exchange.c finds its row and runs the row's steps.  A step fills the exchange's own
+ * Life of a message: engine.c finds the SA, window.c judges its id, protect.c opens it
+ * (or assemble.c, when it comes in fragments), exchange.c finds its row and runs the row's steps.  A step fills the exchange's own
  * fields; only the last step of an exchange commits to the SA.  An SA that is closed
  * stays in memory until the entry point returns (ike_reap), so no step meets a freed
  * one. */
@@ -17,6 +17,7 @@
 
 #include "libike/algorithm.h"
 #include "libike/connection_built.h"
+#include "libike/fragment.h"
 #include "libike/ike.h"
 #include "libike/keys.h"
 #include "libike/message.h"
@@ -54,15 +55,14 @@ STAILQ_HEAD(ike_outputs, ike_output);
 
 /* ---- window.c: message ids, RFC 7296 2.1 - 2.3 ---- */
 struct ike_buffer { uint8_t *p; size_t len; };	/* owned */
-enum { IKE_TAIL = 32 };		/* trailing octets that identify a request: any ICV */
 struct ike_window {
 	uint32_t next_request;		/* id of our next request */
 	uint32_t next_expected;		/* id of the peer's next request */
+	/* Each is one datagram, or fragments for ike_next_message. */
 	struct ike_buffer response;	/* to next_expected - 1 */
-	size_t answered_len;		/* that request's length and trailing octets */
-	uint8_t answered_tail[IKE_TAIL];
-	ike_time resent;		/* when the cached response went out last */
 	struct ike_buffer request;	/* ours, outstanding; else empty */
+	struct ike_mark answered;	/* of the request to that response */
+	ike_time resent;		/* when the cached response went out last */
 	ike_time interval;
 	unsigned sent;
 };
@@ -86,8 +86,7 @@ struct ike_exchange {
 	uint8_t *copy;			/* the peer's message, decrypted */
 	struct ike_message *message;	/* views into copy */
 	struct ike_path path;		/* it came by */
-	size_t request_len;		/* of theirs, as on the wire */
-	uint8_t request_tail[IKE_TAIL];
+	struct ike_mark request;	/* of theirs, to know it again (T02) */
 
 	struct {			/* the open question, if id is set */
 		ike_id id;
@@ -172,6 +171,8 @@ struct ike_sa {
 	bool natd, encap, nat_here, nat_there;
 
 	struct ike_window window;
+	bool fragments;				/* both ends know RFC 7383 */
+	struct ike_reassembly *coming[2];	/* [0] a request, [1] a response; or NULL */
 	struct ike_exchange *ours, *theirs;
 	STAILQ_HEAD(, ike_wanted) wanted;
 	LIST_HEAD(, ike_child_sa) children;
@@ -249,7 +250,8 @@ struct ike {
 	struct ike_timer *timers;
 	struct ike_outputs events, datagrams, delivered;
 	struct ike_counts counts;
-	uint8_t scratch[IKE_MAX_MESSAGE];	/* a message under construction */
+	size_t left_by_strangers;		/* octets, see assemble.c */
+	uint8_t scratch[IKE_FRAGMENTS_ROOM];	/* a message under construction */
 	uint8_t plain[IKE_MAX_MESSAGE];		/* its payloads before sealing */
 };
 
@@ -316,8 +318,6 @@ void ike_forget_delivered(struct ike *);
 bool ike_window_request(struct ike *, struct ike_sa *, struct bytes);
 void ike_window_answered(struct ike *, struct ike_sa *);	/* our request was */
 void ike_window_retransmit(struct ike *, struct ike_timer *);
-/* Remembers the request that `x` answers, as on the wire, to know it again (T02). */
-void ike_window_note(struct ike_exchange *x, struct bytes wire);
 /* Keeps and sends the response to `x`; false: no memory, nothing sent. */
 bool ike_window_respond(struct ike *, struct ike_sa *, const struct ike_exchange *,
     struct bytes);
@@ -325,6 +325,15 @@ enum ike_window_verdict { IKE_WINDOW_NEW, IKE_WINDOW_AGAIN, IKE_WINDOW_DROP };
 enum ike_window_verdict ike_window_judge(const struct ike_sa *, uint32_t id,
     struct bytes);
 void ike_window_again(struct ike *, struct ike_sa *, const struct ike_path *);
+
+/* ---- assemble.c: messages that come in fragments ---- */
+/* A fragment for which ike_is_fragment holds; *copy is its copy, that m->octets views.
+ * IKE_OK, or positive as of ike_open_message: the message is complete, *copy is replaced
+ * by its payloads and *mark is its own.  IKE_WAIT: more is missing. */
+enum ike_error ike_assemble(struct ike *, struct ike_sa *, uint8_t **copy,
+    struct bytes wire, struct ike_message *m, struct ike_mark *mark);
+/* What has come in part is not waited for any longer. */
+void ike_assemble_end(struct ike *, struct ike_sa *, bool response);
 
 /* ---- exchange.c ---- */
 /* A closed SA answers a retransmitted request this long: over the peer's schedule. */
@@ -502,5 +511,8 @@ void ike_trace_sent(struct ike *, const struct ike_sa *, const struct ike_header
     const struct ike_chain *);
 void ike_trace_received(struct ike *, const struct ike_sa *, const struct ike_header *,
     const struct ike_message *);
+/* Those of the messages (see ike_next_message) that are fragments. */
+void ike_trace_fragments(struct ike *, const struct ike_sa *, bool sent,
+    struct bytes messages);
 
 #endif

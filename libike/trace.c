@@ -1,5 +1,5 @@
-/* Decoded messages, one line each: "IKE_AUTH request 1 to 203.0.113.7: IDi IDr AUTH SA
- * TSi TSr". */
+/* Decoded messages, one line each: "sent IKE_AUTH request 1 [...]: IDi IDr AUTH SA TSi
+ * TSr", and one for each fragment of one. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,9 +42,8 @@ add_payloads(struct line *l, const struct ike_message *m)
 		add(l, " (empty)");
 }
 
-static void
-say(struct ike *e, const struct ike_sa *sa, const struct ike_header *h, bool sent,
-    const struct ike_message *m)
+static struct line
+begin(const struct ike_header *h, bool sent)
 {
 	char name[IKE_NAME_LEN];
 	struct line l = { .len = 0 };
@@ -53,6 +52,15 @@ say(struct ike *e, const struct ike_sa *sa, const struct ike_header *h, bool sen
 	    ike_exchange_name(h->exchange, name),
 	    h->flags & IKE_FLAG_RESPONSE ? "response" : "request", h->message_id,
 	    (unsigned long long)h->spi_i, (unsigned long long)h->spi_r);
+	return l;
+}
+
+static void
+say(struct ike *e, const struct ike_sa *sa, const struct ike_header *h, bool sent,
+    const struct ike_message *m)
+{
+	struct line l = begin(h, sent);
+
 	add_payloads(&l, m);
 	ike_say_text(e, sa, l.text);
 }
@@ -76,4 +84,23 @@ ike_trace_received(struct ike *e, const struct ike_sa *sa, const struct ike_head
 {
 	if (e->options.trace)
 		say(e, sa, h, false, m);
+}
+
+void
+ike_trace_fragments(struct ike *e, const struct ike_sa *sa, bool sent,
+    struct bytes messages)
+{
+	struct bytes message;
+	struct ike_message m;
+	struct ike_cover c;
+	struct line l;
+
+	while (e->options.trace && ike_next_message(&messages, &message)) {
+		if (ike_parse_message(message, &m) != IKE_OK || !ike_is_fragment(&m))
+			continue;
+		c = ike_fragment_cover(&m);
+		l = begin(&m.header, sent);
+		add(&l, " fragment %u of %u, %zu octets", c.number, c.total, message.len);
+		ike_say_text(e, sa, l.text);
+	}
 }

@@ -1,9 +1,9 @@
 /* Message ids with a window of one, the cached response, and sending again: RFC 7296
  * 2.1 - 2.4.  A request of ours is repeated octet for octet until it is answered or
  * the schedule is at its end; a response of ours goes out again only when the very
- * same request comes again. */
-#include <string.h>
-
+ * same request comes again, of one in fragments the first (RFC 7383 2.6.1).  All
+ * fragments of ours go out together, and in their first size: an answer that never comes
+ * is no reason to try a smaller one. */
 #include "libike/sa.h"
 
 /* A cached response is not repeated faster than this, whatever arrives. */
@@ -16,6 +16,16 @@ schedule(const struct ike_sa *sa)
 	    &sa->connection->established : &sa->connection->setting_up;
 }
 
+/* One datagram, or a fragment each; without memory they go with the next copy. */
+static void
+send(struct ike *e, const struct ike_path *path, struct bytes messages)
+{
+	struct bytes message;
+
+	while (ike_next_message(&messages, &message))
+		ike_send(e, path, message);
+}
+
 bool
 ike_window_request(struct ike *e, struct ike_sa *sa, struct bytes request)
 {
@@ -25,7 +35,7 @@ ike_window_request(struct ike *e, struct ike_sa *sa, struct bytes request)
 		return false;
 	w->sent = 1;
 	w->interval = schedule(sa)->first;
-	ike_send(e, &sa->path, request); /* without memory it goes with the next copy */
+	send(e, &sa->path, request);
 	ike_timer_arm(e, &sa->retransmit, e->now + w->interval);
 	return true;
 }
@@ -54,24 +64,8 @@ ike_window_retransmit(struct ike *e, struct ike_timer *t)
 	w->interval = w->interval * s->factor_percent / 100;
 	if (w->interval > s->most)
 		w->interval = s->most;
-	ike_send(e, &sa->path, ike_buffer_view(&w->request));
+	send(e, &sa->path, ike_buffer_view(&w->request));
 	ike_timer_arm(e, &sa->retransmit, e->now + w->interval);
-}
-
-static size_t
-copy_tail(uint8_t tail[IKE_TAIL], struct bytes wire)
-{
-	size_t n = wire.len < IKE_TAIL ? wire.len : IKE_TAIL;
-
-	memset(tail, 0, IKE_TAIL);
-	memcpy(tail, wire.p + wire.len - n, n);
-	return wire.len;
-}
-
-void
-ike_window_note(struct ike_exchange *x, struct bytes wire)
-{
-	x->request_len = copy_tail(x->request_tail, wire);
 }
 
 bool
@@ -82,11 +76,10 @@ ike_window_respond(struct ike *e, struct ike_sa *sa, const struct ike_exchange *
 
 	if (!ike_buffer_set(&w->response, response))
 		return false;
-	w->answered_len = x->request_len;
-	memcpy(w->answered_tail, x->request_tail, IKE_TAIL);
+	w->answered = x->request;
 	w->next_expected = x->id + 1;
 	w->resent = e->now;
-	ike_send(e, &x->path, response);
+	send(e, &x->path, response);
 	return true;
 }
 
@@ -94,16 +87,13 @@ enum ike_window_verdict
 ike_window_judge(const struct ike_sa *sa, uint32_t id, struct bytes wire)
 {
 	const struct ike_window *w = &sa->window;
-	uint8_t tail[IKE_TAIL];
 
 	if (sa->theirs != NULL)
 		return IKE_WINDOW_DROP;		/* its answer is being made (T03) */
 	if (id == w->next_expected && sa->state != IKE_STATE_CLOSED)
 		return IKE_WINDOW_NEW;
-	if (id + 1 != w->next_expected || w->response.len == 0)
-		return IKE_WINDOW_DROP;
-	if (copy_tail(tail, wire) != w->answered_len ||
-	    memcmp(tail, w->answered_tail, IKE_TAIL) != 0)
+	if (id + 1 != w->next_expected || w->response.len == 0 ||
+	    !ike_mark_is(&w->answered, wire))
 		return IKE_WINDOW_DROP;
 	return IKE_WINDOW_AGAIN;
 }
@@ -117,5 +107,5 @@ ike_window_again(struct ike *e, struct ike_sa *sa, const struct ike_path *path)
 		return;
 	w->resent = e->now;
 	e->counts.retransmitted++;
-	ike_send(e, path, ike_buffer_view(&w->response));
+	send(e, path, ike_buffer_view(&w->response));
 }

@@ -60,6 +60,24 @@ add_children(crypto_generichash_state *h, const struct ike_sa *sa)
 	}
 }
 
+/* What has come of a message, wherever it is kept. */
+static void
+add_reassembly(crypto_generichash_state *h, const struct ike_reassembly *r)
+{
+	if (r == NULL)
+		return;
+	add(h, &r->id, sizeof(r->id));
+	add(h, &r->exchange, sizeof(r->exchange));
+	add(h, &r->first, sizeof(r->first));
+	add(h, &r->total, sizeof(r->total));
+	add(h, &r->have, sizeof(r->have));
+	add(h, &r->mark, sizeof(r->mark));
+	for (unsigned i = 0; i < r->total; i++) {
+		add(h, &r->part[i].len, sizeof(r->part[i].len));
+		add(h, r->part[i].p, r->part[i].len);
+	}
+}
+
 uint64_t
 sa_digest(const struct ike_sa *sa)
 {
@@ -78,6 +96,7 @@ sa_digest(const struct ike_sa *sa)
 	memset(&copy.of_peer, 0, sizeof(copy.of_peer));
 	memset(&copy.retransmit, 0, sizeof(copy.retransmit));
 	memset(&copy.expire, 0, sizeof(copy.expire));
+	memset(copy.coming, 0, sizeof(copy.coming));
 	copy.window.resent = 0;
 	crypto_generichash_init(&h, NULL, 0, sizeof(out));
 	add(&h, &copy, sizeof(copy));
@@ -89,6 +108,8 @@ sa_digest(const struct ike_sa *sa)
 	add_exchange(&h, sa->ours);
 	add_exchange(&h, sa->theirs);
 	add_children(&h, sa);
+	add_reassembly(&h, sa->coming[0]);
+	add_reassembly(&h, sa->coming[1]);
 	crypto_generichash_final(&h, out, sizeof(out));
 	return bytes_load64(out);
 }
