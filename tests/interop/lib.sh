@@ -9,7 +9,6 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../netns/lib.sh"
 
 charon=/usr/sbin/charon-systemd
-psk="a lab secret of some length"
 
 swan_conf() { # NODE: its swanctl.conf on standard input
 	mkdir -p "$tmp/$1.swan"
@@ -34,6 +33,9 @@ swan_conf() { # NODE: its swanctl.conf on standard input
 				log {
 					path = $tmp/$1.charon.log
 					default = 1
+					esp = ${SWAN_ESP_LOG:-1}
+					time_format = %s
+					time_add_ms = yes
 					flush_line = yes
 				}
 			}
@@ -155,6 +157,46 @@ no_sa() { # neither side holds one
 	return 1
 }
 
+# The cells of netns/lib.sh with strongSwan at NODE.  FUNCTION N sets what a cell has beyond
+# the usual: IKE, ESP, and the keys CONNECTION and CHILD.
+swan_cells() { # NODE FUNCTION N...
+	local node=$1 keys=$2 n other outer peer mine theirs IKE ESP CONNECTION CHILD
+	shift 2
+	case $node in
+	berlin) other=paris outer=$BERLIN peer=$PARIS mine=10.1 theirs=10.2 ;;
+	paris) other=berlin outer=$PARIS peer=$BERLIN mine=10.2 theirs=10.1 ;;
+	esac
+	for n; do
+		IKE=aes256gcm16-prfsha256-x25519 ESP=aes256gcm16 CONNECTION='' CHILD=''
+		$keys "$n"
+		cat <<-X
+			c$n {
+				version = 2
+				local_addrs = $outer
+				remote_addrs = $peer
+				proposals = $IKE
+				$CONNECTION
+				local { auth = psk
+					id = $node-c$n }
+				remote { auth = psk
+					id = $other-c$n }
+				children { c$n {
+					local_ts = $mine.$n.0/24
+					remote_ts = $theirs.$n.0/24
+					esp_proposals = $ESP
+					$CHILD
+				} }
+			}
+		X
+	done >"$tmp/cells"
+	swan_conf "$node" <<-X
+		connections {
+		$(cat "$tmp/cells")
+		}
+		secrets { ike { secret = "$psk" } }
+	X
+}
+
 # ---- the matrix of suites -----------------------------------------------------------------
 
 # Every ESP transform meets every key exchange, each in a connection of its own: cell cN has
@@ -167,15 +209,6 @@ each_cell() { # FUNCTION [ARGUMENT...]: called with N, ESP and key exchange at t
 			"$@" $n $e $k
 		done
 	done
-}
-
-cell_inside() { # N ...
-	ip -n "$(ns berlin)" addr add "10.1.$1.1/24" dev lan
-	ip -n "$(ns paris)" addr add "10.2.$1.1/24" dev lan
-}
-
-cell_packets() { # N COUNT: both ways
-	probe berlin "10.1.$1.1" "10.2.$1.1" "$2" && probe paris "10.2.$1.1" "10.1.$1.1" "$2"
 }
 
 # What strongSwan calls the algorithms of a cell when it lists its SAs.

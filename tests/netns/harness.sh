@@ -42,6 +42,41 @@ before=$(echoes_in berlin)
 probe paris "$IN_PARIS" "$IN_BERLIN" 3 >/dev/null
 check "echo requests are counted" test $(($(echoes_in berlin) - before)) = 3
 
+# ---- numbered packets, and a longer way ----
+numbers_begin "$IN_BERLIN" "$IN_PARIS" "$IN_BERLIN6" "$IN_PARIS6"
+sleep 0.3
+numbers_end
+check "numbered packets arrive" nothing_lost
+check "and are counted" test 4 = \
+	"$(grep -c '^flow .* sent [2-5][0-9] lost 0 twice 0 ' "$tmp/account")"
+capture
+numbers_begin "$IN_BERLIN" "$IN_PARIS"
+sleep 0.2
+on router nft -f - <<X
+	table ip lossy { chain one { type filter hook forward priority 0; ip saddr $IN_BERLIN drop; }; }
+X
+sleep 0.2
+on router nft delete table ip lossy
+sleep 0.2
+numbers_end
+captured
+check "packets that are lost are missed" not nothing_lost
+check "each of them" test \
+	"$(sed -n "s/^flow $IN_BERLIN .* lost \([0-9]*\) .*/\1/p" "$tmp/account")" = \
+	"$(grep -c "^lost $IN_BERLIN" "$tmp/account")"
+check "about 20 they were" test "$(grep -c "^lost $IN_BERLIN" "$tmp/account")" -ge 15
+check "and none the other way" grep -q "^flow $IN_PARIS .* lost 0 twice 0" "$tmp/account"
+delay_begin 30
+check "the longer way takes 60 ms" says 'rtt min/avg/max/mdev = [67][0-9]\.' \
+	on berlin ping -n -c 3 -i 0.1 -I "$IN_BERLIN" "$IN_PARIS"
+numbers_begin "$IN_BERLIN" "$IN_PARIS"
+sleep 0.2
+numbers_end
+check "the longer way loses nothing" nothing_lost
+check "nor does whoever makes it longer" delay_end
+check "the way is short again" says 'rtt min/avg/max/mdev = 0\.' \
+	on berlin ping -n -c 3 -i 0.1 -I "$IN_BERLIN" "$IN_PARIS"
+
 system_state berlin >"$tmp/state"
 check "nothing has changed" same_state "$tmp/state" berlin
 ip -n "$(ns berlin)" rule add to 10.9.0.0/16 table 99

@@ -28,6 +28,8 @@ IN_BERLIN=10.1.0.1	IN_PARIS=10.2.0.1
 IN_BERLIN6=2001:db8:1::1	IN_PARIS6=2001:db8:2::1
 export IN_BERLIN IN_PARIS IN_BERLIN6 IN_PARIS6
 
+psk="a lab secret of some length"	# of the cells
+
 passed=0
 failed=0
 nodes=()		# nodes whose namespace exists, so far
@@ -209,6 +211,46 @@ gateway() { # NODE START [FURTHER KEYS OF THE CONNECTION]
 	secret "$node" "$other" "what berlin and paris both know"
 }
 
+# Cell N is a connection cN of its own between the same two addresses, apart by its
+# identities, with the insides 10.1.N.1 and 10.2.N.1.
+cell_inside() { # N ...
+	ip -n "$(ns berlin)" addr add "10.1.$1.1/24" dev lan
+	ip -n "$(ns paris)" addr add "10.2.$1.1/24" dev lan
+}
+
+cell_packets() { # N COUNT: both ways
+	probe berlin "10.1.$1.1" "10.2.$1.1" "$2" && probe paris "10.2.$1.1" "10.1.$1.1" "$2"
+}
+
+cells_conf() { # NODE FUNCTION N...: ikev.conf; FUNCTION N prints a cell's further keys
+	local node=$1 keys=$2 n other address mine theirs
+	shift 2
+	case $node in
+	berlin) other=paris address=$PARIS mine=10.1 theirs=10.2 ;;
+	paris) other=berlin address=$BERLIN mine=10.2 theirs=10.1 ;;
+	esac
+	for n; do
+		cat <<-X
+			  c$n = {
+			    local  = { id = "$node-c$n"; subnets = "$mine.$n.0/24"; };
+			    remote = { address = "${PEER:-$address}"; id = "$other-c$n";
+			               subnets = "$theirs.$n.0/24"; };
+			    auth   = "psk";
+			    $($keys "$n")
+			  };
+		X
+	done >"$tmp/cells"
+	conf "$node" <<-X
+		daemon = { secrets_dir = "$tmp/$node.secrets"; };
+		connections = {
+		$(cat "$tmp/cells")
+		};
+	X
+	for n; do
+		secret "$node" "c$n" "$psk"
+	done
+}
+
 ctl() { # NODE ARGUMENT...: ikectl, which never may hang
 	local node=$1
 	shift
@@ -310,6 +352,57 @@ silence() { # NODE FROM TO: true when nothing at all comes back
 
 echoes_in() { # NODE: ICMP echo requests its stack has accepted so far
 	on "$1" sed -n 's/^Icmp: \([0-9]* \)\{8\}\([0-9]*\) .*/\2/p' /proc/net/snmp
+}
+
+# ---- numbered packets, each accounted for -------------------------------------------------
+
+helper() { # NAME: builds NAME.c beside this file
+	[ -x "$tmp/$1" ] ||
+		${CC:-cc} -std=c11 -D_GNU_SOURCE -O1 -o "$tmp/$1" "$top/tests/netns/$1.c" ||
+		die "no $1"
+}
+
+# A packet each way every 10 ms between each pair, from now until `numbers_end`.
+numbers_begin() { # {ADDRESS ADDRESS}...: one of berlin's and one of paris's
+	helper numbers
+	: >"$tmp/account"
+	"$tmp/numbers" "$(ns berlin)" "$(ns paris)" "$@" >"$tmp/account" 2>&1 &
+	pid[numbers]=$!
+	wait_for 5 grep -q sending "$tmp/account" || die "numbers: $(cat "$tmp/account")"
+}
+
+numbers_end() {
+	kill -TERM "${pid[numbers]}"
+	wait "${pid[numbers]}"
+	numbers_status=$?
+	unset 'pid[numbers]'
+	awk '/^flow/ { sent += $5; lost += $7; twice += $9; if ($11 > gap) gap = $11 }
+		END { printf "      %d packets, %d lost, %d twice, at most %d ms apart\n", \
+			sent, lost, twice, gap }' "$tmp/account"
+}
+
+nothing_lost() { # since numbers_begin; after numbers_end
+	[ "$numbers_status" = 0 ] && return
+	grep ^flow "$tmp/account" | grep -v ' lost 0 twice 0 '
+	grep ^lost "$tmp/account" | head -n 20
+	return 1
+}
+
+# The way between berlin and paris takes MILLISECONDS: what both begin at once does cross.
+delay_begin() { # MILLISECONDS
+	helper delay
+	on router sysctl -qw net.ipv4.ip_forward=0
+	ip netns exec "ikev-$$-router" "$tmp/delay" "$1" berlin paris >"$tmp/delay.out" 2>&1 &
+	pid[delay]=$!
+	wait_for 5 grep -q delaying "$tmp/delay.out" || die "delay: $(cat "$tmp/delay.out")"
+}
+
+delay_end() { # true when it has lost nothing
+	kill -KILL "${pid[delay]}"
+	wait "${pid[delay]}" 2>/dev/null
+	unset 'pid[delay]'
+	on router sysctl -qw net.ipv4.ip_forward=1
+	[ "$(cat "$tmp/delay.out")" = delaying ] || { cat "$tmp/delay.out"; return 1; }
 }
 
 # ---- captures, on the router's interface to berlin --------------------------------------
