@@ -58,10 +58,12 @@ enum esp_verdict {
 };
 
 enum {	/* esp_packet.flags */
-	ESP_NEWEST = 1	/* set by open: this packet has the highest sequence number of
+	ESP_NEWEST = 1,	/* set by open: this packet has the highest sequence number of
 			 * its SA so far, so its outer source may be where the peer is
 			 * now (RFC 7296 2.23); an older one, or one that did not
 			 * authenticate, must never move the peer */
+	ESP_AUTHENTIC = 2	/* set by open, whatever the verdict: the peer has sent
+				 * this packet, and it is no replay */
 };
 
 struct esp_sa;		/* opaque; see esp_sa_id, esp_sa_user, esp_overhead */

@@ -194,7 +194,7 @@ authentic(struct esp *esp, struct esp_packet *p, const struct esp_op *op,
 		return ESP_REPLAY;
 	}
 	sa->usage.sequence = sa->replay.top;
-	p->flags = newest ? ESP_NEWEST : 0;
+	p->flags = ESP_AUTHENTIC | (newest ? ESP_NEWEST : 0);
 	if (!sa->first_told) {
 		sa->first_told = true;
 		esp_alert_raise(&esp->alerts, &sa->alert, ESP_FIRST_IN);

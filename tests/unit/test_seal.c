@@ -63,7 +63,7 @@ START_TEST(seal_open_round_trip)
 			must(p.data == data && p.head == room.head && p.tail == room.tail,
 			    "%zu: moved", len);
 			must(p.next_header == (family == ESP_IPV4 ? 4 : 41) &&
-			    p.flags == ESP_NEWEST && esp_sa_user(p.sa) == &ends &&
+			    p.flags == (ESP_NEWEST | ESP_AUTHENTIC) && esp_sa_user(p.sa) == &ends &&
 			    esp_sa_id(p.sa) == ENDS_ID, "%zu: marks", len);
 			packet_free(&p);
 		}
