@@ -355,10 +355,11 @@ ike_tell(struct ike *e, ike_time now, const struct ike_notice *notice)
 		[IKE_ACQUIRE] = acquire, [IKE_MOVED] = moved,
 		[IKE_NOT_INSTALLED] = not_installed,
 	};
-	enum ike_error error;
+	enum ike_error error = IKE_OK;
 
 	enter(e, now);
-	error = told[notice->type](e, notice);
+	if (told[notice->type] != NULL)
+		error = told[notice->type](e, notice);
 	leave(e);
 	return error;
 }

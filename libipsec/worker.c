@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "libipsec/batch.h"
+#include "libipsec/endpoint.h"
 #include "libipsec/hash.h"
 #include "libipsec/hold.h"
 #include "libipsec/udp.h"
@@ -24,6 +25,12 @@ struct policy {
 	bool ready;		/* an SA has come: what is held can go */
 	LIST_ENTRY(policy) link;	/* of the ready ones */
 	char child[];		/* name */
+};
+
+struct in {			/* what an inbound SA has heard */
+	UT_hash_handle hh;
+	ike_id id;
+	ike_time heard;		/* its newest authentic packet; 0: none */
 };
 
 struct out {			/* where an outbound SA's packets go */
@@ -48,6 +55,7 @@ struct worker {
 	void *arg;
 
 	struct policy *policies;
+	struct in *ins;
 	struct out *outs;
 	LIST_HEAD(, policy) ready;
 	LIST_HEAD(, out) moved;
@@ -248,21 +256,36 @@ deliver(struct worker *w, struct policy *policy)
 	carry_out(w, w->packets, n);
 }
 
+static bool
+translate(const struct worker *w, const struct esp_notice *said,
+    struct ike_notice *notice)
+{
+	static const enum ike_notice_type types[] = {
+		[ESP_WANTED] = IKE_ACQUIRE, [ESP_SOFT] = IKE_SOFT, [ESP_HARD] = IKE_HARD,
+		[ESP_FIRST_IN] = IKE_FIRST_IN,
+	};
+	const struct policy *policy;
+
+	*notice = (struct ike_notice){ .type = types[said->type], .id = said->id };
+	if (said->type != ESP_WANTED)
+		return true;
+	if ((policy = find_policy(w, said->id)) == NULL)
+		return false;
+	notice->id = policy->connection;
+	notice->child = policy->child;
+	notice->packet = said->packet;
+	return true;
+}
+
 static void
 tell_notices(struct worker *w)
 {
-	const struct policy *policy;
 	struct esp_notice said;
 	struct ike_notice notice;
 
-	while (esp_next_notice(w->esp, &said)) {
-		if (said.type != ESP_WANTED || (policy = find_policy(w, said.id)) == NULL)
-			continue;
-		notice = (struct ike_notice){ .type = IKE_ACQUIRE,
-		    .id = policy->connection, .child = policy->child,
-		    .packet = said.packet };
-		w->tell(w->arg, &notice);
-	}
+	while (esp_next_notice(w->esp, &said))
+		if (translate(w, &said, &notice))
+			w->tell(w->arg, &notice);
 }
 
 /* Telling may change the list: each leaves it first. */
@@ -315,6 +338,23 @@ note_move(struct worker *w, const struct esp_packet *p, const struct ipsec_messa
 	LIST_INSERT_HEAD(&w->moved, out, link);
 }
 
+/* One look at the clock will do for a batch. */
+static void
+note_heard(const struct esp_packet *v, unsigned n)
+{
+	ike_time now = 0;
+	struct in *in;
+
+	for (unsigned i = 0; i < n; i++) {
+		if ((v[i].flags & ESP_AUTHENTIC) == 0)
+			continue;
+		if (now == 0)
+			now = ipsec_now();
+		in = esp_sa_user(v[i].sa);
+		in->heard = now;
+	}
+}
+
 static void
 receive_batch(struct worker *w, struct ipsec_message *m, unsigned n)
 {
@@ -322,6 +362,7 @@ receive_batch(struct worker *w, struct ipsec_message *m, unsigned n)
 		w->packets[i] = (struct esp_packet){ .data = m[i].data, .len = m[i].len,
 		    .tos = m[i].tos, .origin = (uint16_t)i };
 	esp_open(w->esp, w->packets, n);
+	note_heard(w->packets, n);
 	for (unsigned i = 0; i < n; i++)
 		if (w->packets[i].verdict == ESP_OK &&
 		    (w->packets[i].flags & ESP_NEWEST) != 0)
@@ -416,26 +457,74 @@ release(struct ipsec_datapath *d, uint64_t id)
 static struct esp_sa_config
 describe(const struct ipsec_sa *sa)
 {
+	const struct ike_child *c = sa->child;
+
 	return (struct esp_sa_config){ .id = sa->id, .policy = sa->policy,
-	    .esn = sa->child->esn, .transform = sa->child->transform,
-	    .selectors = sa->child->selectors, .n_selectors = sa->child->n_selectors };
+	    .esn = c->esn, .transform = c->transform,
+	    .selectors = c->selectors, .n_selectors = c->n_selectors,
+	    .soft = { c->soft_packets, c->soft_octets },
+	    .hard = { c->hard_packets, c->hard_octets } };
+}
+
+static struct in *
+find_in(const struct worker *w, ike_id id)
+{
+	struct in *in;
+
+	HASH_FIND(hh, w->ins, &id, sizeof(id), in);
+	return in;
+}
+
+static struct in *
+new_in(struct worker *w, const struct ipsec_sa *sa)
+{
+	struct in *in;
+
+	if (find_in(w, sa->id) != NULL || (in = calloc(1, sizeof(*in))) == NULL)
+		return NULL;
+	in->id = sa->id;
+	HASH_ADD(hh, w->ins, id, sizeof(in->id), in);
+	if (in->hh.tbl != NULL)
+		return in;
+	free(in);
+	return NULL;
+}
+
+static void
+free_in(struct worker *w, struct in *in)
+{
+	HASH_DEL(w->ins, in);
+	free(in);
 }
 
 static bool
 in_add(struct ipsec_datapath *d, const struct ipsec_sa *sa)
 {
+	struct worker *w = of(d);
 	struct esp_sa_config config = describe(sa);
+	struct in *in = new_in(w, sa);
 
+	if (in == NULL)
+		return false;
 	config.direction = ESP_IN;
 	config.spi = sa->child->spi_in;
 	config.keymat = sa->child->key_in;
-	return esp_add(of(d)->esp, &config) == ESP_SUCCESS;
+	config.user = in;
+	if (esp_add(w->esp, &config) == ESP_SUCCESS)
+		return true;
+	free_in(w, in);
+	return false;
 }
 
 static void
 in_remove(struct ipsec_datapath *d, ike_id id)
 {
-	esp_remove(of(d)->esp, ESP_IN, id);
+	struct worker *w = of(d);
+	struct in *in = find_in(w, id);
+
+	esp_remove(w->esp, ESP_IN, id);
+	if (in != NULL)
+		free_in(w, in);
 }
 
 static struct out *
@@ -521,13 +610,15 @@ static bool
 usage(struct ipsec_datapath *d, ike_id id, struct ipsec_usage *u)
 {
 	const struct esp *esp = of(d)->esp;
+	const struct in *heard = find_in(of(d), id);
 	struct esp_usage in = { 0 }, out = { 0 };
 	bool known = esp_read_usage(esp, ESP_IN, id, &in);
 
 	known = esp_read_usage(esp, ESP_OUT, id, &out) || known;
 	*u = (struct ipsec_usage){ .packets = { in.packets, out.packets },
 	    .octets = { in.octets, out.octets }, .replay = in.replay,
-	    .integrity = in.integrity, .selectors = in.policy };
+	    .integrity = in.integrity, .selectors = in.policy,
+	    .heard = heard != NULL ? heard->heard : 0 };
 	return known;
 }
 
@@ -561,12 +652,15 @@ static void
 free_worker(struct worker *w)
 {
 	struct policy *policy, *next;
+	struct in *in, *later;
 	struct out *out, *after;
 
 	HASH_ITER(hh, w->policies, policy, next) {
 		HASH_DEL(w->policies, policy);
 		free_policy(w, policy);
 	}
+	HASH_ITER(hh, w->ins, in, later)
+		free_in(w, in);
 	HASH_ITER(hh, w->outs, out, after) {
 		HASH_DEL(w->outs, out);
 		free(out);

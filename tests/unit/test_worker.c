@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "libipsec/batch.h"
+#include "libipsec/endpoint.h"
 #include "libipsec/hold.h"
 #include "libipsec/udp.h"
 #include "tests/unit/fake_port.h"
@@ -166,21 +167,26 @@ struct tunnel {
 	bool encap, esn;
 	const char *there;		/* the address paris is reached at */
 	const char *local, *remote;	/* as berlin sees them */
+	ike_id id;			/* of the Child SA */
+	struct esp_limits soft, hard;
 };
 
-static const struct tunnel plain = { &transforms[0], 4, true, false, "127.0.0.1",
-    "10.1.0.0/24", "10.2.0.0/24" };
+static const struct tunnel plain = { .transform = &transforms[0], .family = 4,
+    .encap = true, .there = "127.0.0.1", .local = "10.1.0.0/24", .remote = "10.2.0.0/24",
+    .id = 7 };
 
-/* One end of the Child SA 7 under policy 1; berlin's SPIs are paris' the other way
- * round. */
+/* One end of a Child SA under policy 1; berlin's SPIs are paris' the other way round. */
 static bool
 add(struct host *h, const struct host *peer, const struct tunnel *t, bool in, bool out)
 {
 	const struct esp_selector s = h == &berlin ? selector(t->local, t->remote) :
 	    selector(t->remote, t->local);
 	struct ike_child child = { .name = "lan", .esn = t->esn, .encap = t->encap,
+	    .soft_packets = t->soft.packets, .soft_octets = t->soft.octets,
+	    .hard_packets = t->hard.packets, .hard_octets = t->hard.octets,
 	    .selectors = &s, .n_selectors = 1 };
-	const struct ipsec_sa sa = { .id = 7, .policy = 1, .child = &child };
+	const struct ipsec_sa sa = { .id = t->id, .policy = 1, .child = &child };
+	const uint32_t spi[] = { 0x1000 + (uint32_t)t->id, 0x2000 + (uint32_t)t->id };
 	uint8_t key[2][128];
 	size_t keymat;
 
@@ -191,8 +197,8 @@ add(struct host *h, const struct host *peer, const struct tunnel *t, bool in, bo
 		key[0][i] = (uint8_t)i;
 		key[1][i] = (uint8_t)(i * 3 + 1);
 	}
-	child.spi_in = h == &berlin ? 0x1000 : 0x2000;
-	child.spi_out = h == &berlin ? 0x2000 : 0x1000;
+	child.spi_in = spi[h != &berlin];
+	child.spi_out = spi[h == &berlin];
 	keymat = esp_transform_keymat(child.transform);
 	child.key_in = bytes_of(key[h == &berlin], keymat);
 	child.key_out = bytes_of(key[h != &berlin], keymat);
@@ -283,7 +289,7 @@ START_TEST(worker_tells_of_a_move)
 	connect_both(&plain);
 	carry(&berlin, &paris, "10.1.0.5", "10.2.0.9", 3);
 	process(&paris);
-	ck_assert_uint_eq(paris.n_told, 0);
+	paris.n_told = 0;		/* that it is used */
 	memcpy(astray.addr[0], "\177\0\0\1", 4);
 	memcpy(astray.addr[1], "\177\0\0\1", 4);
 	astray.port[0] = paris.ports[1];
@@ -298,6 +304,189 @@ START_TEST(worker_tells_of_a_move)
 	paris.datapath->ops->set_path(paris.datapath, 7, &told->path);
 	carry(&paris, &berlin, "10.2.0.9", "10.1.0.5", 3);
 	paris.datapath->ops->set_path(paris.datapath, 8, &astray);	/* no such SA */
+}
+END_TEST
+
+/* ---- facts for the engine ---- */
+
+static struct ipsec_usage
+usage_of(const struct host *h, ike_id id)
+{
+	struct ipsec_usage u;
+
+	ck_assert(h->datapath->ops->usage(h->datapath, id, &u));
+	return u;
+}
+
+static void
+expect_told(struct host *h, unsigned i, enum ike_notice_type type, ike_id id)
+{
+	process(h);
+	ck_assert_uint_eq(h->n_told, i + 1);
+	ck_assert_int_eq(h->told[i].type, type);
+	ck_assert_uint_eq(h->told[i].id, id);
+}
+
+START_TEST(worker_tells_of_the_first_packet)
+{
+	struct ipsec_message m = { .kind = IPSEC_ESP_UDP };
+	uint8_t forged[80] = { 0, 0, 0x20, 7, 0, 0, 0, 1 };
+
+	connect_both(&plain);
+	m.data = forged;
+	m.len = sizeof(forged);
+	paris.datapath->ops->receive(paris.datapath, &m, 1);
+	process(&paris);
+	ck_assert_uint_eq(paris.n_told, 0);
+	carry(&berlin, &paris, "10.1.0.5", "10.2.0.9", 3);
+	expect_told(&paris, 0, IKE_FIRST_IN, 7);
+	carry(&berlin, &paris, "10.1.0.5", "10.2.0.9", 3);
+	expect_told(&paris, 0, IKE_FIRST_IN, 7);	/* once */
+	ck_assert_uint_eq(berlin.n_told, 0);
+}
+END_TEST
+
+/* Neither forged packets nor replayed ones are signs of life (RFC 7296 2.4). */
+START_TEST(worker_knows_when_it_heard)
+{
+	struct ipsec_message m, *v;
+	ike_time before = ipsec_now(), heard;
+	uint8_t copy[2048];
+	struct pollfd p = { .events = POLLIN };
+	int fds[8];
+
+	connect_both(&plain);
+	ipsec_udp_fds(paris.udp, fds, 8);
+	p.fd = fds[1];
+	ck_assert_int_eq(usage_of(&paris, 7).heard, 0);
+	push(&berlin, "10.1.0.5", "10.2.0.9", 100, 1);
+	process(&berlin);
+	ck_assert_int_eq(poll(&p, 1, WAIT_MS), 1);
+	ck_assert_uint_eq(ipsec_udp_receive(paris.udp, 1, &v), 1);
+	m = *v;
+	m.data = memcpy(copy, v->data, v->len);
+	copy[m.len - 1] ^= 1;
+	paris.datapath->ops->receive(paris.datapath, &m, 1);
+	ck_assert_int_eq(usage_of(&paris, 7).heard, 0);
+	memcpy(copy, v->data, v->len);
+	paris.datapath->ops->receive(paris.datapath, v, 1);
+	heard = usage_of(&paris, 7).heard;
+	ck_assert(heard >= before && heard <= ipsec_now());
+	poll(NULL, 0, 2);
+	paris.datapath->ops->receive(paris.datapath, &m, 1);
+	ck_assert_uint_eq(usage_of(&paris, 7).replay, 1);
+	ck_assert_int_eq(usage_of(&paris, 7).heard, heard);
+	ck_assert_int_eq(usage_of(&berlin, 7).heard, 0);
+	paris.datapath->ops->in_remove(paris.datapath, 7);
+	ck_assert_int_eq(usage_of(&paris, 7).heard, 0);
+}
+END_TEST
+
+/* Inner octets or packets, of what is sent or of what is received. */
+START_TEST(worker_tells_of_limits)
+{
+	struct tunnel limited = plain, unlimited = plain;
+	struct host *h = _i < 2 ? &berlin : &paris;
+	unsigned first = _i < 2 ? 0 : 1;	/* the receiver tells of the first one */
+
+	if (_i % 2 == 0) {
+		limited.soft.packets = 3;
+		limited.hard.packets = 5;
+	} else {
+		limited.soft.octets = 60 + 67 + 74;
+		limited.hard.octets = 60 + 67 + 74 + 60 + 67;
+	}
+	ck_assert(trap(&berlin, 1, IPSEC_TRAP_REFUSE, plain.local, plain.remote));
+	ck_assert(add(&berlin, &paris, _i < 2 ? &limited : &unlimited, true, true));
+	ck_assert(add(&paris, &berlin, _i < 2 ? &unlimited : &limited, true, true));
+	carry(&berlin, &paris, "10.1.0.5", "10.2.0.9", 2);
+	process(h);
+	ck_assert_uint_eq(h->n_told, first);
+	push(&berlin, "10.1.0.5", "10.2.0.9", 74, 1);
+	process(&berlin);
+	ck_assert_uint_eq(receive(&paris, WAIT_MS), 1);
+	expect_told(h, first, IKE_SOFT, 7);
+	push(&berlin, "10.1.0.5", "10.2.0.9", 60, 1);
+	push(&berlin, "10.1.0.5", "10.2.0.9", 67, 1);
+	push(&berlin, "10.1.0.5", "10.2.0.9", 74, 1);
+	process(&berlin);
+	ck_assert_uint_eq(receive(&paris, WAIT_MS), _i < 2 ? 2 : 3);
+	expect_told(h, first + 1, IKE_HARD, 7);
+	ck_assert_uint_eq(paris.port.out.n, 3);
+	ck_assert_uint_eq(berlin.port.refused.n, _i < 2);
+	ck_assert(_i >= 2 || berlin.port.refused.v[0].verdict == ESP_SPENT);
+	ck_assert_uint_eq(counters(&paris).esp.in[ESP_SPENT], _i >= 2);
+}
+END_TEST
+
+/* ---- rekeying ---- */
+
+static void
+expect_carrier(struct host *from, struct host *to, ike_id id)
+{
+	uint64_t before = usage_of(from, id).packets[1];
+
+	carry(from, to, from == &berlin ? "10.1.0.5" : "10.2.0.9",
+	    from == &berlin ? "10.2.0.9" : "10.1.0.5", 3);
+	ck_assert_uint_eq(usage_of(from, id).packets[1], before + 3);
+}
+
+/* Both ends have the new SA inbound before either sends by it; the answering end moves
+ * when it sees that; what was under way by the old one still arrives. */
+START_TEST(rekey_loses_nothing)
+{
+	struct tunnel new = plain;
+
+	new.id = 8;
+	connect_both(&plain);
+	expect_carrier(&berlin, &paris, 7);
+	process(&paris);
+	paris.n_told = 0;
+	ck_assert(add(&paris, &berlin, &new, true, false));
+	expect_carrier(&paris, &berlin, 7);
+	ck_assert(add(&berlin, &paris, &new, true, false));
+	push(&berlin, "10.1.0.5", "10.2.0.9", 200, 1);
+	process(&berlin);		/* by the old SA, and read at the end */
+	ck_assert(add(&berlin, &paris, &new, false, true));
+	push(&berlin, "10.1.0.5", "10.2.0.9", 201, 2);
+	process(&berlin);
+	ck_assert_uint_eq(usage_of(&berlin, 8).packets[1], 1);
+	expect_carrier(&paris, &berlin, 7);	/* it has heard nothing yet */
+	ck_assert_uint_eq(receive(&paris, WAIT_MS), 2);
+	ck_assert_uint_eq(paris.port.out.n, 2);
+	fake_port_clear(&paris.port);
+	expect_told(&paris, 0, IKE_FIRST_IN, 8);
+	ck_assert(add(&paris, &berlin, &new, false, true));
+	expect_carrier(&paris, &berlin, 8);
+	berlin.datapath->ops->out_remove(berlin.datapath, 7);
+	paris.datapath->ops->out_remove(paris.datapath, 7);
+	expect_carrier(&berlin, &paris, 8);
+	berlin.datapath->ops->in_remove(berlin.datapath, 7);
+	paris.datapath->ops->in_remove(paris.datapath, 7);
+	expect_carrier(&paris, &berlin, 8);
+	ck_assert_uint_eq(counters(&paris).esp.in[ESP_NO_SA], 0);
+	ck_assert_uint_eq(berlin.port.refused.n + paris.port.refused.n, 0);
+}
+END_TEST
+
+/* Of three the one that came last; when it goes, the one before it. */
+START_TEST(rekey_that_is_given_up)
+{
+	struct tunnel t = plain;
+
+	connect_both(&plain);
+	for (t.id = 8; t.id <= 9; t.id++) {
+		ck_assert(add(&paris, &berlin, &t, true, false));
+		ck_assert(add(&berlin, &paris, &t, true, true));
+	}
+	expect_carrier(&berlin, &paris, 9);
+	berlin.datapath->ops->out_remove(berlin.datapath, 9);
+	expect_carrier(&berlin, &paris, 8);
+	berlin.datapath->ops->out_remove(berlin.datapath, 7);
+	expect_carrier(&berlin, &paris, 8);
+	t.id = 7;
+	ck_assert(add(&berlin, &paris, &t, false, true));
+	expect_carrier(&berlin, &paris, 7);
 }
 END_TEST
 
@@ -343,7 +532,7 @@ START_TEST(garbage_is_not_delivered)
 		octets = malloc(len > 0 ? len : 1);
 		ck_assert_ptr_nonnull(octets);
 		for (uint32_t i = 0; i < len; i++)
-			octets[i] = i == 2 ? 0x20 : i == 7;	/* SPI 0x2000, number 1 */
+			octets[i] = i == 2 ? 0x20 : i == 3 ? 7 : i == 7; /* number 1 */
 		m.data = octets;
 		m.len = len;
 		paris.datapath->ops->receive(paris.datapath, &m, 1);
@@ -417,6 +606,26 @@ START_TEST(wanted_packets_are_held_and_delivered)
 	for (unsigned i = 0; i < IPSEC_HOLD_PACKETS; i++)
 		ck_assert_uint_eq(paris.port.out.v[i].len, 60 + i);
 	ck_assert_uint_eq(counters(&berlin).delivered, IPSEC_HOLD_PACKETS);
+	ck_assert_uint_eq(berlin.port.refused.n, 0);
+}
+END_TEST
+
+/* The outbound half may come much later than the inbound one. */
+START_TEST(wanted_packets_wait_for_the_outbound_half)
+{
+	ck_assert(trap(&berlin, 1, IPSEC_TRAP_ACQUIRE, "10.1.0.0/24", "10.2.0.0/24"));
+	ck_assert(trap(&paris, 1, IPSEC_TRAP_REFUSE, "10.2.0.0/24", "10.1.0.0/24"));
+	push_wanted(3);
+	ck_assert(add(&paris, &berlin, &plain, true, true));
+	ck_assert(add(&berlin, &paris, &plain, true, false));
+	push_wanted(2);
+	ck_assert_uint_eq(ipsec_udp_read_counters(berlin.udp)->sent, 0);
+	carry(&paris, &berlin, "10.2.0.9", "10.1.0.5", 1);
+	expect_told(&berlin, 1, IKE_FIRST_IN, 7);
+	ck_assert(add(&berlin, &paris, &plain, false, true));
+	process(&berlin);
+	ck_assert_uint_eq(receive(&paris, WAIT_MS), 5);
+	ck_assert_uint_eq(counters(&berlin).delivered, 5);
 	ck_assert_uint_eq(berlin.port.refused.n, 0);
 }
 END_TEST
@@ -621,11 +830,17 @@ main(void)
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_loop_test(t, packets_both_ways, 0, 8);
 	tcase_add_test(t, worker_tells_of_a_move);
+	tcase_add_test(t, worker_tells_of_the_first_packet);
+	tcase_add_test(t, worker_knows_when_it_heard);
+	tcase_add_loop_test(t, worker_tells_of_limits, 0, 4);
+	tcase_add_test(t, rekey_loses_nothing);
+	tcase_add_test(t, rekey_that_is_given_up);
 	tcase_add_test(t, packets_of_ipv6_inside);
 	tcase_add_test(t, outer_tos_is_the_inner);
 	tcase_add_test(t, garbage_is_not_delivered);
 	tcase_add_test(t, packets_without_sa_are_refused);
 	tcase_add_test(t, wanted_packets_are_held_and_delivered);
+	tcase_add_test(t, wanted_packets_wait_for_the_outbound_half);
 	tcase_add_test(t, wanted_packets_are_refused_when_the_attempt_fails);
 	tcase_add_loop_test(t, wanted_packets_leave_with_the_policy, 0, 2);
 	tcase_add_test(t, holds_are_bounded);
