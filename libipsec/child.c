@@ -14,9 +14,11 @@ struct connection {
 
 /* The policy of passive Child SAs, who have nothing but their selectors to make it of. */
 struct policy {
+	UT_hash_handle hh;
 	uint64_t id;
 	unsigned uses;			/* by SAs */
 	unsigned n;
+	ike_id connection;		/* from here on the key */
 	struct esp_selector selectors[];
 };
 
@@ -31,6 +33,7 @@ struct sa {
 struct ipsec_children {
 	struct ipsec_datapath *datapath;
 	struct connection *connections;
+	struct policy *own;
 	struct sa *sas;
 	uint64_t last_policy;
 	unsigned n_policies;
@@ -187,40 +190,81 @@ ipsec_children_release(struct ipsec_children *c, ike_id id)
 
 /* ---- Child SAs ---- */
 
-static bool
-has_selectors(const struct policy *p, const struct ike_child *child)
+static struct policy *
+new_own(const struct connection *of, const struct ike_child *child)
 {
-	if (p->n != child->n_selectors)
-		return false;
-	for (unsigned i = 0; i < p->n; i++)
-		if (esp_selector_compare(&p->selectors[i], &child->selectors[i]) != 0)
-			return false;
-	return true;
+	size_t octets = child->n_selectors * sizeof(child->selectors[0]);
+	struct policy *p;
+
+	if (octets == 0 || (p = calloc(1, sizeof(*p) + octets)) == NULL)
+		return NULL;
+	p->connection = of->id;
+	p->n = child->n_selectors;
+	memcpy(p->selectors, child->selectors, octets);
+	return p;
 }
 
-/* For a passive connection's Child SA: the policy of the SA it follows, or a new one. */
+static const uint8_t *
+key_of(const struct policy *p, size_t *len)
+{
+	*len = sizeof(*p) - offsetof(struct policy, connection) +
+	    p->n * sizeof(p->selectors[0]);
+	return (const uint8_t *)p + offsetof(struct policy, connection);
+}
+
+/* The one that is there already: of the SA it follows, else of any of its connection.
+ * Of two equal ones the younger would count, though its SA may not send yet. */
+static struct policy *
+find_own(const struct ipsec_children *c, const struct policy *wanted, ike_id replaced)
+{
+	const struct sa *before = find_sa(c, replaced);
+	struct policy *p = before != NULL ? before->own : NULL;
+	const uint8_t *key;
+	size_t len;
+
+	if (p != NULL && p->n == wanted->n && memcmp(p->selectors, wanted->selectors,
+	    p->n * sizeof(p->selectors[0])) == 0)
+		return p;
+	key = key_of(wanted, &len);
+	HASH_FIND(hh, c->own, key, len, p);
+	return p;
+}
+
+static bool
+install_own(struct ipsec_children *c, const struct connection *of, const char *child,
+    struct policy *p)
+{
+	const uint8_t *key;
+	size_t len;
+
+	key = key_of(p, &len);
+	HASH_ADD_KEYPTR(hh, c->own, key, len, p);
+	if (p->hh.tbl == NULL)
+		return false;
+	p->id = trap(c, of, child, p->selectors, p->n);
+	if (p->id != 0)
+		return true;
+	HASH_DEL(c->own, p);
+	return false;
+}
+
+/* For a passive connection's Child SA: one with its selectors, or a new one. */
 static bool
 find_own_policy(struct ipsec_children *c, const struct connection *of,
     const struct ike_event *event, struct sa *sa)
 {
 	const struct ike_child *child = event->u.child;
-	const struct sa *replaced = find_sa(c, event->replaced);
-	struct policy *p = replaced != NULL ? replaced->own : NULL;
+	struct policy *new = new_own(of, child), *p;
 
-	if (child->n_selectors == 0)
+	if (new == NULL)
 		return false;
-	if (p == NULL || !has_selectors(p, child)) {
-		p = calloc(1, sizeof(*p) + child->n_selectors * sizeof(p->selectors[0]));
-		if (p == NULL)
-			return false;
-		p->n = child->n_selectors;
-		memcpy(p->selectors, child->selectors, p->n * sizeof(p->selectors[0]));
-		p->id = trap(c, of, child->name, p->selectors, p->n);
-		if (p->id == 0) {
-			free(p);
-			return false;
-		}
-	}
+	p = find_own(c, new, event->replaced);
+	if (p == NULL && install_own(c, of, child->name, new))
+		p = new;
+	if (p != new)
+		free(new);
+	if (p == NULL)
+		return false;
 	p->uses++;
 	sa->own = p;
 	sa->policy = p->id;
@@ -251,6 +295,7 @@ forget_if_gone(struct ipsec_children *c, struct sa *sa)
 		return;
 	if (sa->own != NULL && --sa->own->uses == 0) {
 		untrap(c, sa->own->id);
+		HASH_DEL(c->own, sa->own);
 		free(sa->own);
 	}
 	HASH_DEL(c->sas, sa);

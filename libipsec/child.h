@@ -5,8 +5,9 @@
  * policy for each of its children, from ipsec_children_put to ipsec_children_drop,
  * whether or not there is an SA: on-demand ones hold packets and ask for an SA, always
  * ones refuse.  A Child SA of a passive connection brings a policy of its own
- * selectors, which goes with the last SA that has it; an SA that follows another with
- * the same selectors (rekeying) shares that one's policy. */
+ * selectors, which goes with the last SA that has it; an SA with the same selectors as
+ * another of its connection, or as the one it follows (rekeying), shares that one's, so
+ * that until its outbound half comes the other goes on to send. */
 #ifndef IPSEC_CHILD_H
 #define IPSEC_CHILD_H
 
