@@ -251,8 +251,8 @@ ike_next_datagram(struct ike *e, struct ike_datagram *datagram)
 
 	if ((o = take(e, &e->datagrams)) == NULL)
 		return false;
-	datagram->path = o->path;
-	datagram->data = bytes_of(o->data, o->len);
+	*datagram = (struct ike_datagram){ .path = o->path,
+	    .data = bytes_of(o->data, o->len) };
 	return true;
 }
 

@@ -14,7 +14,7 @@ enum ipsec_kind {
 	IPSEC_IKE,
 	IPSEC_ESP_UDP,		/* RFC 3948: ESP from UDP port to UDP port */
 	IPSEC_ESP_NATIVE,	/* IP protocol 50; the path's ports mean nothing */
-	IPSEC_KEEPALIVE,	/* RFC 3948 2.3: received, and for nobody */
+	IPSEC_KEEPALIVE,	/* RFC 3948 2.3: one octet, for the NATs on the way */
 	IPSEC_JUNK		/* received, neither IKE nor ESP */
 };
 

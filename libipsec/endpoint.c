@@ -213,7 +213,8 @@ send_datagrams(struct ipsec_endpoint *e)
 
 	do {
 		for (n = 0; n < IPSEC_BATCH && ike_next_datagram(e->ike, &out); n++)
-			v[n] = (struct ipsec_message){ .kind = IPSEC_IKE,
+			v[n] = (struct ipsec_message){
+			    .kind = out.keepalive ? IPSEC_KEEPALIVE : IPSEC_IKE,
 			    .data = (uint8_t *)(uintptr_t)out.data.p,	/* only read */
 			    .len = (uint32_t)out.data.len, .path = out.path };
 		ipsec_udp_send(e->udp, v, n);

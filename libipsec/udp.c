@@ -294,7 +294,7 @@ choose(struct ipsec_udp *u, const struct ipsec_message *m)
 	bool unbound = ipsec_addr_is_any(m->path.addr[0]);
 	struct ipsec_socket *s;
 
-	if (m->kind == IPSEC_JUNK || m->kind == IPSEC_KEEPALIVE)
+	if (m->kind == IPSEC_JUNK)
 		return NULL;
 	for (unsigned i = 0; i < u->n; i++) {
 		s = &u->sockets[i];

@@ -63,9 +63,10 @@ unsigned ipsec_udp_receive(struct ipsec_udp *, unsigned socket, struct ipsec_mes
  * marker and IPv4 header off `data`.  ipsec_udp_receive has done it. */
 enum ipsec_kind ipsec_udp_classify(struct ipsec_message *, bool raw);
 
-/* Sends what is IKE, ESP_UDP or ESP_NATIVE and sets each `error`.  The socket is chosen
- * by family, local address and local port (IKE port, NAT-T port); the non-ESP marker is
- * added here. A local address of zeros lets the kernel choose. */
+/* Sends all that is not JUNK and sets each `error`.  The socket is chosen by family,
+ * local address and local port (IKE port, NAT-T port); the non-ESP marker is added here,
+ * to IKE.  A local address of zeros lets the kernel choose; one that this host has no
+ * more is an error like any other. */
 void ipsec_udp_send(struct ipsec_udp *, struct ipsec_message *, unsigned n);
 
 /* Fills path->addr[0] with the address this host would send to path->addr[1] from.

@@ -400,6 +400,39 @@ START_TEST(tunnel_carries_and_goes_down)
 }
 END_TEST
 
+static bool
+paris_up(void)
+{
+	return find_said(&paris, IKE_UP, true) != NULL;
+}
+
+/* What is sent right behind the IKE message that makes the SA waits at the same socket,
+ * and is read with it. */
+START_TEST(packet_behind_its_sa_arrives)
+{
+	const struct said *up;
+	ike_time before;
+	struct ipsec_usage u;
+
+	begin("correct horse battery", "correct horse battery");
+	put(&paris, &berlin, IKE_START_PASSIVE, "any");
+	put(&berlin, &paris, IKE_START_ALWAYS, "127.0.0.1");
+	ck_assert(run(paris_up));
+	ck_assert_ptr_null(find_said(&berlin, IKE_UP, true));
+	push(&paris, 321);
+	ipsec_endpoint_process(paris.endpoint, ipsec_now());
+	poll(NULL, 0, 20);
+	before = ipsec_now();
+	ipsec_endpoint_process(berlin.endpoint, before);
+	up = find_said(&berlin, IKE_UP, true);
+	ck_assert_ptr_nonnull(up);
+	ck_assert_uint_eq(berlin.port.out.n, 1);
+	ck_assert_uint_eq(berlin.port.out.v[0].len, 321);
+	ck_assert(ipsec_endpoint_usage(berlin.endpoint, up->child, &u));
+	ck_assert(u.heard >= before && u.heard <= ipsec_now());
+}
+END_TEST
+
 START_TEST(tunnel_over_ipv6)
 {
 	start(&berlin, "::1", "correct horse battery", NULL);
@@ -740,6 +773,7 @@ main(void)
 	tcase_set_timeout(t, 30);
 	tcase_add_checked_fixture(t, NULL, tear_down);
 	tcase_add_loop_test(t, tunnel_carries_and_goes_down, 0, 2);
+	tcase_add_test(t, packet_behind_its_sa_arrives);
 	tcase_add_test(t, tunnel_over_ipv6);
 	tcase_add_test(t, packets_of_a_tunnel_that_is_down_are_refused);
 	tcase_add_test(t, first_packet_brings_it_up_and_arrives);

@@ -324,6 +324,44 @@ START_TEST(batch_in_order)
 }
 END_TEST
 
+/* RFC 3948 2.3: one octet without a marker, whatever it is sent among. */
+START_TEST(keepalive_is_one_octet)
+{
+	const char *address = _i == 0 ? "127.0.0.1" : "::1";
+	uint8_t family = _i == 0 ? 4 : 6, data[40] = { 0 }, octet = 0xff;
+	struct ipsec_message out[3], *v;
+	struct ike_path path;
+	struct set a, b;
+	unsigned n = 0;
+
+	if (family == 6 && !has_ipv6())
+		return;
+	open_set(&a, address);
+	open_set(&b, address);
+	path = path_to(&a, &b, 1, family, address);
+	for (unsigned i = 0; i < 3; i++)
+		out[i] = (struct ipsec_message){ .data = data, .len = sizeof(data),
+		    .path = path, .kind = IPSEC_IKE };
+	out[1].kind = IPSEC_KEEPALIVE;
+	out[1].data = &octet;
+	out[1].len = 1;
+	ipsec_udp_send(a.udp, out, 3);
+	while (n < 3) {
+		unsigned more = receive(&b, &v);
+
+		for (unsigned i = 0; i < more; i++, n++) {
+			ck_assert_int_eq(v[i].kind, out[n].kind);
+			ck_assert_uint_eq(v[i].len, out[n].len);
+			ck_assert_mem_eq(v[i].data, out[n].data, out[n].len);
+		}
+	}
+	ck_assert_uint_eq(ipsec_udp_read_counters(b.udp)->keepalives, 1);
+	ck_assert_uint_eq(ipsec_udp_read_counters(a.udp)->unsent, 0);
+	ipsec_udp_free(a.udp);
+	ipsec_udp_free(b.udp);
+}
+END_TEST
+
 /* What this host fragments in silence would be lost in tunnels; a handshake must pass. */
 START_TEST(only_ike_may_be_fragmented)
 {
@@ -380,6 +418,39 @@ START_TEST(unsendable_is_counted_and_left_out)
 	ck_assert_uint_eq(receive(&b, &v), 2);
 	ck_assert_uint_eq(v[0].len, 40);
 	ck_assert_uint_eq(v[1].len, 44);
+	ipsec_udp_free(a.udp);
+	ipsec_udp_free(b.udp);
+}
+END_TEST
+
+/* A path whose local address this host has no more costs its own messages only, and is
+ * known at once. */
+START_TEST(vanished_address_is_counted)
+{
+	static const char *const gone[] = { "192.0.2.77", "2001:db8::77" };
+	const char *address = _i == 0 ? "127.0.0.1" : "::1";
+	uint8_t family = _i == 0 ? 4 : 6, data[40] = { 0x80 };
+	struct ipsec_message out[3], *v;
+	struct ike_path path;
+	struct set a, b;
+
+	if (family == 6 && !has_ipv6())
+		return;
+	open_set(&a, NULL);
+	open_set(&b, address);
+	path = path_to(&a, &b, 1, family, address);
+	for (unsigned i = 0; i < 3; i++)
+		out[i] = (struct ipsec_message){ .data = data, .len = sizeof(data),
+		    .path = path, .kind = IPSEC_ESP_UDP };
+	set_address(out[1].path.addr[0], family, gone[_i]);
+	ck_assert(!ipsec_udp_owns(a.udp, &out[1].path));
+	ipsec_udp_send(a.udp, out, 3);
+	ck_assert_int_eq(out[0].error, 0);
+	ck_assert_int_ne(out[1].error, 0);
+	ck_assert_int_eq(out[2].error, 0);
+	ck_assert_uint_eq(ipsec_udp_read_counters(a.udp)->sent, 2);
+	ck_assert_uint_eq(ipsec_udp_read_counters(a.udp)->unsent, 1);
+	ck_assert_uint_eq(receive(&b, &v), 2);
 	ipsec_udp_free(a.udp);
 	ipsec_udp_free(b.udp);
 }
@@ -502,8 +573,10 @@ main(void)
 	tcase_add_test(t, reply_leaves_from_the_address_asked);
 	tcase_add_loop_test(t, esp_keeps_its_tos, 0, 2);
 	tcase_add_test(t, batch_in_order);
+	tcase_add_loop_test(t, keepalive_is_one_octet, 0, 2);
 	tcase_add_test(t, only_ike_may_be_fragmented);
 	tcase_add_test(t, unsendable_is_counted_and_left_out);
+	tcase_add_loop_test(t, vanished_address_is_counted, 0, 2);
 	tcase_add_test(t, icmp_errors_do_no_harm);
 	tcase_add_test(t, port_in_use_is_named);
 	tcase_add_loop_test(t, listen_must_be_an_address_of_this_host, 0, 5);
