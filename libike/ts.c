@@ -70,7 +70,7 @@ enum ike_error
 ike_ts_narrow(const struct ike_ts *offer, const struct ike_ts *policy, struct ike_ts *out)
 {
 	struct ike_ts ts = { 0 };
-	struct esp_range both;
+	struct esp_range both, *fitting;
 
 	ts.v = calloc(IKE_MAX_TS, sizeof *ts.v);
 	if (ts.v == NULL)
@@ -83,6 +83,9 @@ ike_ts_narrow(const struct ike_ts *offer, const struct ike_ts *policy, struct ik
 		ike_ts_free(&ts);
 		return IKE_TS_UNACCEPTABLE;
 	}
+	/* Child SAs keep theirs, and most have one. */
+	if ((fitting = realloc(ts.v, ts.n * sizeof *ts.v)) != NULL)
+		ts.v = fitting;
 	*out = ts;
 	return IKE_OK;
 }
