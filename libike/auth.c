@@ -13,6 +13,19 @@ connection_of(const struct ike_exchange *x)
 	return x->connection != NULL ? x->connection : x->sa->connection;
 }
 
+/* Who the peer says it is: what an initiator claimed, or whom we have called. */
+static struct ike_identity
+claimed_by(const struct ike_exchange *x)
+{
+	const struct ike_payload *idi = x->sa->initiator ? NULL :
+	    ike_find_payload(x->message, IKE_PAYLOAD_IDI, 0);
+	struct ike_id_view id;
+
+	if (idi == NULL || ike_parse_id(idi->body, &id) != IKE_OK)
+		return connection_of(x)->remote_id;
+	return (struct ike_identity){ id.type, id.data };
+}
+
 /* The question about one side's AUTH: `initiator` says whose.  2.15: what is signed is
  * the signer's IKE_SA_INIT as it stood on the wire, the other's nonce, and the
  * signer's ID. */
@@ -25,6 +38,7 @@ ask_auth(struct ike *e, struct ike_exchange *x, enum ike_event_type type, bool i
 	struct bytes message = ike_buffer_view(&sa->init[initiator ? 0 : 1]);
 	struct bytes nonce = ike_buffer_view(&sa->nonce[initiator ? 1 : 0]);
 	size_t len = message.len + nonce.len + sa->suite.prf->len;
+	struct ike_identity remote = claimed_by(x);
 	uint8_t *octets = malloc(len);
 	enum ike_error error = IKE_NO_MEMORY;
 
@@ -35,8 +49,8 @@ ask_auth(struct ike *e, struct ike_exchange *x, enum ike_event_type type, bool i
 	r->secret = c->secret;
 	r->local_id_type = c->local_id.type;
 	r->local_id = c->local_id.data;
-	r->remote_id_type = c->remote_id.type;
-	r->remote_id = c->remote_id.data;
+	r->remote_id_type = remote.type;
+	r->remote_id = remote.data;
 	r->octets = bytes_of(octets, ike_auth_octets(sa->suite.prf, message, nonce,
 	    initiator ? sa->keys.pi : sa->keys.pr, id_octets, octets));
 	if (r->octets.len > 0)
@@ -286,7 +300,8 @@ ike_auth_finish(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	if (refused != IKE_OK && !is_of_child(refused))
 		return refused;
 	error = ike_parse_id(ike_find_payload(m, IKE_PAYLOAD_IDR, 0)->body, &id);
-	if (error != IKE_OK || !copy_identity(&sa->remote_id, &id))
+	if (error != IKE_OK || !copy_identity(&sa->remote_id, &id) ||
+	    !ike_unique_join(e, sa, &sa->remote_id))
 		return IKE_NO_MEMORY;
 	establish(e, sa);
 	if (refused == IKE_OK) {
@@ -304,13 +319,27 @@ ike_auth_finish(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 
 /* ---- responder ---- */
 
-/* The connection of these addresses with this pair of identities; of several, that of
- * exactly this address. */
+static bool
+is_better(const struct ike_peer *p, const struct ike_peer *than)
+{
+	const struct ike_connection *a = p->connection, *b;
+	bool one;
+
+	if (than == NULL)
+		return true;
+	b = than->connection;
+	if (a->remote_id.data.len != b->remote_id.data.len)
+		return a->remote_id.data.len > b->remote_id.data.len;
+	one = ike_hosts_only(&a->remote) != NULL;
+	return one && ike_hosts_only(&b->remote) == NULL;
+}
+
+/* Those of a bucket with these addresses and this pair of identities: the longest
+ * pattern; of several alike, that of exactly this address; then the first. */
 static struct ike_peer *
-find_peer(struct ike *e, const struct ike_path *path,
+find_among(const struct ike_bucket *b, const struct ike_path *path,
     const struct ike_identity *initiator, const struct ike_identity *responder)
 {
-	const struct ike_bucket *b = ike_index_identity(e, initiator);
 	const struct ike_place *place;
 	struct ike_peer *p, *found = NULL;
 
@@ -318,17 +347,26 @@ find_peer(struct ike *e, const struct ike_path *path,
 		return NULL;
 	TAILQ_FOREACH(place, &b->places, link) {
 		p = place->peer;
-		if (!ike_peer_matches(p, path) ||
-		    !ike_id_equal(&p->connection->remote_id, initiator) ||
-		    (responder != NULL &&
-			!ike_id_equal(&p->connection->local_id, responder)))
-			continue;
-		if (ike_hosts_only(&p->connection->remote) != NULL)
-			return p;
-		if (found == NULL)
+		if (ike_peer_matches(p, path) &&
+		    ike_id_matches(&p->connection->remote_id, initiator) &&
+		    (responder == NULL ||
+			ike_id_equal(&p->connection->local_id, responder)) &&
+		    is_better(p, found))
 			found = p;
 	}
 	return found;
+}
+
+/* Who is known by name is not asked for a pattern. */
+static struct ike_peer *
+find_peer(struct ike *e, const struct ike_path *path,
+    const struct ike_identity *initiator, const struct ike_identity *responder)
+{
+	struct ike_peer *p;
+
+	p = find_among(ike_index_identity(e, initiator), path, initiator, responder);
+	return p != NULL ? p :
+	    find_among(ike_index_patterns(e), path, initiator, responder);
 }
 
 static enum ike_error
@@ -403,17 +441,18 @@ static enum ike_error
 admit(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 {
 	const struct ike_connection *c = x->connection;
+	const struct ike_identity remote = claimed_by(x);
 	struct ike_auth_request r = { .method = c->auth, .prf = sa->suite.prf->id,
 	    .secret = c->secret,
 	    .local_id_type = c->local_id.type, .local_id = c->local_id.data,
-	    .remote_id_type = c->remote_id.type, .remote_id = c->remote_id.data };
+	    .remote_id_type = remote.type, .remote_id = remote.data };
 	enum ike_error error = take_check(e, x);
 	struct ike_refusal refusal;
 	struct ike_notify n;
 
 	if (error != IKE_OK)
 		return error;
-	if (!ike_unique_admits(sa, sa->peer, &c->remote_id,
+	if (!ike_unique_admits(e, sa, &remote,
 	    ike_find_notify(x->message, IKE_N_INITIAL_CONTACT, &n))) {
 		refusal = ike_refusal(IKE_AUTHENTICATION_FAILED,
 		    "the peer has an SA already, and keeps that one");
@@ -477,7 +516,10 @@ respond(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 		return refused;
 	if (!copy_identity(&id, &view))
 		return IKE_NO_MEMORY;
-	if ((error = write_answer(e, x, refused, &choice)) != IKE_OK) {
+	error = ike_unique_join(e, sa, &id) ? write_answer(e, x, refused, &choice) :
+	    IKE_NO_MEMORY;
+	if (error != IKE_OK) {
+		ike_unique_leave(e, sa);
 		ike_id_free(&id);
 		return error;
 	}

@@ -212,8 +212,9 @@ take_auth(struct build *b)
 
 /* ---- identities ---- */
 
-static void
+static bool
 take_identity(struct build *b, struct place place, const char *text,
+    bool (*parse)(const char *, struct ike_identity *, const char **),
     struct ike_identity *id)
 {
 	const char *why;
@@ -222,13 +223,28 @@ take_identity(struct build *b, struct place place, const char *text,
 		report(b, IKE_FAULT_MISSING, place,
 		    "%s is missing; write an identity: a domain name, user@domain, an "
 		    "address or keyid:...", place.setting);
-	else if (ike_id_parse(text, id, &why))
-		return;
+	else if (parse(text, id, &why))
+		return true;
 	else if (strcmp(why, no_memory) == 0)
 		report_no_memory(b, place);
 	else
 		report(b, IKE_FAULT_IDENTITY, place,
 		    "%s \"%.80s\" is not an identity; %s", place.setting, text, why);
+	return false;
+}
+
+/* Whoever is called is somebody. */
+static void
+take_remote_id(struct build *b)
+{
+	const struct ike_setup *s = b->setup;
+	struct ike_identity *id = &b->c->remote_id;
+
+	if (take_identity(b, at("remote.id"), s->remote_id, ike_id_parse_pattern, id) &&
+	    s->start != IKE_START_PASSIVE && ike_id_is_pattern(id))
+		report(b, IKE_FAULT_IDENTITY, at("remote.id"),
+		    "remote.id \"%.80s\" may be many peers; write the one that is called, "
+		    "or let start be passive", s->remote_id);
 }
 
 /* ---- addresses ---- */
@@ -756,9 +772,9 @@ take_all(struct build *b)
 	c->on_dead = s->on_dead;
 	c->name = take_name(b, at("name"), s->name);
 	take_local(b);
-	take_identity(b, at("local.id"), s->local_id, &c->local_id);
+	take_identity(b, at("local.id"), s->local_id, ike_id_parse, &c->local_id);
 	take_remote(b);
-	take_identity(b, at("remote.id"), s->remote_id, &c->remote_id);
+	take_remote_id(b);
 	check_addresses(b);
 	take_ports(b);
 	take_auth(b);

@@ -72,7 +72,8 @@ struct ike_setup {		/* texts are borrowed until ike_connection_new returns */
 	 * "gw.paris.example"; or "any".  Unless the start is passive, one must be an
 	 * address or a host name. */
 	const char *remote_address;
-	const char *remote_id;			/* required */
+	/* Required.  Unless it calls, also "*.domain", "*@domain" or "%any" (id.h). */
+	const char *remote_id;
 	uint16_t port, natt_port;		/* the peer's; 500 and 4500 */
 	const char *auth;			/* "psk" */
 	/* Required: what PROVE and CHECK find the secret by, not the secret. */

@@ -200,6 +200,36 @@ ike_id_parse(const char *text, struct ike_identity *id, const char **why)
 	return false;
 }
 
+static const char ANYONE[] = "%any";
+
+bool
+ike_id_parse_pattern(const char *text, struct ike_identity *id, const char **why)
+{
+	struct bytes octets = bytes_of(text, strlen(text));
+
+	if (strcmp(text, ANYONE) == 0) {
+		*id = (struct ike_identity){ .type = IKE_ID_ANY };
+		return true;
+	}
+	if (octets.len < 3 || text[0] != '*')
+		return ike_id_parse(text, id, why);
+	if (text[1] == '.' && is_plain_name(bytes_of(octets.p + 2, octets.len - 2)))
+		return make(id, IKE_ID_FQDN, octets, why);
+	if (text[1] == '@' && is_name(bytes_of(octets.p + 2, octets.len - 2)))
+		return make(id, IKE_ID_RFC822_ADDR, octets, why);
+	*why = "after the * there is a dot and a domain name, or @ and one";
+	return false;
+}
+
+bool
+ike_id_is_pattern(const struct ike_identity *id)
+{
+	return id->type == IKE_ID_ANY ||
+	    ((id->type == IKE_ID_FQDN || id->type == IKE_ID_RFC822_ADDR) &&
+	    id->data.len > 1 && id->data.p[0] == '*' &&
+	    id->data.p[1] == (id->type == IKE_ID_FQDN ? '.' : '@'));
+}
+
 void
 ike_id_free(struct ike_identity *id)
 {
@@ -235,6 +265,28 @@ ike_id_equal(const struct ike_identity *a, const struct ike_identity *b)
 		return false;
 	for (size_t i = exact; i < a->data.len; i++)
 		if (lower(a->data.p[i]) != lower(b->data.p[i]))
+			return false;
+	return true;
+}
+
+/* Its end is the pattern without the *, and something stands before that. */
+bool
+ike_id_matches(const struct ike_identity *pattern, const struct ike_identity *id)
+{
+	struct bytes end;
+
+	if (!ike_id_is_pattern(pattern))
+		return ike_id_equal(pattern, id);
+	if (id->data.len == 0 || ike_id_is_pattern(id))
+		return false;
+	if (pattern->type == IKE_ID_ANY)
+		return true;
+	if (id->type != pattern->type || id->data.len < pattern->data.len)
+		return false;
+	end = bytes_of(id->data.p + (id->data.len - pattern->data.len + 1),
+	    pattern->data.len - 1);
+	for (size_t i = 0; i < end.len; i++)
+		if (lower(end.p[i]) != lower(pattern->data.p[i + 1]))
 			return false;
 	return true;
 }
@@ -345,19 +397,23 @@ put_other(struct text *t, uint8_t type, struct bytes octets)
 const char *
 ike_id_print(uint8_t type, struct bytes data, char *buf, size_t len)
 {
+	const struct ike_identity id = { type, data };
 	struct text t = { buf, 0, len, false };
+	bool pattern = ike_id_is_pattern(&id);
 
 	if (len == 0)
 		return buf;
 	buf[0] = '\0';
-	if (type == IKE_ID_IPV4_ADDR)
+	if (type == IKE_ID_ANY && data.len == 0)
+		put(&t, ANYONE);
+	else if (type == IKE_ID_IPV4_ADDR)
 		put_address(&t, ESP_IPV4, data);
 	else if (type == IKE_ID_IPV6_ADDR)
 		put_address(&t, ESP_IPV6, data);
 	else if (type == IKE_ID_FQDN)
-		put_name(&t, is_plain_name(data), "@", data);
+		put_name(&t, pattern || is_plain_name(data), "@", data);
 	else if (type == IKE_ID_RFC822_ADDR)
-		put_name(&t, is_mail(data), "rfc822:", data);
+		put_name(&t, pattern || is_mail(data), "rfc822:", data);
 	else if (type == IKE_ID_KEY_ID)
 		put_key_id(&t, data);
 	else

@@ -67,7 +67,7 @@ enum ike_error {
 	IKE_CANCELLED = -6,	/* ike_down, ike_drop or a newer configuration */
 	IKE_CLOSED = -7,	/* the peer deleted the SA */
 	IKE_UNRESOLVED = -8,	/* the peer's name has no address */
-	IKE_NOT_INITIATOR = -9,	/* this connection has no peer address to call */
+	IKE_NOT_INITIATOR = -9,	/* this connection does not say whom to call */
 	IKE_EXPIRED = -10	/* its hard lifetime is over */
 };
 /* "NO_PROPOSAL_CHOSEN", "timeout": never NULL */
@@ -93,7 +93,9 @@ struct ike_options {
 	const struct ike_algorithms *algorithms;	/* NULL: built in */
 	uint64_t spi_prefix;		/* our IKE SPIs begin with these bits: */
 	uint8_t spi_prefix_bits;	/* which engine of a fleet; 0..32 */
-	uint16_t port, natt_port;	/* our own; 0: 500 and 4500 */
+	/* Our own; 0: 500 and 4500.  Both the same: IKE_SA_INIT too goes there and to the
+	 * peer's NAT-T port, RFC 7296 2.23. */
+	uint16_t port, natt_port;
 	bool native_esp;	/* the host can carry ESP without UDP (protocol 50) */
 	bool trace;		/* decoded exchanges as IKE_TRACE events */
 };

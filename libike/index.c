@@ -11,7 +11,9 @@
 
 #include "libike/sa.h"
 
-enum { BY_ADDRESS = 'a', BY_IDENTITY = 'i', ANYWHERE = '*', KEY_MAX = 300 };
+enum {
+	BY_ADDRESS = 'a', BY_IDENTITY = 'i', BY_PATTERN = 'p', ANYWHERE = '*', KEY_MAX = 300
+};
 
 static uint64_t
 key_of(const struct ike *e, uint8_t kind, uint8_t type, struct bytes data)
@@ -165,6 +167,18 @@ find_or_make_kind(struct ike *e, const struct ike_connection *c)
 	return kind;
 }
 
+static uint64_t
+patterns_key(const struct ike *e)
+{
+	return key_of(e, BY_PATTERN, 0, bytes_of(NULL, 0));
+}
+
+uint64_t
+ike_identity_key(const struct ike *e, const struct ike_identity *id)
+{
+	return key_of(e, BY_IDENTITY, id->type, id->data);
+}
+
 bool
 ike_index_put(struct ike *e, struct ike_peer *p, const struct ike_connection *c)
 {
@@ -172,8 +186,8 @@ ike_index_put(struct ike *e, struct ike_peer *p, const struct ike_connection *c)
 
 	if (kind == NULL)
 		return false;
-	identity = find_or_make(e,
-	    key_of(e, BY_IDENTITY, c->remote_id.type, c->remote_id.data));
+	identity = find_or_make(e, ike_id_is_pattern(&c->remote_id) ? patterns_key(e) :
+	    ike_identity_key(e, &c->remote_id));
 	if (identity != NULL) {		/* from here on nothing can fail */
 		move(e, p, &p->by_address, kind);
 		move(e, p, &p->by_identity, identity);
@@ -204,5 +218,11 @@ ike_index_anywhere(const struct ike *e)
 const struct ike_bucket *
 ike_index_identity(const struct ike *e, const struct ike_identity *id)
 {
-	return find(e, key_of(e, BY_IDENTITY, id->type, id->data));
+	return find(e, ike_identity_key(e, id));
+}
+
+const struct ike_bucket *
+ike_index_patterns(const struct ike *e)
+{
+	return find(e, patterns_key(e));
 }

@@ -120,7 +120,8 @@ begin(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 		return unresolved(e, sa, x);
 	sa->path = x->answer_path;
 	sa->path.port[0] = e->port;
-	sa->path.port[1] = c->port;
+	/* 2.23: who has one port for all begins at the peer's port for all. */
+	sa->path.port[1] = e->port == e->natt_port ? c->natt_port : c->port;
 	sa->created = e->now;		/* it begins for the peer too */
 	if (!make_nonce(e, &sa->nonce[0]) || !make_ke(e, sa, ike_first_group(&c->ike)) ||
 	    !send_request(e, sa, x))

@@ -64,7 +64,6 @@ ike_peer_new(struct ike *e, struct ike_connection *c)
 	p->id = ike_new_id(e);
 	p->connection = ike_connection_hold(c);
 	p->retry.fire = retry;
-	p->settle.fire = ike_unique_settle;
 	p->steady_at = NEVER;
 	LIST_INIT(&p->sas);
 	if (!ike_index_put(e, p, c) || !ike_table_add_peer(e, p)) {
@@ -80,7 +79,6 @@ void
 ike_peer_free(struct ike *e, struct ike_peer *p)
 {
 	ike_timer_disarm(e, &p->retry);
-	ike_timer_disarm(e, &p->settle);
 	ike_index_remove(e, p);
 	ike_table_remove_peer(e, p);
 	ike_connection_free(p->connection);
@@ -176,7 +174,7 @@ ike_peer_start(struct ike *e, struct ike_peer *p,
 	struct ike_exchange *x;
 	struct ike_sa *sa;
 
-	if (host == NULL)
+	if (host == NULL || ike_id_is_pattern(&p->connection->remote_id))
 		return IKE_NOT_INITIATOR;
 	if ((sa = ike_sa_new(e, p->connection, p, true, &nowhere)) == NULL)
 		return IKE_NO_MEMORY;

@@ -158,6 +158,7 @@ ike_sa_dead(struct ike *e, struct ike_sa *sa)
 	ike_sa_state(e, sa, IKE_STATE_CLOSED);
 	ike_source_leave(e, sa); /* not before: a refused one lingers, and takes memory */
 	ike_peer_leave(sa);
+	ike_unique_leave(e, sa);
 	ike_timer_disarm(e, &sa->retransmit);
 	ike_timer_disarm(e, &sa->expire);
 	ike_table_remove_sa(e, sa);

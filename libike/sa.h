@@ -156,6 +156,8 @@ struct ike_sa {
 	LIST_ENTRY(ike_sa) of_peer;
 	struct ike_source *source;		/* while half-open as responder */
 	struct ike_identity remote_id;		/* as authenticated; owned */
+	struct ike_same *same;			/* once authenticated: unique.c */
+	LIST_ENTRY(ike_sa) of_same;
 
 	struct ike_choice choice;
 	struct ike_suite suite;
@@ -214,8 +216,16 @@ struct ike_peer {
 	unsigned turn;		/* which of its addresses is called next */
 	ike_time quiet_until;			/* packets are not heard before */
 	bool restart;		/* begin once more, though it is not wanted always */
-	struct ike_timer retry, settle;		/* settle: see unique.c */
+	struct ike_timer retry;
 	struct ike_place by_address, by_identity;
+};
+
+/* ---- unique.c: the SAs whose peers have proven one identity ---- */
+struct ike_same {
+	uint64_t key;
+	UT_hash_handle hh;
+	LIST_HEAD(, ike_sa) sas;
+	struct ike_timer settle;
 };
 
 enum { IKE_COOKIE_LEN = 17, IKE_COOKIE_SECRET = 32 };
@@ -245,6 +255,7 @@ struct ike {
 	struct ike_exchange *questions;
 	struct ike_source *sources;
 	struct ike_bucket *buckets;
+	struct ike_same *same;
 	struct ike_cookies cookies;
 	struct ike_ration answers;
 	struct ike_timer *timers;
@@ -377,18 +388,24 @@ extern ike_step *const ike_setup_steps[]; /* IKE_SA_INIT, then IKE_AUTH, as init
 bool ike_index_put(struct ike *, struct ike_peer *, const struct ike_connection *);
 void ike_index_remove(struct ike *, struct ike_peer *);	/* harmless when it is not in */
 /* NULL: none.  The kinds of one address; the kinds that may be anywhere; those of one
- * identity. */
+ * identity; those of any pattern of identities. */
 const struct ike_bucket *ike_index_address(const struct ike *, const struct ike_path *);
 const struct ike_bucket *ike_index_anywhere(const struct ike *);
 const struct ike_bucket *ike_index_identity(const struct ike *,
     const struct ike_identity *);
+const struct ike_bucket *ike_index_patterns(const struct ike *);
+/* A keyed hash of an identity; equal ones have the same. */
+uint64_t ike_identity_key(const struct ike *, const struct ike_identity *);
 
 /* ---- unique.c ---- */
+/* An SA is of those of this identity, as whom its peer has proven itself.  False: no
+ * memory.  One that follows another (rekeying) joins, too. */
+bool ike_unique_join(struct ike *, struct ike_sa *, const struct ike_identity *remote);
+void ike_unique_leave(struct ike *, struct ike_sa *);	/* harmless when it did not join */
 void ike_unique_initial_contact(struct ike *, const struct ike_sa *);
-bool ike_unique_admits(const struct ike_sa *, const struct ike_peer *,
+bool ike_unique_admits(const struct ike *, const struct ike_sa *,
     const struct ike_identity *remote, bool initial_contact);
 void ike_unique_established(struct ike *, struct ike_sa *);
-void ike_unique_settle(struct ike *, struct ike_timer *);
 
 /* ---- cookie.c ---- */
 void ike_cookie_make(struct ike *, const struct ike_path *, uint64_t spi_i,

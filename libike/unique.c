@@ -7,6 +7,7 @@
  * RFC 7296 2.8.1 does for rekeys); otherwise the older is deleted by the responder of the
  * newer.  One without a Child SA goes before one that has one; nothing goes before the
  * survivor has it and the traffic had time to move. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "libike/sa.h"
@@ -18,29 +19,85 @@
  * late. */
 #define CROSSING (30 * IKE_SECOND)
 
+/* ---- those of one identity: a connection may have thousands of others ---- */
+
+static void settle(struct ike *, struct ike_timer *);
+
+static struct ike_same *
+find_same(const struct ike *e, uint64_t key)
+{
+	struct ike_same *same;
+
+	HASH_FIND(hh, e->same, &key, sizeof(key), same);
+	return same;
+}
+
+bool
+ike_unique_join(struct ike *e, struct ike_sa *sa, const struct ike_identity *remote)
+{
+	uint64_t key = ike_identity_key(e, remote);
+	struct ike_same *same = find_same(e, key);
+
+	if (sa->same != NULL)
+		return true;
+	if (same == NULL) {
+		if ((same = calloc(1, sizeof(*same))) == NULL)
+			return false;
+		same->key = key;
+		same->settle.fire = settle;
+		LIST_INIT(&same->sas);
+		HASH_ADD(hh, e->same, key, sizeof(same->key), same);
+		if (same->hh.tbl == NULL) {
+			free(same);
+			return false;
+		}
+	}
+	LIST_INSERT_HEAD(&same->sas, sa, of_same);
+	sa->same = same;
+	return true;
+}
+
+void
+ike_unique_leave(struct ike *e, struct ike_sa *sa)
+{
+	struct ike_same *same = sa->same;
+
+	if (same == NULL)
+		return;
+	LIST_REMOVE(sa, of_same);
+	sa->same = NULL;
+	if (!LIST_EMPTY(&same->sas))
+		return;
+	ike_timer_disarm(e, &same->settle);
+	HASH_DELETE(hh, e->same, same);
+	free(same);
+}
+
+static bool
+applies(const struct ike_sa *sa)
+{
+	return sa->peer != NULL && sa->peer->connection->unique != IKE_UNIQUE_NEVER;
+}
+
 static bool
 same_pair(const struct ike_sa *a, const struct ike_sa *b)
 {
-	return a != b && a->state == IKE_STATE_ESTABLISHED &&
+	return a != b && a->peer == b->peer && a->state == IKE_STATE_ESTABLISHED &&
 	    ike_id_equal(&a->remote_id, &b->remote_id) &&
 	    ike_id_equal(&a->connection->local_id, &b->connection->local_id);
 }
 
-static bool
-applies(const struct ike_peer *p)
-{
-	return p != NULL && p->connection->unique != IKE_UNIQUE_NEVER;
-}
+/* ---- a second one ---- */
 
 void
 ike_unique_initial_contact(struct ike *e, const struct ike_sa *sa)
 {
 	struct ike_sa *old, *next;
 
-	if (!applies(sa->peer))
+	if (!applies(sa) || sa->same == NULL)
 		return;
-	for (old = LIST_FIRST(&sa->peer->sas); old != NULL; old = next) {
-		next = LIST_NEXT(old, of_peer);
+	for (old = LIST_FIRST(&sa->same->sas); old != NULL; old = next) {
+		next = LIST_NEXT(old, of_same);
 		/* One that was not yet established when the message came crossed it. */
 		if (same_pair(old, sa) && old->since < sa->created)
 			ike_sa_close(e, old, IKE_CLOSED, 0);
@@ -49,15 +106,18 @@ ike_unique_initial_contact(struct ike *e, const struct ike_sa *sa)
 
 /* `keep`: a peer that has an SA and does not say that it lost it gets no second one. */
 bool
-ike_unique_admits(const struct ike_sa *sa, const struct ike_peer *p,
+ike_unique_admits(const struct ike *e, const struct ike_sa *sa,
     const struct ike_identity *remote, bool initial_contact)
 {
+	const struct ike_same *same = find_same(e, ike_identity_key(e, remote));
 	const struct ike_sa *old;
 
-	if (p->connection->unique != IKE_UNIQUE_KEEP || initial_contact)
+	if (same == NULL || sa->peer == NULL || initial_contact ||
+	    sa->peer->connection->unique != IKE_UNIQUE_KEEP)
 		return true;
-	LIST_FOREACH(old, &p->sas, of_peer)
-		if (old != sa && old->state == IKE_STATE_ESTABLISHED &&
+	LIST_FOREACH(old, &same->sas, of_same)
+		if (old != sa && old->peer == sa->peer &&
+		    old->state == IKE_STATE_ESTABLISHED &&
 		    ike_id_equal(&old->remote_id, remote) &&
 		    old->since + CROSSING < sa->created)
 			return false;
@@ -110,14 +170,14 @@ loser(struct ike_sa *a, struct ike_sa *b)
 
 /* Deletes one that must go; false: there is none, or not now. */
 static bool
-delete_one(struct ike *e, struct ike_peer *p)
+delete_one(struct ike *e, const struct ike_same *same)
 {
 	struct ike_sa *a, *b, *lost;
 
-	LIST_FOREACH(a, &p->sas, of_peer)
-		LIST_FOREACH(b, &p->sas, of_peer)
-			if (a->state == IKE_STATE_ESTABLISHED && same_pair(b, a) &&
-			    (lost = loser(a, b)) != NULL) {
+	LIST_FOREACH(a, &same->sas, of_same)
+		LIST_FOREACH(b, &same->sas, of_same)
+			if (a->state == IKE_STATE_ESTABLISHED && applies(a) &&
+			    same_pair(b, a) && (lost = loser(a, b)) != NULL) {
 				ike_info_delete_sa(e, lost);
 				return lost->state != IKE_STATE_ESTABLISHED;
 			}
@@ -125,37 +185,35 @@ delete_one(struct ike *e, struct ike_peer *p)
 }
 
 static bool
-has_two(const struct ike_peer *p)
+has_two(const struct ike_same *same)
 {
 	const struct ike_sa *a, *b;
 
-	LIST_FOREACH(a, &p->sas, of_peer)
-		LIST_FOREACH(b, &p->sas, of_peer)
-			if (a->state == IKE_STATE_ESTABLISHED && same_pair(b, a))
+	LIST_FOREACH(a, &same->sas, of_same)
+		LIST_FOREACH(b, &same->sas, of_same)
+			if (a->state == IKE_STATE_ESTABLISHED && applies(a) &&
+			    same_pair(b, a))
 				return true;
 	return false;
 }
 
 /* The traffic has had its time to move.  What is left to the peer, or was queued, is
- * looked at again: a Child SA may have come or gone meanwhile. */
-void
-ike_unique_settle(struct ike *e, struct ike_timer *t)
+ * looked at again: a Child SA may have come or gone meanwhile.  Those that are deleted
+ * leave later, so `same` stays. */
+static void
+settle(struct ike *e, struct ike_timer *t)
 {
-	struct ike_peer *p = IKE_OWNER(t, struct ike_peer, settle);
+	struct ike_same *same = IKE_OWNER(t, struct ike_same, settle);
 
-	if (!applies(p))		/* any more */
-		return;
-	while (delete_one(e, p))
+	while (delete_one(e, same))
 		;
-	if (has_two(p))
-		ike_timer_arm(e, &p->settle, e->now + LOOK_AGAIN);
+	if (has_two(same))
+		ike_timer_arm(e, &same->settle, e->now + LOOK_AGAIN);
 }
 
 void
 ike_unique_established(struct ike *e, struct ike_sa *sa)
 {
-	struct ike_peer *p = sa->peer;
-
-	if (applies(p) && has_two(p))
-		ike_timer_arm(e, &p->settle, e->now + MOVING);
+	if (applies(sa) && sa->same != NULL && has_two(sa->same))
+		ike_timer_arm(e, &sa->same->settle, e->now + MOVING);
 }
