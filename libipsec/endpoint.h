@@ -25,6 +25,7 @@
 #include "libike/connection.h"
 #include "libipsec/auth_psk.h"
 #include "libipsec/datapath.h"
+#include "libipsec/ipsec.h"		/* ipsec_now: what `now` is everywhere below */
 #include "libipsec/resolve.h"
 #include "libipsec/udp.h"
 
@@ -60,9 +61,6 @@ struct ipsec_options {			/* zeroed: defaults, but for what is required */
 	enum ike_error (*admit)(void *arg, const struct ike_event *);
 	void *arg;
 };
-
-/* CLOCK_BOOTTIME, which goes on in suspend: what `now` is everywhere below. */
-ike_time ipsec_now(void);
 
 /* NULL: `why` has a sentence that names what failed and what helps. */
 struct ipsec_endpoint *ipsec_endpoint_new(const struct ipsec_options *,

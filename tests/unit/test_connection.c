@@ -341,6 +341,12 @@ START_TEST(identity_faults)
 	expect(&s, IKE_FAULT_MISSING, "remote.id", -1, -1);
 	s.remote_id = "keyid:0x1";
 	expect(&s, IKE_FAULT_IDENTITY, "remote.id", -1, -1);
+	s.remote_id = "%any";			/* whom to call? */
+	s.start = IKE_START_ALWAYS;
+	expect(&s, IKE_FAULT_IDENTITY, "remote.id", -1, -1);
+	s = good_setup();
+	s.local_id = "*.paris.example";
+	expect(&s, IKE_FAULT_IDENTITY, "local.id", -1, -1);
 }
 END_TEST
 

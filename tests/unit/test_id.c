@@ -262,6 +262,89 @@ START_TEST(id_print_cut)
 }
 END_TEST
 
+static const struct {
+	const char *pattern, *id;
+	bool matches;
+} patterns[] = {
+	{ "%any", "anna@berlin.example", true },
+	{ "%any", "192.0.2.7", true },
+	{ "%any", "keyid:0x00", true },
+	{ "*.berlin.example", "gw.berlin.example", true },
+	{ "*.berlin.example", "GW.Berlin.Example", true },
+	{ "*.berlin.example", "a.b.berlin.example", true },
+	{ "*.berlin.example", "berlin.example", false },
+	{ "*.berlin.example", "gwberlin.example", false },
+	{ "*.berlin.example", "anna@gw.berlin.example", false },
+	{ "*.berlin.example", "keyid:gw.berlin.example", false },
+	{ "*@berlin.example", "anna@berlin.example", true },
+	{ "*@berlin.example", "anna@BERLIN.example", true },
+	{ "*@berlin.example", "anna@gw.berlin.example", false },
+	{ "*@berlin.example", "gw.berlin.example", false },
+	{ "gw.berlin.example", "GW.berlin.example", true },
+	{ "gw.berlin.example", "x.berlin.example", false }
+};
+
+START_TEST(id_pattern_means)
+{
+	struct ike_identity pattern, id;
+	char text[64];
+	const char *why;
+
+	ck_assert(ike_id_parse_pattern(patterns[_i].pattern, &pattern, &why));
+	ck_assert(ike_id_parse(patterns[_i].id, &id, &why));
+	ck_assert(ike_id_matches(&pattern, &id) == patterns[_i].matches);
+	ck_assert(!ike_id_is_pattern(&id));
+	ck_assert(ike_id_is_pattern(&pattern) == (strpbrk(patterns[_i].pattern, "*%") !=
+	    NULL));
+	ck_assert_str_eq(ike_id_print(pattern.type, pattern.data, text, sizeof(text)),
+	    patterns[_i].pattern);
+	ike_id_free(&pattern);
+	ike_id_free(&id);
+}
+END_TEST
+
+/* Who claims to be a pattern, or nothing at all, is nobody that a pattern means. */
+START_TEST(id_pattern_is_nobody)
+{
+	const struct ike_identity claims[] = {
+		{ IKE_ID_ANY, bytes_of(NULL, 0) }, { IKE_ID_FQDN, bytes_of(NULL, 0) },
+		{ IKE_ID_ANY, bytes_of("x", 1) },
+		{ IKE_ID_FQDN, bytes_of("*.berlin.example", 16) },
+		{ IKE_ID_RFC822_ADDR, bytes_of("*@berlin.example", 16) },
+		{ IKE_ID_FQDN, bytes_of("x.berlin.example\0", 17) }
+	};
+	static const char *const texts_of[] = {
+		"%any", "*.berlin.example", "*@berlin.example"
+	};
+	struct ike_identity pattern;
+	const char *why;
+
+	for (size_t k = 0; k < sizeof(texts_of) / sizeof(texts_of[0]); k++) {
+		ck_assert(ike_id_parse_pattern(texts_of[k], &pattern, &why));
+		for (size_t i = 0; i < sizeof(claims) / sizeof(claims[0]); i++)
+			ck_assert_msg(!ike_id_matches(&pattern, &claims[i]) ||
+			    (k == 0 && i == 5), "%s, claim %zu", texts_of[k], i);
+		ike_id_free(&pattern);
+	}
+}
+END_TEST
+
+static const char *const no_patterns[] = {
+	"*", "**", "*.", "*@", "*.*.example", "*x.example", "a.*", "*.10", "*.a..b",
+	"%", "%anyone", "*@a b", ""
+};
+
+START_TEST(id_pattern_bad)
+{
+	struct ike_identity id = { 99, { NULL, 5 } };
+	const char *why = NULL;
+
+	ck_assert(!ike_id_parse_pattern(no_patterns[_i], &id, &why));
+	ck_assert_ptr_nonnull(why);
+	ck_assert_uint_eq(id.type, 99);
+}
+END_TEST
+
 #define ROWS(table) (int)(sizeof (table) / sizeof *(table))
 
 int
@@ -278,5 +361,8 @@ main(void)
 	tcase_add_loop_test(tcase, id_print_reads_back, 0, ROWS(good));
 	tcase_add_test(tcase, id_print_anything);
 	tcase_add_test(tcase, id_print_cut);
+	tcase_add_loop_test(tcase, id_pattern_means, 0, ROWS(patterns));
+	tcase_add_test(tcase, id_pattern_is_nobody);
+	tcase_add_loop_test(tcase, id_pattern_bad, 0, ROWS(no_patterns));
 	return run_tests("id", tcase);
 }

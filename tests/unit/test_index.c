@@ -170,13 +170,38 @@ START_TEST(identity_has_no_case)
 }
 END_TEST
 
+/* A pattern means many; whoever is known by name is not asked for one, and of patterns the
+ * longest counts. */
+START_TEST(pattern_means_many)
+{
+	begin(NULL);
+	add("anyone", "%any", NULL, NULL);
+	expect("anyone");
+
+	begin(NULL);
+	add("anyone", "%any", NULL, NULL);
+	add("below", "*.example", NULL, NULL);
+	add("elsewhere", "*.longer.example", NULL, NULL);
+	expect("below");
+
+	begin(NULL);
+	add("below", "*.example", NULL, NULL);
+	add("right", NULL, NULL, NULL);
+	expect("right");
+
+	begin(NULL);
+	add("users", "*@a.example", NULL, NULL);
+	expect(NULL);
+}
+END_TEST
+
 int
 main(void)
 {
 	const TTest *tests[] = {
 		caller_is_told_by_identity, kind_outlives_its_first, every_kind_is_tried,
 		replacement_keeps_its_turn, address_is_nearer_than_any,
-		identity_has_no_case,
+		identity_has_no_case, pattern_means_many,
 	};
 	TCase *c = tcase_create("index");
 

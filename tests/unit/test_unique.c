@@ -311,6 +311,41 @@ START_TEST(initial_contact_replaces_silently)		/* T43 */
 }
 END_TEST
 
+/* Of a connection that means many peers each has SAs of its own. */
+START_TEST(pattern_tells_peers_apart)
+{
+	struct ike_connection *c;
+	struct ike_fault faults[4];
+	ike_id first;
+	unsigned n;
+
+	pair_setups(setup, child);
+	setup[1].remote_id = "*.example";
+	pair_open(&p, setup);
+	pair_up(&p);
+	pair_pump(&p);
+	pair_pass(&p, 120 * IKE_SECOND);
+	first = p.connection[0];
+	setup[0].name = "other";
+	setup[0].local_id = "other.example";
+	c = ike_connection_new(&setup[0], faults, 4, &n);
+	ck_assert_ptr_nonnull(c);
+	p.connection[0] = ike_put(p.e[0], p.now, 0, c);
+	ike_connection_free(c);
+	pair_up(&p);
+	pair_pump(&p);
+	pass_and_pump(60 * IKE_SECOND);
+	ck_assert_uint_eq(count(1), 2);
+	for (struct ike_sa *sa = TAILQ_FIRST(&p.e[1]->sas); sa != NULL;
+	    sa = TAILQ_NEXT(sa, link))
+		ck_assert_uint_eq(sa->n_children, 1);
+	ck_assert_int_eq(ike_drop(p.e[0], p.now, first), IKE_OK);
+	pair_drain(&p, 0);
+	pair_pump(&p);
+	pair_close(&p);
+}
+END_TEST
+
 START_TEST(keep_yields_to_initial_contact)
 {
 	second_sa(IKE_UNIQUE_KEEP);
@@ -459,6 +494,7 @@ main(void)
 		crossed_empty_one_goes, replace_deletes_the_older, keep_refuses_a_second,
 		keep_lets_crossed_ones_in, keep_yields_to_initial_contact,
 		never_keeps_both, never_is_heard_at_once,
+		pattern_tells_peers_apart,
 		death_is_followed_as_configured, addresses_are_called_in_turn,
 		address_that_worked_is_called_again,
 	};
