@@ -234,6 +234,8 @@ ike_auth_send(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	ike_chain_close(&chain);
 	add_auth(&chain, x);
 	ike_child_offer(&chain, x);
+	if (ike_mobike_wants(c))
+		ike_mobike_offer(&chain);
 	return ike_exchange_send(e, x, &chain);
 }
 
@@ -303,6 +305,7 @@ ike_auth_finish(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	if (error != IKE_OK || !copy_identity(&sa->remote_id, &id) ||
 	    !ike_unique_join(e, sa, &sa->remote_id))
 		return IKE_NO_MEMORY;
+	ike_mobike_agree(sa, m);
 	establish(e, sa);
 	if (refused == IKE_OK) {
 		ike_child_commit(e, x->child);
@@ -432,7 +435,8 @@ request(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	if (p == NULL)
 		return unknown_peer(
 		    e, sa, &sa->path, &initiator, idr != NULL ? &responder : NULL);
-	if ((error = switch_connection(e, sa, x, p)) != IKE_OK)
+	if ((error = switch_connection(e, sa, x, p)) != IKE_OK ||
+	    (error = ike_mobike_check_nats(x->connection, m, &x->path)) != IKE_OK)
 		return error;
 	return ask_check(e, x, &initiator);
 }
@@ -482,6 +486,7 @@ write_answer(struct ike *e, struct ike_exchange *x, enum ike_error refused,
     const struct ike_choice *choice)
 {
 	struct ike_chain chain = ike_chain_begin(e);
+	struct ike_notify n;
 
 	add_octets(&chain, IKE_PAYLOAD_IDR, ike_buffer_view(&x->id_body));
 	add_auth(&chain, x);
@@ -489,6 +494,9 @@ write_answer(struct ike *e, struct ike_exchange *x, enum ike_error refused,
 		ike_child_answer(&chain, x->child, choice);
 	else
 		ike_add_notify(&chain, (uint16_t)refused, bytes_of(NULL, 0));
+	if (ike_mobike_wants(x->connection) &&
+	    ike_find_notify(x->message, IKE_N_MOBIKE_SUPPORTED, &n))
+		ike_mobike_offer(&chain);
 	return ike_exchange_send(e, x, &chain);
 }
 
@@ -526,6 +534,7 @@ respond(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	sa->remote_id = id;
 	ike_connection_free(sa->connection);
 	sa->connection = ike_connection_hold(x->connection);
+	ike_mobike_agree(sa, x->message);
 	establish(e, sa);
 	if (refused == IKE_OK) {
 		ike_child_commit(e, x->child);

@@ -265,6 +265,19 @@ receive(struct ike *e, const struct ike_path *path, struct bytes wire)
 }
 
 void
+ike_roam(struct ike *e, ike_time now)
+{
+	struct ike_sa *sa, *next;
+
+	enter(e, now);
+	for (sa = TAILQ_FIRST(&e->sas); sa != NULL; sa = next) {
+		next = TAILQ_NEXT(sa, link);
+		ike_mobike_look(e, sa);
+	}
+	leave(e);
+}
+
+void
 ike_receive(struct ike *e, ike_time now, const struct ike_path *path, uint8_t *data,
     size_t len)
 {

@@ -159,7 +159,8 @@ ike_say_question(struct ike *e, enum ike_event_type type, const struct ike_excha
 	    x->sa->connection;
 	struct ike_output *o;
 	const char *local = c->local.kind == IKE_HOST_ANY ? "" : c->local.text;
-	const char *remote = x->sa->host != NULL ? x->sa->host->text : "";
+	const char *remote = x->remote[0] != '\0' ? x->remote :
+	    x->sa->host != NULL ? x->sa->host->text : "";
 	uint8_t *at;
 	size_t len;
 
@@ -204,8 +205,8 @@ ike_say_text(struct ike *e, const struct ike_sa *sa, const char *text)
 	ike_say(e, o);
 }
 
-bool
-ike_send(struct ike *e, const struct ike_path *path, struct bytes data)
+static bool
+send(struct ike *e, const struct ike_path *path, struct bytes data, bool keepalive)
 {
 	struct ike_output *o;
 	uint8_t *at;
@@ -213,11 +214,27 @@ ike_send(struct ike *e, const struct ike_path *path, struct bytes data)
 	if ((o = make(e, IKE_TRACE, data.len)) == NULL)
 		return false;
 	o->path = *path;
+	o->keepalive = keepalive;
 	at = o->data;
 	put(&at, data);
 	STAILQ_INSERT_TAIL(&e->datagrams, o, link);
 	e->counts.sent++;
 	return true;
+}
+
+bool
+ike_send(struct ike *e, const struct ike_path *path, struct bytes data)
+{
+	return send(e, path, data, false);
+}
+
+/* RFC 3948 2.3: nothing is lost with one that there is no memory for. */
+void
+ike_send_keepalive(struct ike *e, const struct ike_path *path)
+{
+	static const uint8_t octet = 0xff;
+
+	(void)send(e, path, bytes_of(&octet, 1), true);
 }
 
 /* What was handed out is kept until the next input, because its views are borrowed. */
@@ -252,7 +269,7 @@ ike_next_datagram(struct ike *e, struct ike_datagram *datagram)
 	if ((o = take(e, &e->datagrams)) == NULL)
 		return false;
 	*datagram = (struct ike_datagram){ .path = o->path,
-	    .data = bytes_of(o->data, o->len) };
+	    .data = bytes_of(o->data, o->len), .keepalive = o->keepalive };
 	return true;
 }
 

@@ -339,6 +339,7 @@ take_answer(struct ike *e, struct ike_exchange *x, const struct ike_answer *answ
 	x->answer_reason = answer->reason != NULL ? strdup(answer->reason) : NULL;
 	x->answer_error = answer->error;
 	x->answer_path = answer->path;
+	x->answer_heard = answer->heard;
 	if (!ike_buffer_set(&x->answer_value, answer->value))
 		x->answer_error = IKE_NO_MEMORY;
 	ike_exchange_run(e, x);
@@ -438,6 +439,8 @@ receive(struct ike *e, struct ike_sa *sa, const struct rule *rule,
 	x->copy = copy;
 	x->message = m;
 	x->path = *path;
+	if (h->exchange != IKE_SA_INIT)
+		sa->live.heard = e->now;
 	if (rule->response) {
 		if (h->exchange != IKE_SA_INIT)
 			ike_window_answered(e, sa);
@@ -479,6 +482,7 @@ ike_exchange_receive(struct ike *e, struct ike_sa *sa, const struct ike_path *pa
 		rule = NULL;
 	}
 	if (rule == NULL) {
+		ike_liveness_hint(e, sa, wire);
 		e->counts.dropped++;
 		return;
 	}
@@ -510,6 +514,8 @@ ike_next_wanted(struct ike *e, struct ike_sa *sa)
 		ike_info_delete_sa(e, sa);
 		return;
 	}
+	if (sa->mobile.pending && sa->ours == NULL && sa->state == IKE_STATE_ESTABLISHED)
+		ike_mobike_begin(e, sa);
 	while (sa->ours == NULL && sa->state == IKE_STATE_ESTABLISHED &&
 	    (w = STAILQ_FIRST(&sa->wanted)) != NULL) {
 		STAILQ_REMOVE_HEAD(&sa->wanted, link);

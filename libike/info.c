@@ -124,6 +124,7 @@ end_sa(struct ike *e, struct ike_sa *sa, struct ike_exchange *x, enum ike_error 
 static enum ike_error
 request(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 {
+	struct ike_mobike_wish mobike;
 	struct ike_chain answer;
 	struct wish wish;
 	enum ike_error error;
@@ -132,12 +133,17 @@ request(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 		return error;
 	if (wish.delete_sa || wish.error != IKE_OK)	/* ends the message (T77) */
 		return end_sa(e, sa, x, wish.error != IKE_OK ? wish.error : IKE_CLOSED);
+	if ((error = ike_mobike_read(e, sa, x, &mobike)) != IKE_OK)
+		return error;
 	answer = ike_chain_begin(e);
 	if (wish.n > 0)
 		mark_children(sa, x->message, &answer);
+	ike_mobike_answer(e, sa, x, &mobike, &answer);
 	error = ike_exchange_send(e, x, &answer);
 	if (wish.n > 0)
 		settle_children(e, sa, error == IKE_OK);
+	if (error == IKE_OK)
+		ike_mobike_obey(e, sa, x, &mobike);
 	return error;
 }
 

@@ -280,7 +280,8 @@ accept(struct ike *e, struct ike_sa *sa, struct ike_exchange *x, struct answer *
 	sa->keys = a->keys;
 	sa->fragments = knows_fragments(sa, m);
 	sa->hint = IKE_OK;
-	if (sa->encap) {		/* 2.23: both ports move */
+	if (sa->encap || (sa->natd && ike_mobike_wants(sa->connection))) {
+		/* 2.23, RFC 4555 3.3: both ports move */
 		sa->path.port[0] = e->natt_port;
 		sa->path.port[1] = sa->connection->natt_port;
 	}

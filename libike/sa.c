@@ -55,6 +55,12 @@ ike_sa_state(struct ike *e, struct ike_sa *sa, enum ike_state state)
 		ike_source_leave(e, sa);
 	sa->state = state;
 	sa->since = e->now;
+	if (state == IKE_STATE_ESTABLISHED)
+		ike_liveness_start(e, sa);
+	else
+		ike_liveness_stop(e, sa);
+	if (state == IKE_STATE_CLOSED)
+		ike_mobike_stop(e, sa);
 }
 
 /* Half-open too long, grace after a hint over, a DELETE to be tried again, or lingered
@@ -206,9 +212,8 @@ same_remote(const struct ike_path *a, const struct ike_path *b)
 	    memcmp(a->addr[1], b->addr[1], sizeof(a->addr[1])) == 0;
 }
 
-/* Every Child SA moves, or none: without memory the peer's next packet tries again. */
-static bool
-move_children(struct ike *e, struct ike_sa *sa)
+bool
+ike_sa_move_children(struct ike *e, struct ike_sa *sa)
 {
 	struct ike_outputs moves = STAILQ_HEAD_INITIALIZER(moves);
 	struct ike_child_sa *c;
@@ -231,24 +236,35 @@ move_children(struct ike *e, struct ike_sa *sa)
 	return all;
 }
 
-/* RFC 7296 2.23: only a peer behind a NAT is followed, and never by one who is behind a
- * NAT itself (T81).  Our own address stays: what was sent to it arrived. */
 bool
-ike_sa_follow(struct ike *e, struct ike_sa *sa, const struct ike_path *path)
+ike_sa_move(struct ike *e, struct ike_sa *sa, const struct ike_path *path)
 {
 	struct ike_path before = sa->path;
 
-	if (same_remote(&sa->path, path))
-		return true;
-	if (sa->state != IKE_STATE_ESTABLISHED || !sa->natd || !sa->encap ||
-	    sa->nat_here || !sa->nat_there || path->family != sa->path.family || path->port[1] == 0)
-		return false;
-	sa->path.port[1] = path->port[1];
-	memcpy(sa->path.addr[1], path->addr[1], sizeof(path->addr[1]));
-	if (move_children(e, sa))
+	sa->path = *path;
+	if (ike_sa_move_children(e, sa))
 		return true;
 	sa->path = before;
 	return false;
+}
+
+/* RFC 7296 2.23: only a peer behind a NAT is followed, and never by one who is behind a
+ * NAT itself (T81); with MOBIKE the peer says when it moves.  Our own address stays: what
+ * was sent to it arrived.  Without memory the peer's next packet tries again. */
+bool
+ike_sa_follow(struct ike *e, struct ike_sa *sa, const struct ike_path *path)
+{
+	struct ike_path to = sa->path;
+
+	if (same_remote(&sa->path, path))
+		return true;
+	if (sa->state != IKE_STATE_ESTABLISHED || sa->mobile.on || !sa->natd ||
+	    !sa->encap || sa->nat_here || !sa->nat_there ||
+	    path->family != sa->path.family || path->port[1] == 0)
+		return false;
+	to.port[1] = path->port[1];
+	memcpy(to.addr[1], path->addr[1], sizeof(path->addr[1]));
+	return ike_sa_move(e, sa, &to);
 }
 
 void

@@ -43,6 +43,7 @@ struct ike_output {			/* an event or a datagram */
 	STAILQ_ENTRY(ike_output) link;
 	struct ike_event event;
 	struct ike_path path;
+	bool keepalive;
 	uint8_t *data;		/* of a datagram, or what the event's views view */
 	size_t len;
 	union {
@@ -72,8 +73,11 @@ struct ike_sa;
 struct ike_exchange;
 typedef enum ike_error ike_step(struct ike *, struct ike_sa *, struct ike_exchange *);
 
+enum { IKE_ADDRESS_TEXT = 46, IKE_COOKIE2_LEN = 16 };
+
 /* Everything an exchange needs beyond one call.  An SA has at most two: the one it began
- * and the peer's that it answers. */
+ * and the peer's that it answers; and without messages, for a question alone, those of
+ * struct ike_liveness and struct ike_mobile. */
 struct ike_exchange {
 	struct ike_sa *sa;
 	bool ours;			/* we sent, or shall send, the request */
@@ -97,6 +101,7 @@ struct ike_exchange {
 	enum ike_error answer_error;		/* and its answer, copied */
 	struct ike_buffer answer_value;
 	struct ike_path answer_path;
+	ike_time answer_heard;
 	char *answer_reason;			/* or NULL */
 
 	/* What steps hand on to later steps. */
@@ -107,6 +112,8 @@ struct ike_exchange {
 	struct esp_selector packet;		/* the triggering one; family 0: none */
 	struct ike_buffer id_body;		/* our ID payload's octets */
 	uint32_t spi;				/* inbound one that is being deleted */
+	char remote[IKE_ADDRESS_TEXT];	/* RESOLVE this one, not the host that we call */
+	uint8_t cookie2[IKE_COOKIE2_LEN];	/* the one that we want back */
 };
 
 /* ---- a Child SA ---- */
@@ -135,6 +142,30 @@ struct ike_child_sa {
 struct ike_wanted {			/* a DELETE that waits for the window */
 	STAILQ_ENTRY(ike_wanted) link;
 	uint32_t spi;			/* our inbound one */
+};
+
+/* liveness.c: all of it is begun anew when the SA is established. */
+struct ike_liveness {
+	ike_time heard;			/* the newest proven message of the peer */
+	ike_time sent;			/* our last datagram */
+	ike_time hint_at;		/* unprotected hints are not heard before */
+	struct ike_timer check, keepalive;
+	struct ike_exchange *asking;	/* the open USAGE question, or NULL */
+};
+
+/* mobike.c, RFC 4555. */
+struct ike_address { uint8_t family, octets[16]; };
+enum { IKE_MOST_ADDRESSES = 8 };
+struct ike_mobile {
+	bool on;			/* both ends said MOBIKE_SUPPORTED */
+	bool pending;	/* the peer is to hear of a new path, or to prove that it has one */
+	bool busy;			/* that is under way */
+	bool roamed, again;	/* we have new addresses; and again since we asked */
+	bool mapped;			/* `mapping` is known */
+	uint8_t mapping[IKE_NATD_LEN];	/* how the peer sees us: its hash of that (3.8) */
+	struct ike_address others[IKE_MOST_ADDRESSES];	/* of the peer, besides its path's */
+	unsigned n, turn, left;		/* the next one to try; how many of them now */
+	struct ike_exchange *asking;	/* the open RESOLVE question, or NULL */
 };
 
 struct ike_sa {
@@ -171,6 +202,9 @@ struct ike_sa {
 	struct ike_buffer cookie;
 	unsigned init_rounds;
 	bool natd, encap, nat_here, nat_there;
+
+	struct ike_liveness live;
+	struct ike_mobile mobile;
 
 	struct ike_window window;
 	bool fragments;				/* both ends know RFC 7383 */
@@ -278,6 +312,10 @@ void ike_sa_close(struct ike *, struct ike_sa *, enum ike_error why, ike_time li
 /* Something authentic and new came by this path: follows the peer there when a NAT in
  * front of it may have changed its mind.  True: the SA has that path now. */
 bool ike_sa_follow(struct ike *, struct ike_sa *, const struct ike_path *);
+/* The IKE SA and its Child SAs have this path from now on; false: no memory, unchanged. */
+bool ike_sa_move(struct ike *, struct ike_sa *, const struct ike_path *);
+/* The Child SAs follow the IKE SA; false: no memory, nothing was said. */
+bool ike_sa_move_children(struct ike *, struct ike_sa *);
 void ike_sa_free(struct ike *, struct ike_sa *);
 /* out of every table; freed by ike_reap */
 void ike_sa_dead(struct ike *, struct ike_sa *);
@@ -322,6 +360,7 @@ bool ike_say_question(struct ike *, enum ike_event_type, const struct ike_exchan
     const struct ike_auth_request *);
 void ike_say_text(struct ike *, const struct ike_sa *, const char *);
 bool ike_send(struct ike *, const struct ike_path *, struct bytes);
+void ike_send_keepalive(struct ike *, const struct ike_path *);
 void ike_forget_delivered(struct ike *);
 
 /* ---- window.c ---- */
@@ -329,6 +368,9 @@ void ike_forget_delivered(struct ike *);
 bool ike_window_request(struct ike *, struct ike_sa *, struct bytes);
 void ike_window_answered(struct ike *, struct ike_sa *);	/* our request was */
 void ike_window_retransmit(struct ike *, struct ike_timer *);
+/* There is a new path: an outstanding request goes there at once; `anew`: and has all
+ * its tries again. */
+void ike_window_moved(struct ike *, struct ike_sa *, bool anew);
 /* Keeps and sends the response to `x`; false: no memory, nothing sent. */
 bool ike_window_respond(struct ike *, struct ike_sa *, const struct ike_exchange *,
     struct bytes);
@@ -472,6 +514,51 @@ void ike_info_begin_delete(struct ike *, struct ike_sa *);
 void ike_info_delete_later(struct ike *, struct ike_sa *);
 /* The Child SA with this inbound SPI of ours, or one that never came to be. */
 void ike_info_delete_spi(struct ike *, struct ike_sa *, uint32_t spi_in);
+
+/* ---- liveness.c ---- */
+/* When the SA becomes established, and when it is no longer. */
+void ike_liveness_start(struct ike *, struct ike_sa *);
+void ike_liveness_stop(struct ike *, struct ike_sa *);
+void ike_liveness_nat(struct ike *, struct ike_sa *);	/* nat_here may have changed */
+/* Asks the peer whether it is there; the window must be free. */
+void ike_liveness_begin(struct ike *, struct ike_sa *);
+/* Something unprotected that came for the SA may say that the peer has forgotten it. */
+void ike_liveness_hint(struct ike *, struct ike_sa *, struct bytes wire);
+
+/* ---- mobike.c: RFC 4555 ---- */
+/* Does this connection want it? */
+bool ike_mobike_wants(const struct ike_connection *);
+void ike_mobike_offer(struct ike_chain *);
+/* Of IKE_AUTH: what the peer said of it, when the SA becomes established. */
+void ike_mobike_agree(struct ike_sa *, const struct ike_message *);
+/* IKE_UNEXPECTED_NAT_DETECTED: the peer sent this from, or to, another address. */
+enum ike_error ike_mobike_check_nats(const struct ike_connection *,
+    const struct ike_message *, const struct ike_path *);
+/* An INFORMATIONAL request: what it asks for; what is said to that; and what is done when
+ * that was said. */
+struct ike_mobike_wish {
+	bool update, addresses, detection;
+	struct bytes cookie;			/* COOKIE2; len 0: none */
+	enum ike_error refused;			/* the notify that says why not */
+};
+enum ike_error ike_mobike_read(struct ike *, const struct ike_sa *,
+    const struct ike_exchange *, struct ike_mobike_wish *);
+void ike_mobike_answer(struct ike *, const struct ike_sa *, const struct ike_exchange *,
+    const struct ike_mobike_wish *, struct ike_chain *);
+void ike_mobike_obey(struct ike *, struct ike_sa *, const struct ike_exchange *,
+    const struct ike_mobike_wish *);
+/* Tells the peer of our new path, or checks that it is at its new one; the window must
+ * be free. */
+void ike_mobike_begin(struct ike *, struct ike_sa *);
+/* Our addresses have changed, or the peer does not answer: looks for another path. */
+void ike_mobike_look(struct ike *, struct ike_sa *);
+void ike_mobike_unanswered(struct ike *, struct ike_sa *);
+/* NAT detection in a liveness check, and what its answer says of our mapping (3.8). */
+void ike_mobike_add_detection(struct ike *, const struct ike_sa *, struct ike_chain *);
+enum ike_error ike_mobike_compare(struct ike *, struct ike_sa *, struct ike_exchange *);
+/* An IKE rekey: all that is known goes to the successor. */
+void ike_mobike_inherit(struct ike *, struct ike_sa *to, struct ike_sa *from);
+void ike_mobike_stop(struct ike *, struct ike_sa *);	/* closes its question */
 
 /* ---- peer.c ---- */
 /* NULL: no memory */

@@ -18,12 +18,13 @@ schedule(const struct ike_sa *sa)
 
 /* One datagram, or a fragment each; without memory they go with the next copy. */
 static void
-send(struct ike *e, const struct ike_path *path, struct bytes messages)
+send(struct ike *e, struct ike_sa *sa, const struct ike_path *path, struct bytes messages)
 {
 	struct bytes message;
 
 	while (ike_next_message(&messages, &message))
-		ike_send(e, path, message);
+		if (ike_send(e, path, message))
+			sa->live.sent = e->now;
 }
 
 bool
@@ -35,7 +36,7 @@ ike_window_request(struct ike *e, struct ike_sa *sa, struct bytes request)
 		return false;
 	w->sent = 1;
 	w->interval = schedule(sa)->first;
-	send(e, &sa->path, request);
+	send(e, sa, &sa->path, request);
 	ike_timer_arm(e, &sa->retransmit, e->now + w->interval);
 	return true;
 }
@@ -64,7 +65,23 @@ ike_window_retransmit(struct ike *e, struct ike_timer *t)
 	w->interval = w->interval * s->factor_percent / 100;
 	if (w->interval > s->most)
 		w->interval = s->most;
-	send(e, &sa->path, ike_buffer_view(&w->request));
+	send(e, sa, &sa->path, ike_buffer_view(&w->request));
+	ike_timer_arm(e, &sa->retransmit, e->now + w->interval);
+	ike_mobike_unanswered(e, sa);
+}
+
+/* RFC 4555 3.5: what is outstanding goes on by the new path. */
+void
+ike_window_moved(struct ike *e, struct ike_sa *sa, bool anew)
+{
+	struct ike_window *w = &sa->window;
+
+	if (w->request.len == 0)
+		return;
+	if (anew)
+		w->sent = 1;
+	w->interval = schedule(sa)->first;
+	send(e, sa, &sa->path, ike_buffer_view(&w->request));
 	ike_timer_arm(e, &sa->retransmit, e->now + w->interval);
 }
 
@@ -79,7 +96,7 @@ ike_window_respond(struct ike *e, struct ike_sa *sa, const struct ike_exchange *
 	w->answered = x->request;
 	w->next_expected = x->id + 1;
 	w->resent = e->now;
-	send(e, &x->path, response);
+	send(e, sa, &x->path, response);
 	return true;
 }
 
@@ -107,5 +124,5 @@ ike_window_again(struct ike *e, struct ike_sa *sa, const struct ike_path *path)
 		return;
 	w->resent = e->now;
 	e->counts.retransmitted++;
-	send(e, path, ike_buffer_view(&w->response));
+	send(e, sa, path, ike_buffer_view(&w->response));
 }

@@ -98,7 +98,7 @@ question(struct host *h, ike_time now, const struct ike_event *event)
 		a->path.family = h->family;
 		network_address(h->number, h->family, a->path.addr[0]);
 		network_address(1 - h->number, h->family, a->path.addr[1]);
-	} else if (event->type != IKE_ASK_ADMIT) {
+	} else if (event->type != IKE_ASK_ADMIT && event->type != IKE_ASK_USAGE) {
 		a->error = check_secret(h, event, a);
 	}
 }
@@ -131,6 +131,7 @@ hear(struct host *h, ike_time now, const struct ike_event *event)
 
 	switch (event->type) {
 	case IKE_ASK_RESOLVE: case IKE_ASK_PROVE: case IKE_ASK_CHECK: case IKE_ASK_ADMIT:
+	case IKE_ASK_USAGE:
 		question(h, now, event);
 		return;
 	case IKE_UP:

@@ -184,6 +184,7 @@ make_world(struct world *w, uint64_t seed)
 		w->setup[1].start = IKE_START_ALWAYS;	/* both call */
 	if (chance_one_in(c, 4)) {
 		w->network.nat = true;
+		w->setup[1].mobike = false;	/* or it would follow nobody (T81) */
 		w->setup[1].remote_address = "any";
 		w->setup[1].start = IKE_START_PASSIVE;
 		for (unsigned i = 0; i < 2; i++)	/* native ESP does not cross it */
@@ -306,8 +307,8 @@ find_sa(const struct host *h, uint64_t spi_i, uint64_t spi_r, struct ike_sa_info
 	return false;
 }
 
-/* Do both ends send to where the other one hears, and by port 4500 where there is a
- * NAT or as if there were (2.23)? */
+/* Do both ends send to where the other one hears, and by port 4500 where there is a NAT
+ * or as if there were (2.23)?  With MOBIKE that port comes in any case, RFC 4555 3.3. */
 static bool
 same_way(const struct world *w, const struct ike_sa_info *a, const struct ike_sa_info *b)
 {
@@ -317,7 +318,7 @@ same_way(const struct world *w, const struct ike_sa_info *a, const struct ike_sa
 	return there.port[0] == b->path.port[0] && there.port[1] == b->path.port[1] &&
 	    memcmp(there.addr[0], b->path.addr[0], len) == 0 &&
 	    memcmp(there.addr[1], b->path.addr[1], len) == 0 &&
-	    a->path.port[0] == (a->encap ? 4500 : 500);
+	    (a->path.port[0] == 4500 || (a->path.port[0] == 500 && !a->encap));
 }
 
 /* Each established SA of one host stands at the other too; nothing is half-open for

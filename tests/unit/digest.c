@@ -97,7 +97,9 @@ sa_digest(const struct ike_sa *sa)
 	memset(&copy.retransmit, 0, sizeof(copy.retransmit));
 	memset(&copy.expire, 0, sizeof(copy.expire));
 	memset(copy.coming, 0, sizeof(copy.coming));
-	copy.window.resent = 0;
+	memset(&copy.live.check, 0, sizeof(copy.live.check));
+	memset(&copy.live.keepalive, 0, sizeof(copy.live.keepalive));
+	copy.window.resent = copy.live.sent = 0;
 	crypto_generichash_init(&h, NULL, 0, sizeof(out));
 	add(&h, &copy, sizeof(copy));
 	for (size_t i = 0; i < sizeof(buffers) / sizeof(buffers[0]); i++)
@@ -105,8 +107,12 @@ sa_digest(const struct ike_sa *sa)
 	add(&h, sa->remote_id.data.p, sa->remote_id.data.len);
 	add_timer(&h, sa->retransmit);
 	add_timer(&h, sa->expire);
+	add_timer(&h, sa->live.check);
+	add_timer(&h, sa->live.keepalive);
 	add_exchange(&h, sa->ours);
 	add_exchange(&h, sa->theirs);
+	add_exchange(&h, sa->live.asking);
+	add_exchange(&h, sa->mobile.asking);
 	add_children(&h, sa);
 	add_reassembly(&h, sa->coming[0]);
 	add_reassembly(&h, sa->coming[1]);

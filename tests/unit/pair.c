@@ -28,6 +28,8 @@ pair_setups(struct ike_setup setup[2], struct ike_child_setup child[2])
 		    .local = { &nets[i], 1 }, .remote = { &nets[1 - i], 1 } };
 		setup[i].children = &child[i];
 		setup[i].n_children = 1;
+		setup[i].dpd = 0;
+		setup[i].mobike = false;
 	}
 }
 
@@ -46,6 +48,7 @@ void
 pair_open(struct pair *p, const struct ike_setup setup[2])
 {
 	struct ike_options options = { .random = fill, .native_esp = true };
+	static const uint8_t addresses[2][4] = { { 192, 0, 2, 1 }, { 192, 0, 2, 2 } };
 	struct ike_fault faults[8];
 	struct ike_connection *c;
 	unsigned n;
@@ -54,6 +57,9 @@ pair_open(struct pair *p, const struct ike_setup setup[2])
 	for (unsigned i = 0; i < 2; i++) {
 		p->chance[i] = 77 + i;
 		p->secret[i] = "correct horse battery staple";
+		p->where[i].family = 4;
+		memcpy(p->where[i].addr[0], addresses[i], 4);
+		memcpy(p->where[i].addr[1], addresses[1 - i], 4);
 		options.arg = &p->chance[i];
 		p->e[i] = ike_new(&options);
 		ck_assert_ptr_nonnull(p->e[i]);
@@ -129,9 +135,13 @@ answer(struct pair *p, unsigned end, const struct ike_event *event)
 	uint8_t value[64];
 
 	if (event->type == IKE_ASK_RESOLVE) {
-		a.path.family = 4;
-		memcpy(a.path.addr[0], end == 0 ? "\300\0\2\1" : "\300\0\2\2", 4);
-		memcpy(a.path.addr[1], end == 0 ? "\300\0\2\2" : "\300\0\2\1", 4);
+		snprintf(p->asked[end], sizeof(p->asked[end]), "%s",
+		    event->u.resolve.remote);
+		a.path = p->where[end];
+		if (a.path.family == 0)
+			a.error = IKE_UNRESOLVED;
+	} else if (event->type == IKE_ASK_USAGE) {
+		a.heard = p->heard[end];
 	} else if (event->type != IKE_ASK_ADMIT) {
 		a.value = bytes_of(value,
 		    ike_psk_auth(NULL, event->u.auth->prf,
@@ -172,7 +182,7 @@ hear(struct pair *p, unsigned end, const struct ike_event *event)
 	const struct ike_refusal *r = event->u.refusal;
 
 	p->events[end][event->type]++;
-	if (event->type <= IKE_ASK_ADMIT) {
+	if (event->type <= IKE_ASK_USAGE) {
 		if (p->hold_answers[end])
 			p->question[end] = event->question;
 		else
@@ -201,6 +211,11 @@ pair_drain(struct pair *p, unsigned end)
 	while (ike_next_event(p->e[end], &event))
 		hear(p, end, &event);
 	while (ike_next_datagram(p->e[end], &d)) {
+		if (d.keepalive) {
+			ck_assert(bytes_equal(d.data, bytes_of("\xff", 1)));
+			p->keepalives[end]++;
+			continue;
+		}
 		ck_assert_uint_lt(p->n, PAIR_QUEUE);
 		ck_assert_uint_le(d.data.len, sizeof(q->data));
 		q = &p->queue[p->n++];

@@ -21,10 +21,15 @@ struct pair {
 	const char *secret[2];
 	bool hold_answers[2];		/* questions stay open: see `question` */
 	ike_id question[2];
+	ike_time heard[2];			/* what USAGE is answered */
+	/* Addresses: [end] as RESOLVE is answered; family 0: no way to the peer. */
+	struct ike_path where[2];
+	char asked[2][64];			/* the peer that the last RESOLVE named */
 	uint64_t chance[2];
 	ike_time now;
 	struct pair_datagram queue[PAIR_QUEUE];	/* under way, in order */
 	unsigned n;
+	unsigned keepalives[2];			/* sent by; they are not queued */
 	unsigned events[2][PAIR_EVENTS];	/* how many of each type */
 	enum ike_error down[2];			/* the last IKE_DOWN of an IKE SA, */
 	ike_id down_of[2];			/* and its connection */
@@ -36,7 +41,8 @@ struct pair {
 	char refusal[2][1024];			/* what, ours, theirs, setting */
 };
 
-/* Setups as two hosts that fit together; change them before pair_open. */
+/* Setups as two hosts that fit together, which never ask whether the other is there and
+ * never move; change them before pair_open. */
 void pair_setups(struct ike_setup setup[2], struct ike_child_setup child[2]);
 void pair_open(struct pair *, const struct ike_setup setup[2]);
 void pair_close(struct pair *);			/* fails the test when anything is left */
