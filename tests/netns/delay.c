@@ -2,9 +2,9 @@
  *
  *	delay MILLISECONDS INTERFACE INTERFACE
  *
- * Forwarding has to be off (net.ipv4.ip_forward = 0).  Whatever IPv4 packet arrives at one
- * of the two and is not for the router itself is sent on MILLISECONDS later, in the order
- * of arrival; where to, the routes say.  Runs until it is ended. */
+ * Forwarding has to be off (net.ipv4.ip_forward = 0).  Whatever IPv4 packet arrives at
+ * one of the two and is not for the router itself is sent on MILLISECONDS later, in the
+ * order of arrival; where to, the routes say.  Runs until it is ended. */
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
@@ -94,7 +94,8 @@ take(struct queue *q, int from)
 			continue;
 		/* Said, because whoever counts packets would wonder. */
 		if ((size_t)n > sizeof(w->packet) || q->n == WAITING_MAX - 1) {
-			warnx("a packet of %zd octets, with %u waiting, is lost", n, q->n);
+			warnx("%zd octets, with %u packets waiting, are lost", n,
+			    q->n);
 			continue;
 		}
 		w->len = (size_t)n;
@@ -131,7 +132,8 @@ main(int argc, char *argv[])
 	if (argc != 4 || (q.delay = strtol(argv[1], NULL, 10) * 1000) <= 0)
 		errx(2, "usage: delay MILLISECONDS INTERFACE INTERFACE");
 	for (int i = 0; i < 2; i++)
-		fds[i] = (struct pollfd){ .fd = listen_on(argv[2 + i]), .events = POLLIN };
+		fds[i] = (struct pollfd){ .fd = listen_on(argv[2 + i]),
+		    .events = POLLIN };
 	out = socket(AF_INET, SOCK_RAW, IPPROTO_RAW);
 	q.v = calloc(WAITING_MAX, sizeof(*q.v));
 	if (out < 0 || q.v == NULL)

@@ -2,14 +2,14 @@
  *
  *	numbers [-i MICROSECONDS] [-w MILLISECONDS] NETNS NETNS {ADDRESS ADDRESS}...
  *
- * The first address of a pair is in the first network namespace (a name of ip-netns(8)),
- * the second in the second.  Every -i, 10000, one UDP packet goes each way, until SIGTERM;
- * what is under way then has -w, 1000, to arrive.  A pair's number N is 48 + 16 * (N %
- * 64) octets long, by which a capture of sealed packets tells which is which.
+ * The first address of a pair is in the first network namespace (a name of
+ * ip-netns(8)), the second in the second.  Every -i, 10000, one UDP packet goes each way,
+ * until SIGTERM; what is under way then has -w, 1000, to arrive.  Number N is 48 + 16 *
+ * (N % 64) octets long, by which a capture of sealed packets tells which is which.
  *
- * For each way of a pair it prints "flow FROM TO sent N lost N twice N gap MS", the longest
- * time between two arrivals, and for each packet that is lost "lost FROM TO NUMBER TIME",
- * the time in seconds since 1970.  Exit status 0 when all have arrived once. */
+ * For each way of a pair it prints "flow FROM TO sent N lost N twice N gap MS", the
+ * longest time between two arrivals, and for each packet that is lost "lost FROM TO NUMBER
+ * TIME", the time in seconds since 1970.  Exit status 0 when all have arrived once. */
 #include <arpa/inet.h>
 #include <err.h>
 #include <fcntl.h>
@@ -143,7 +143,8 @@ read_arguments(int argc, char *argv[])
 	argv += optind;
 	n = argc < 4 ? 0 : (unsigned)argc - 2;
 	if (n == 0 || n % 2 != 0 || n / 2 > FLOWS_MAX || s.interval <= 0)
-		errx(2, "usage: numbers [-i US] [-w MS] NETNS NETNS {ADDRESS ADDRESS}...");
+		errx(2, "usage: numbers [-i US] [-w MS] NETNS NETNS "
+		    "{ADDRESS ADDRESS}...");
 	fds = calloc(n, sizeof(*fds));
 	s.ways = calloc(n, sizeof(*s.ways));
 	if (fds == NULL || s.ways == NULL)
@@ -207,7 +208,7 @@ missing(const struct way *w)
 	return n;
 }
 
-/* Until `end`, or for good; one packet of each way an interval, one way after the other. */
+/* Until `end`, or for good; one packet of each way an interval, one after the other. */
 static void
 run(struct settings *s, int signals, bool sending, int64_t end)
 {
