@@ -4,7 +4,7 @@
  *
  * Forwarding has to be off (net.ipv4.ip_forward = 0).  Whatever IPv4 packet arrives at
  * one of the two and is not for the router itself is sent on MILLISECONDS later, in the
- * order of arrival; where to, the routes say.  Runs until it is ended. */
+ * order of arrival, if there is a route.  Runs until it is ended. */
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
@@ -115,7 +115,7 @@ give(struct queue *q, int to)
 		w = &q->v[q->first];
 		a.sin_addr.s_addr = w->packet.ip.daddr;
 		if (sendto(to, &w->packet, w->len, 0, (const struct sockaddr *)&a,
-		    sizeof(a)) < 0)
+		    sizeof(a)) < 0 && errno != ENETUNREACH)
 			warn("%zu octets to %s", w->len, inet_ntoa(a.sin_addr));
 		q->first = (q->first + 1) % WAITING_MAX;
 	}

@@ -310,6 +310,14 @@ is_up() { # NODE CONNECTION: it has a Child SA
 	ctl "$1" -j status "$2" | grep -q '"state": "up"'
 }
 
+# Without any answer jq -e alone would say yes.
+status_is() { # NODE CONNECTION CONDITION: what jq finds true of its entry
+	ctl "$1" -j status "$2" | jq -e -n "input | .connections[0] | $3" >/dev/null && return
+	echo "$3 is not true of:"
+	ctl "$1" -j status "$2"
+	return 1
+}
+
 # ---- packets ----------------------------------------------------------------------------
 
 # The payload is the word "leak" again and again: in a capture it can be found.  All COUNT leave
