@@ -1,6 +1,7 @@
 #include "daemon/assemble.h"
 
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -282,9 +283,68 @@ assemble_children(struct assembly *a, const struct configured *connection, unsig
 		child = &connection->children[i];
 		setups[i] = (struct ike_child_setup){ .name = child->name,
 		    .local = texts_of(&child->givens, "local"),
-		    .remote = texts_of(&child->givens, "remote") };
+		    .remote = texts_of(&child->givens, "remote"),
+		    .mode = (enum ike_mode)number_of(&child->givens, SETTINGS_CHILD,
+			"mode") };
 	}
 	return setups;
+}
+
+/* What stands in the file in place of a default, and where it goes. */
+#define FIELD(member) offsetof(struct ike_setup, member), \
+	sizeof(((struct ike_setup *)NULL)->member)
+static const struct field { const char *setting; size_t offset, size; } fields[] = {
+	{ "rekey.ike", FIELD(renewal.ike) },
+	{ "rekey.child", FIELD(renewal.child.time) },
+	{ "rekey.bytes", FIELD(renewal.child.octets) },
+	{ "rekey.packets", FIELD(renewal.child.packets) },
+	{ "rekey.jitter", FIELD(renewal.jitter_percent) },
+	{ "expire.ike", FIELD(renewal.ike_hard) },
+	{ "expire.child", FIELD(renewal.child_hard.time) },
+	{ "expire.bytes", FIELD(renewal.child_hard.octets) },
+	{ "expire.packets", FIELD(renewal.child_hard.packets) },
+	{ "reauth", FIELD(renewal.reauth) },
+	{ "dpd", FIELD(dpd) },
+	{ "retransmit.first", FIELD(established.first) },
+	{ "retransmit.factor", FIELD(established.factor_percent) },
+	{ "retransmit.most", FIELD(established.most) },
+	{ "retransmit.tries", FIELD(established.tries) },
+	{ "retransmit_setup.first", FIELD(setting_up.first) },
+	{ "retransmit_setup.factor", FIELD(setting_up.factor_percent) },
+	{ "retransmit_setup.most", FIELD(setting_up.most) },
+	{ "retransmit_setup.tries", FIELD(setting_up.tries) },
+	{ "fragment", FIELD(fragment) },
+	{ "mobike", FIELD(mobike) },
+	{ "childless", FIELD(childless) },
+};
+
+/* Every number fits: the table of settings has its bounds. */
+static void
+store(void *to, size_t size, long number)
+{
+	const uint8_t octet = (uint8_t)number;
+	const uint16_t word = (uint16_t)number;
+	const int64_t whole = number;
+
+	if (size == sizeof(whole))
+		memcpy(to, &whole, size);
+	else if (size == sizeof(word))
+		memcpy(to, &word, size);
+	else
+		memcpy(to, &octet, size);	/* a bool is one, too */
+}
+
+static void
+assemble_numbers(const struct givens *givens, struct ike_setup *setup)
+{
+	const struct given *given;
+	size_t i;
+
+	for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		if ((given = given_find(givens, fields[i].setting)) != NULL &&
+		    !given->bad)
+			store((char *)setup + fields[i].offset, fields[i].size,
+			    given->number);
 }
 
 static void
@@ -312,6 +372,8 @@ assemble_connection(struct assembly *a, struct configured *connection)
 	if (given_find(givens, "esp") != NULL)
 		setup.esp = texts_of(givens, "esp");
 	setup.compat = texts_of(givens, "compat");
+	setup.pfs = (enum ike_pfs)number_of(givens, SETTINGS_CONNECTION, "pfs");
+	assemble_numbers(givens, &setup);
 	setup.children = assemble_children(a, connection, &setup.n_children);
 	if (setup.children == NULL)
 		return;

@@ -36,6 +36,25 @@ static const struct foreign {
 	{ "remote_ts", "write: remote = { subnets = [ \"10.2.0.0/24\" ]; };" },
 	{ "peer", "write: remote = { address = \"203.0.113.7\"; };" },
 	{ "start_action", "write: start = \"always\";" },
+	{ "child",
+	    "write: children = { lan = { ... }; }; or rekey = { child = \"1h\"; };" },
+	{ "rekey_time", "write: rekey = { ike = \"4h\"; child = \"1h\"; };" },
+	{ "ikelifetime", "write: rekey = { ike = \"4h\"; };" },
+	{ "lifetime", "write: rekey = { child = \"1h\"; };" },
+	{ "life_time", "write: expire = { child = \"75m\"; };" },
+	{ "over_time", "write: expire = { ike = \"5h\"; };" },
+	{ "rekey_bytes", "write: rekey = { bytes = \"64G\"; };" },
+	{ "rekey_packets", "write: rekey = { packets = \"1000000000\"; };" },
+	{ "rand_time", "write: rekey = { jitter = \"10%\"; };" },
+	{ "rekeyfuzz", "write: rekey = { jitter = \"10%\"; };" },
+	{ "reauth_time", "write: reauth = \"24h\";" },
+	{ "dpd_delay", "write: dpd = \"30s\";" },
+	{ "dpddelay", "write: dpd = \"30s\";" },
+	{ "dpd_timeout", "write: retransmit = { tries = 12; };" },
+	{ "dpd_action", "write: on_dead = \"restart\";" },
+	{ "dpdaction", "write: on_dead = \"restart\";" },
+	{ "retransmit_tries", "write: retransmit = { tries = 12; };" },
+	{ "fragmentation", "write: fragment = 1280;" },
 };
 
 static const char *
@@ -122,6 +141,8 @@ explain_type(const struct setting *row, const char *found, char *buf, size_t siz
 		[SETTING_TEXT] = "a text in double quotes",
 		[SETTING_TEXTS] = "a list of texts",
 		[SETTING_NUMBER] = "a number without quotes",
+		[SETTING_QUANTITY] = "a text in double quotes",
+		[SETTING_BOOL] = "true or false, without quotes",
 		[SETTING_CHOICE] = "a text in double quotes",
 	};
 
@@ -163,6 +184,27 @@ explain_bounds(const struct setting *row, char *buf, size_t size)
 {
 	snprintf(buf, size, "%s may be %ld to %ld, for instance: %s", row->name,
 	    row->least, row->most, row->example);
+	return buf;
+}
+
+const char *
+explain_quantity(const struct setting *row, const char *text, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s is \"%s\"; it must be %s%s: %s", row->name, text,
+	    quantity_form(row->quantity),
+	    row->least > 0 || row->quantity == QUANTITY_PERCENT ? "" : ", or \"never\"",
+	    row->example);
+	return buf;
+}
+
+const char *
+explain_amount(const struct setting *row, const char *text, char *buf, size_t size)
+{
+	char least[QUANTITY_TEXT], most[QUANTITY_TEXT];
+
+	snprintf(buf, size, "%s is %s; it may be %s to %s, for instance: %s", row->name,
+	    text, quantity_print(row->quantity, row->least, least),
+	    quantity_print(row->quantity, row->most, most), row->example);
 	return buf;
 }
 

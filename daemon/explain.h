@@ -20,6 +20,11 @@ const char *explain_word(
 const char *explain_number(
     const struct setting *, long long number, char *buf, size_t size);
 const char *explain_bounds(const struct setting *, char *buf, size_t size);
+/* A quantity that is none, and how it is written; one out of its bounds. */
+const char *explain_quantity(
+    const struct setting *, const char *text, char *buf, size_t size);
+const char *explain_amount(
+    const struct setting *, const char *text, char *buf, size_t size);
 
 /* A refusal, for the log, `ikectl up` and status: the sentence, "ours:" and "theirs:",
  * where the setting concerned stands, and the line that would mend it.  Several lines

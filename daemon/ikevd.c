@@ -9,6 +9,7 @@
 #include "daemon/life.h"
 #include "daemon/load.h"
 #include "daemon/log.h"
+#include "daemon/patience.h"
 #include "daemon/privilege.h"
 #include "daemon/secret.h"
 #include "daemon/warn.h"
@@ -126,11 +127,13 @@ read_secrets(const struct configuration *c, struct ipsec_secrets *secrets,
 static void
 tell_valid(const struct options *options, struct log *log, const struct configuration *c)
 {
-	if (options->check)
+	if (options->check) {
 		printf("%s: valid, %u connection%s\n", c->file, c->n_connections,
 		    c->n_connections == 1 ? "" : "s");
-	else if (c->n_connections == 0)
+		patience_tell(stdout, c);
+	} else if (c->n_connections == 0) {
 		log_notice(log, "%s has no connections; there is nothing to do", c->file);
+	}
 }
 
 /* A descriptor below 3 that is closed would be taken by a socket, and messages be written

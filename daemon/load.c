@@ -243,6 +243,61 @@ read_number(struct loader *l, struct given *given, const config_setting_t *s)
 	return true;
 }
 
+/* What stands there, as text; NULL: it is neither text nor number. */
+static const char *
+quantity_text(const config_setting_t *s, char number[QUANTITY_TEXT])
+{
+	int type = config_setting_type(s);
+
+	if (type == CONFIG_TYPE_STRING)
+		return config_setting_get_string(s);
+	if (type == CONFIG_TYPE_FLOAT)
+		snprintf(number, QUANTITY_TEXT, "%.9g", config_setting_get_float(s));
+	else if (type == CONFIG_TYPE_INT || type == CONFIG_TYPE_INT64)
+		snprintf(number, QUANTITY_TEXT, "%lld", type == CONFIG_TYPE_INT ?
+		    config_setting_get_int(s) : config_setting_get_int64(s));
+	else
+		return NULL;
+	return number;
+}
+
+static bool
+read_quantity(struct loader *l, struct given *given, const config_setting_t *s)
+{
+	const struct setting *row = given->setting;
+	char number[QUANTITY_TEXT], text[SENTENCE];
+	const char *said = quantity_text(s, number);
+
+	if (said == NULL)
+		return blame_type(l, given, s, given->origin.line);
+	/* of a number that did not fit, libconfig has made another one */
+	if (config_setting_is_number(s) && faults_at(l->faults, given->origin))
+		return false;
+	if (!quantity_parse(row->quantity, said, &given->number)) {
+		blame(l, given->origin, "%s",
+		    explain_quantity(row, said, text, sizeof(text)));
+		return false;
+	}
+	if (given->number < row->least || given->number > row->most) {
+		blame(l, given->origin, "%s",
+		    explain_amount(row, said, text, sizeof(text)));
+		return false;
+	}
+	if (!make_room(l, given, 1) || (given->texts[0] = take_text(l, said)) == NULL)
+		return false;
+	given->lines[given->n++] = given->origin.line;
+	return true;
+}
+
+static bool
+read_bool(struct loader *l, struct given *given, const config_setting_t *s)
+{
+	if (config_setting_type(s) != CONFIG_TYPE_BOOL)
+		return blame_type(l, given, s, given->origin.line);
+	given->number = config_setting_get_bool(s);
+	return true;
+}
+
 static bool
 read_choice(struct loader *l, struct given *given, const config_setting_t *s)
 {
@@ -272,7 +327,8 @@ read_value(struct loader *l, const struct target *to, struct given *given,
 	static bool (*const readers[])(struct loader *, struct given *,
 	    const config_setting_t *) = {
 		[SETTING_TEXT] = read_text, [SETTING_TEXTS] = read_texts,
-		[SETTING_NUMBER] = read_number, [SETTING_CHOICE] = read_choice,
+		[SETTING_NUMBER] = read_number, [SETTING_QUANTITY] = read_quantity,
+		[SETTING_BOOL] = read_bool, [SETTING_CHOICE] = read_choice,
 	};
 	char prefix[NAME];
 

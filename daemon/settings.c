@@ -71,6 +71,18 @@ check_datapath(const char *text, char *why, size_t size)
 	return false;
 }
 
+/* A TUN interface is made for packets from one network to another. */
+static bool
+check_mode(const char *text, char *why, size_t size)
+{
+	if (strcmp(text, "transport") != 0)
+		return true;		/* anything else is the choice's business */
+	snprintf(why, size, "the data path \"tun\" carries tunnel mode only, and this "
+	    "version has no other; write: mode = \"tunnel\"; and let the peer do the "
+	    "same");
+	return false;
+}
+
 /* In the order of the enums that ike_setup and the log take. */
 static const char *const datapaths[] = { "tun", NULL };
 static const char *const levels[] = {
@@ -80,8 +92,16 @@ static const char *const auths[] = { "psk", NULL };
 static const char *const starts[] = { "passive", "on-demand", "always", NULL };
 static const char *const encaps[] = { "auto", "force", "never", NULL };
 static const char *const uniques[] = { "replace", "keep", "never", NULL };
+static const char *const pfs[] = { "prefer", "require", "off", NULL };
+static const char *const modes[] = { "tunnel", "transport", NULL };
 /* One less than in the enum, whose 0 is the default: as `start` has it. */
 static const char *const on_deads[] = { "restart", "drop", "on-demand", NULL };
+
+/* In microseconds. */
+#define HOUR (3600 * 1000000L)
+#define DAY (24 * HOUR)
+#define YEARS(n) ((n) * 365 * DAY)
+#define FOREVER INT64_MAX		/* in octets or packets */
 
 static const struct setting settings[] = {
 	{ SETTINGS_FILE, "daemon", SETTING_GROUP, .effect = SETTING_IN_PLACE,
@@ -182,6 +202,123 @@ static const struct setting settings[] = {
 	    .words = on_deads, .effect = SETTING_IN_PLACE,
 	    .example = "on_dead = \"restart\";",
 	    .doc = "what follows when the peer is dead" },
+	{ SETTINGS_CONNECTION, "pfs", SETTING_CHOICE, .standard = "prefer",
+	    .words = pfs, .effect = SETTING_IN_PLACE,
+	    .example = "pfs = \"prefer\";",
+	    .doc = "whether Child SAs have a key exchange of their own" },
+	{ SETTINGS_CONNECTION, "rekey", SETTING_GROUP, .effect = SETTING_IN_PLACE,
+	    .example = "rekey = { ike = \"4h\"; child = \"1h\"; };",
+	    .doc = "when SAs are made anew" },
+	{ SETTINGS_CONNECTION, "rekey.ike", SETTING_QUANTITY, .standard = "4h",
+	    .quantity = QUANTITY_TIME, .most = YEARS(10), .effect = SETTING_IN_PLACE,
+	    .example = "ike = \"4h\";",
+	    .doc = "how old an IKE SA becomes" },
+	{ SETTINGS_CONNECTION, "rekey.child", SETTING_QUANTITY, .standard = "1h",
+	    .quantity = QUANTITY_TIME, .most = YEARS(10), .effect = SETTING_IN_PLACE,
+	    .example = "child = \"1h\";",
+	    .doc = "how old a Child SA becomes" },
+	{ SETTINGS_CONNECTION, "rekey.bytes", SETTING_QUANTITY, .standard = "never",
+	    .quantity = QUANTITY_SIZE, .most = FOREVER, .effect = SETTING_IN_PLACE,
+	    .example = "bytes = \"64G\";",
+	    .doc = "how many octets a Child SA carries in one direction" },
+	{ SETTINGS_CONNECTION, "rekey.packets", SETTING_QUANTITY, .standard = "never",
+	    .quantity = QUANTITY_COUNT, .most = FOREVER, .effect = SETTING_IN_PLACE,
+	    .example = "packets = \"1000000000\";",
+	    .doc = "how many packets a Child SA carries in one direction" },
+	{ SETTINGS_CONNECTION, "rekey.jitter", SETTING_QUANTITY, .standard = "10%",
+	    .quantity = QUANTITY_PERCENT, .most = 50, .effect = SETTING_IN_PLACE,
+	    .example = "jitter = \"10%\";",
+	    .doc = "how much earlier it may be, by chance" },
+	{ SETTINGS_CONNECTION, "expire", SETTING_GROUP, .effect = SETTING_IN_PLACE,
+	    .example = "expire = { ike = \"5h\"; child = \"75m\"; };",
+	    .doc = "when SAs end that could not be made anew" },
+	{ SETTINGS_CONNECTION, "expire.ike", SETTING_QUANTITY,
+	    .quantity = QUANTITY_TIME, .most = YEARS(10), .effect = SETTING_IN_PLACE,
+	    .example = "ike = \"5h\";",
+	    .doc = "the end of an IKE SA" },
+	{ SETTINGS_CONNECTION, "expire.child", SETTING_QUANTITY,
+	    .quantity = QUANTITY_TIME, .most = YEARS(10), .effect = SETTING_IN_PLACE,
+	    .example = "child = \"75m\";",
+	    .doc = "the end of a Child SA" },
+	{ SETTINGS_CONNECTION, "expire.bytes", SETTING_QUANTITY,
+	    .quantity = QUANTITY_SIZE, .most = FOREVER, .effect = SETTING_IN_PLACE,
+	    .example = "bytes = \"80G\";",
+	    .doc = "the end of a Child SA in octets of one direction" },
+	{ SETTINGS_CONNECTION, "expire.packets", SETTING_QUANTITY,
+	    .quantity = QUANTITY_COUNT, .most = FOREVER, .effect = SETTING_IN_PLACE,
+	    .example = "packets = \"1250000000\";",
+	    .doc = "the end of a Child SA in packets of one direction" },
+	{ SETTINGS_CONNECTION, "reauth", SETTING_QUANTITY, .standard = "never",
+	    .quantity = QUANTITY_TIME, .most = YEARS(10), .effect = SETTING_IN_PLACE,
+	    .example = "reauth = \"24h\";",
+	    .doc = "when both sides prove again who they are" },
+	{ SETTINGS_CONNECTION, "dpd", SETTING_QUANTITY, .standard = "30s",
+	    .quantity = QUANTITY_TIME, .most = DAY, .effect = SETTING_IN_PLACE,
+	    .example = "dpd = \"30s\";",
+	    .doc = "how long the peer may be silent until it is asked" },
+	{ SETTINGS_CONNECTION, "retransmit", SETTING_GROUP, .effect = SETTING_IN_PLACE,
+	    .example = "retransmit = { first = \"500ms\"; tries = 12; };",
+	    .doc = "when a request to a peer is repeated" },
+	{ SETTINGS_CONNECTION, "retransmit.first", SETTING_QUANTITY, .standard = "500ms",
+	    .quantity = QUANTITY_TIME, .least = 1000, .most = HOUR,
+	    .effect = SETTING_IN_PLACE,
+	    .example = "first = \"500ms\";",
+	    .doc = "the time until the second copy" },
+	{ SETTINGS_CONNECTION, "retransmit.factor", SETTING_QUANTITY, .standard = "1.8",
+	    .quantity = QUANTITY_FACTOR, .least = 100, .most = 1000,
+	    .effect = SETTING_IN_PLACE,
+	    .example = "factor = \"1.8\";",
+	    .doc = "how much longer the time between two copies becomes" },
+	{ SETTINGS_CONNECTION, "retransmit.most", SETTING_QUANTITY, .standard = "15s",
+	    .quantity = QUANTITY_TIME, .least = 1000, .most = HOUR,
+	    .effect = SETTING_IN_PLACE,
+	    .example = "most = \"15s\";",
+	    .doc = "the longest time between two copies" },
+	{ SETTINGS_CONNECTION, "retransmit.tries", SETTING_QUANTITY, .standard = "12",
+	    .quantity = QUANTITY_COUNT, .least = 1, .most = 255,
+	    .effect = SETTING_IN_PLACE,
+	    .example = "tries = 12;",
+	    .doc = "how many copies there are" },
+	{ SETTINGS_CONNECTION, "retransmit_setup", SETTING_GROUP,
+	    .effect = SETTING_IN_PLACE,
+	    .example = "retransmit_setup = { most = \"10s\"; tries = 8; };",
+	    .doc = "the same while an IKE SA is set up" },
+	{ SETTINGS_CONNECTION, "retransmit_setup.first", SETTING_QUANTITY,
+	    .standard = "500ms",
+	    .quantity = QUANTITY_TIME, .least = 1000, .most = HOUR,
+	    .effect = SETTING_IN_PLACE,
+	    .example = "first = \"500ms\";",
+	    .doc = "the time until the second copy" },
+	{ SETTINGS_CONNECTION, "retransmit_setup.factor", SETTING_QUANTITY,
+	    .standard = "1.8",
+	    .quantity = QUANTITY_FACTOR, .least = 100, .most = 1000,
+	    .effect = SETTING_IN_PLACE,
+	    .example = "factor = \"1.8\";",
+	    .doc = "how much longer the time between two copies becomes" },
+	{ SETTINGS_CONNECTION, "retransmit_setup.most", SETTING_QUANTITY,
+	    .standard = "10s",
+	    .quantity = QUANTITY_TIME, .least = 1000, .most = HOUR,
+	    .effect = SETTING_IN_PLACE,
+	    .example = "most = \"10s\";",
+	    .doc = "the longest time between two copies" },
+	{ SETTINGS_CONNECTION, "retransmit_setup.tries", SETTING_QUANTITY,
+	    .standard = "8",
+	    .quantity = QUANTITY_COUNT, .least = 1, .most = 255,
+	    .effect = SETTING_IN_PLACE,
+	    .example = "tries = 8;",
+	    .doc = "how many copies there are" },
+	{ SETTINGS_CONNECTION, "fragment", SETTING_QUANTITY, .standard = "1280",
+	    .quantity = QUANTITY_COUNT, .most = 65000, .effect = SETTING_RESTART,
+	    .example = "fragment = 1280;",
+	    .doc = "the longest packet of IKE" },
+	{ SETTINGS_CONNECTION, "mobike", SETTING_BOOL, .standard = "true",
+	    .effect = SETTING_RESTART,
+	    .example = "mobike = true;",
+	    .doc = "whether the tunnel follows a change of address" },
+	{ SETTINGS_CONNECTION, "childless", SETTING_BOOL, .standard = "true",
+	    .effect = SETTING_IN_PLACE,
+	    .example = "childless = true;",
+	    .doc = "whether an IKE SA may begin without a Child SA" },
 	{ SETTINGS_CONNECTION, "children", SETTING_NAMED, .effect = SETTING_IN_PLACE,
 	    .example = "children = { lan = { local = [ \"10.1.0.0/24\" ]; "
 	    "remote = [ \"10.2.0.0/24\" ]; }; };",
@@ -196,6 +333,10 @@ static const struct setting settings[] = {
 	{ SETTINGS_CHILD, "remote", SETTING_TEXTS, .effect = SETTING_REKEY,
 	    .example = "remote = [ \"10.2.0.0/24\" ];",
 	    .doc = "the traffic selectors on the peer's side" },
+	{ SETTINGS_CHILD, "mode", SETTING_CHOICE, .standard = "tunnel",
+	    .words = modes, .check = check_mode, .effect = SETTING_REKEY,
+	    .example = "mode = \"tunnel\";",
+	    .doc = "what is protected: whole packets, or what hosts say" },
 };
 
 enum { SETTINGS = sizeof(settings) / sizeof(settings[0]) };

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "daemon/quantity.h"
+
 /* Whose names a row belongs to; the names are paths within it. */
 enum setting_scope {
 	SETTINGS_FILE,		/* "daemon.port" */
@@ -20,7 +22,9 @@ enum setting_type {
 	SETTING_TEXT,
 	SETTING_TEXTS,	/* [ "...", "..." ], or one text */
 	SETTING_NUMBER,
-	SETTING_CHOICE	/* one of `words` */
+	SETTING_QUANTITY,	/* "90s": a text, or a number where that says it all */
+	SETTING_BOOL,		/* true or false */
+	SETTING_CHOICE		/* one of `words` */
 };
 
 /* What a change of the setting asks for, when a running daemon reads the file anew. */
@@ -37,7 +41,8 @@ struct setting {
 	/* The default as text; NULL: none, or it depends on other settings. */
 	const char *standard;
 	const char *const *words;	/* of a choice, ended by NULL */
-	long least, most;		/* of a number */
+	enum quantity quantity;		/* of a quantity: of which kind, */
+	long least, most;		/* and in its unit, as of a number: the bounds */
 	/* Of a text, and of each in a list: false with "what is wrong; what would be
 	 * right". */
 	bool (*check)(const char *text, char *why, size_t size);

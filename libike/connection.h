@@ -62,6 +62,8 @@ struct ike_retransmission {
 	uint16_t factor_percent;
 	uint8_t tries;
 };
+/* The time from the first copy until the peer is given up. */
+ike_time ike_retransmission_time(const struct ike_retransmission *);
 
 struct ike_setup {		/* texts are borrowed until ike_connection_new returns */
 	const char *name;			/* required */

@@ -16,6 +16,25 @@ schedule(const struct ike_sa *sa)
 	    &sa->connection->established : &sa->connection->setting_up;
 }
 
+static ike_time
+next_interval(const struct ike_retransmission *s, ike_time interval)
+{
+	interval = interval * s->factor_percent / 100;
+	return interval < s->most ? interval : s->most;
+}
+
+ike_time
+ike_retransmission_time(const struct ike_retransmission *s)
+{
+	ike_time interval = s->first, all = 0;
+
+	for (unsigned sent = 0; sent < s->tries; sent++) {
+		all += interval;
+		interval = next_interval(s, interval);
+	}
+	return all;
+}
+
 /* One datagram, or a fragment each; without memory they go with the next copy. */
 static void
 send(struct ike *e, struct ike_sa *sa, const struct ike_path *path, struct bytes messages)
@@ -62,9 +81,7 @@ ike_window_retransmit(struct ike *e, struct ike_timer *t)
 	}
 	w->sent++;
 	e->counts.retransmitted++;
-	w->interval = w->interval * s->factor_percent / 100;
-	if (w->interval > s->most)
-		w->interval = s->most;
+	w->interval = next_interval(s, w->interval);
 	send(e, sa, &sa->path, ike_buffer_view(&w->request));
 	ike_timer_arm(e, &sa->retransmit, e->now + w->interval);
 	ike_mobike_unanswered(e, sa);

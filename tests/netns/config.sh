@@ -114,6 +114,21 @@ check "warnings: weak algorithms, at their line" \
 check "warnings: a secret that can be guessed" \
 	says "^warning: $tmp/berlin.secrets/paris.psk: .*6 octets" try
 
+# ---- how long a peer is waited for ------------------------------------------------------
+
+gateway berlin always 'dpd = "10s"; retransmit = { first = "1s"; factor = 1; tries = 5; };'
+secret berlin paris 0x000102030405060708090a0b0c0d0e0f
+check "patience: exit status 0" exits 0 try
+check "patience: of a silent peer, and of one that never answers" says \
+	"^paris: a silent peer is given up after 10 s \+ 5 s; .* first call after 41 s$" try
+gateway berlin always 'children = { net = { local = "10.1.0.0/24"; remote = "10.2.0.0/24";
+	mode = "transport"; }; };'
+check "transport mode: the data path cannot, and that is said" says \
+	"^$tmp/berlin.conf:[0-9]*: paris: mode: the data path \"tun\" carries tunnel" try
+gateway berlin always 'rekey = { child = "1h"; }; expire = { child = "30m"; };'
+check "lifetimes: the end comes after the rekey" says \
+	"^$tmp/berlin.conf:9: paris: expire.child is not more than rekey.child, " try
+
 # ---- 40,000 connections -----------------------------------------------------------------
 
 many() { # N: a list of them, and their secrets

@@ -189,6 +189,133 @@ START_TEST(words_reach_the_connection)
 }
 END_TEST
 
+static const struct ike_connection *
+built_with(const char *more)
+{
+	char text[2048];
+
+	snprintf(text, sizeof(text), "connections = { paris = { " PEER(NETS) " %s }; };",
+	    more);
+	ck_assert_msg(load(text), "%s", config_faults(&loaded));
+	return loaded.c->connections[0].connection;
+}
+
+START_TEST(quantities_reach_the_connection)
+{
+	const struct ike_connection *c = built_with(
+	    "rekey = { ike = `2h`; child = `90s`; bytes = `64G`; packets = `5000000000`;"
+	    "  jitter = `25%`; };"
+	    "expire = { ike = `3h`; child = `2m`; bytes = `1T`; packets = 6000000000L; };"
+	    "reauth = `7d`; dpd = `2.5s`; pfs = `require`; mobike = false;"
+	    "retransmit = { first = `250ms`; factor = 1.5; most = `4s`; tries = 7; };"
+	    "retransmit_setup = { first = `1s`; factor = `2`; most = `8s`;"
+	    "  tries = `3`; };"
+	    "fragment = 576; childless = false;");
+	const struct ike_renewal *r = &c->renewal;
+
+	ck_assert_int_eq(r->ike, 7200 * IKE_SECOND);
+	ck_assert_int_eq(r->child.time, 90 * IKE_SECOND);
+	ck_assert_uint_eq(r->child.octets, UINT64_C(64) << 30);
+	ck_assert_uint_eq(r->child.packets, UINT64_C(5000000000));
+	ck_assert_uint_eq(r->jitter_percent, 25);
+	ck_assert_int_eq(r->ike_hard, 10800 * IKE_SECOND);
+	ck_assert_int_eq(r->child_hard.time, 120 * IKE_SECOND);
+	ck_assert_uint_eq(r->child_hard.octets, UINT64_C(1) << 40);
+	ck_assert_uint_eq(r->child_hard.packets, UINT64_C(6000000000));
+	ck_assert_int_eq(r->reauth, 7 * 86400 * IKE_SECOND);
+	ck_assert_int_eq(c->dpd, 5 * IKE_SECOND / 2);
+	ck_assert_int_eq(c->pfs, IKE_PFS_REQUIRE);
+	ck_assert_int_eq(c->established.first, IKE_SECOND / 4);
+	ck_assert_uint_eq(c->established.factor_percent, 150);
+	ck_assert_int_eq(c->established.most, 4 * IKE_SECOND);
+	ck_assert_uint_eq(c->established.tries, 7);
+	ck_assert_int_eq(c->setting_up.first, IKE_SECOND);
+	ck_assert_uint_eq(c->setting_up.factor_percent, 200);
+	ck_assert_int_eq(c->setting_up.most, 8 * IKE_SECOND);
+	ck_assert_uint_eq(c->setting_up.tries, 3);
+	ck_assert_uint_eq(c->fragment, 576);
+	ck_assert(!c->mobike && !c->childless);
+}
+END_TEST
+
+/* A number that is 0 is written in any of these ways. */
+START_TEST(never_reaches_the_connection)
+{
+	static const char *const nevers[] = { "0", "`0`", "`never`", "`off`" };
+	const struct ike_connection *c;
+	char more[512];
+
+	snprintf(more, sizeof(more), "rekey = { ike = %1$s; child = %1$s; bytes = %1$s; "
+	    "packets = %1$s; jitter = %1$s; }; reauth = %1$s; dpd = %1$s; "
+	    "fragment = %1$s; mobike = true; childless = true;", nevers[_i]);
+	c = built_with(more);
+	ck_assert_int_eq(c->renewal.ike + c->renewal.ike_hard, 0);
+	ck_assert_int_eq(c->renewal.child.time + c->renewal.child_hard.time, 0);
+	ck_assert_uint_eq(c->renewal.child.octets + c->renewal.child_hard.octets, 0);
+	ck_assert_uint_eq(c->renewal.child.packets + c->renewal.child_hard.packets, 0);
+	ck_assert_uint_eq(c->renewal.jitter_percent, 0);
+	ck_assert_int_eq(c->renewal.reauth + c->dpd, 0);
+	ck_assert_uint_eq(c->fragment, 0);
+	ck_assert(c->mobike && c->childless);
+}
+END_TEST
+
+static void
+same_schedule(const struct ike_retransmission *a, const struct ike_retransmission *b)
+{
+	ck_assert_int_eq(a->first, b->first);
+	ck_assert_int_eq(a->most, b->most);
+	ck_assert_uint_eq(a->factor_percent, b->factor_percent);
+	ck_assert_uint_eq(a->tries, b->tries);
+}
+
+/* A file that says every default says nothing: the table and the engine have the same. */
+START_TEST(defaults_are_the_engines)
+{
+	const struct setting *row = NULL;
+	struct ike_setup setup;
+	const struct ike_connection *c;
+	char more[2048] = "";
+	size_t at = 0;
+
+	while ((row = setting_next(row)) != NULL) {
+		const char *dot = strchr(row->name, '.');
+
+		if (row->scope != SETTINGS_CONNECTION || row->standard == NULL ||
+		    (row->type != SETTING_QUANTITY && row->type != SETTING_BOOL &&
+		    row->type != SETTING_CHOICE))
+			continue;
+		at += (size_t)snprintf(more + at, sizeof(more) - at,
+		    row->type == SETTING_BOOL ? "%.*s%s%s = %s;%s\n" :
+		    "%.*s%s%s = `%s`;%s\n", dot == NULL ? 0 : (int)(dot - row->name),
+		    row->name, dot == NULL ? "" : " = { ", setting_key(row),
+		    row->standard, dot == NULL ? "" : " };");
+		if (dot != NULL) {	/* a group stands once: each by itself */
+			c = built_with(more);
+			ike_setup_defaults(&setup);
+			ck_assert_int_eq(c->renewal.ike, setup.renewal.ike);
+			ck_assert_int_eq(c->renewal.child.time, setup.renewal.child.time);
+			ck_assert_uint_eq(c->renewal.jitter_percent,
+			    setup.renewal.jitter_percent);
+			same_schedule(&c->established, &setup.established);
+			same_schedule(&c->setting_up, &setup.setting_up);
+			at = 0;
+			more[0] = '\0';
+		}
+	}
+	c = built_with(more);
+	ike_setup_defaults(&setup);
+	ck_assert_int_eq(c->start, setup.start);
+	ck_assert_int_eq(c->encap, setup.encap);
+	ck_assert_int_eq(c->unique, setup.unique);
+	ck_assert_int_eq(c->pfs, setup.pfs);
+	ck_assert_int_eq(c->dpd, setup.dpd);
+	ck_assert_int_eq(c->renewal.reauth, setup.renewal.reauth);
+	ck_assert_uint_eq(c->fragment, setup.fragment);
+	ck_assert(c->mobike == setup.mobike && c->childless == setup.childless);
+}
+END_TEST
+
 START_TEST(connections_as_a_list)
 {
 	ck_assert_msg(load("connections = (\n"
@@ -342,6 +469,53 @@ static const struct {
 	    "address = `203.0.113.0/24`; id = `paris`; " NETS " };\n"
 	    "start = `always`; }; };",
 	    3, "cannot be called" },
+	{ PARIS("\nrekey = {\nike = `4x`; };"), 3,
+	    "paris: rekey.ike is `4x`; it must be a number and its unit: ms, s, m, h or "
+	    "d, or `never`: ike = `4h`;" },
+	{ PARIS("\nrekey = {\nike = 5; };"),
+	    3, "rekey.ike is `5`; it must be a number and" },
+	{ PARIS("\nrekey = {\nike = ``; };"), 3, "rekey.ike is ``; it must be a number" },
+	{ PARIS("\nrekey = {\nike = [ `4h` ]; };"),
+	    3, "rekey.ike is an array; it must be a text in double quotes: ike = `4h`;" },
+	{ PARIS("\nrekey = {\nike = `100000d`; };"),
+	    3, "rekey.ike is 100000d; it may be 0 to" },
+	{ PARIS("\nrekey = {\nike = `1ms`; };"), 3, "rekey.ike is not between a second" },
+	{ PARIS("\nrekey = {\nbytes = `64X`; };"),
+	    3, "in one of the units K, M, G and T" },
+	{ PARIS("\nrekey = {\nbytes = 5000000000; };"), 3, "does not fit into 32 bits" },
+	{ PARIS("\nrekey = {\npackets = -1; };"),
+	    3, "rekey.packets is `-1`; it must be a" },
+	{ PARIS("\nrekey = {\njitter = `51%`; };"),
+	    3, "jitter is 51%; it may be 0 to 50%" },
+	{ PARIS("\nrekey = {\njitter = 7.5; };"),
+	    3, "a whole number of percent: jitter" },
+	{ PARIS("\nrekey = {\nchild = `1h`; };\nexpire = { child = `1h`; };"),
+	    4, "expire.child is not more than rekey.child" },
+	{ PARIS("\nexpire = { bytes = `1G`;\n}; rekey = { bytes = `1G`; };"),
+	    2, "expire.bytes is not more than rekey.bytes" },
+	{ PARIS("\nrekey = `1h`;"), 2, "rekey is a text; it must be a group: rekey = {" },
+	{ PARIS("\nrekey_time = `1h`;"),
+	    2, "write: rekey = { ike = `4h`; child = `1h`; };" },
+	{ PARIS("\nrekey = { chlid = `1h`; };"), 2, "did you mean `child`?" },
+	{ PARIS("\ndpd = `500ms`;"), 2, "paris: dpd is not between a second and a day" },
+	{ PARIS("\ndpd = 30;"), 2, "dpd is `30`; it must be a number and its unit" },
+	{ PARIS("\npfs = `yes`;"), 2, "there are: `prefer`, `require`, `off`" },
+	{ PARIS("\npfs = `require`;\nesp = `aes256gcm16-modpnone`;"),
+	    3, "esp names modpnone and no group beside it, and pfs is require" },
+	{ PARIS("\nretransmit = {\ntries = 0; };"), 3, "tries is 0; it may be 1 to 255" },
+	{ PARIS("\nretransmit = {\nfactor = 0.9; };"),
+	    3, "is 0.9; it may be 1.00 to 10.00" },
+	{ PARIS("\nretransmit = { most = `400ms`; };"),
+	    2, "retransmit: the first interval must be more than 0 and at most the" },
+	{ PARIS("\nfragment = 575;"),
+	    2, "fragment is 575, which is not between 576 and" },
+	{ PARIS("\nfragment = 65536;"), 2, "fragment is 65536; it may be 0 to 65000" },
+	{ PARIS("\nmobike = `yes`;"),
+	    2, "mobike is a text; it must be true or false, without quotes: mobike =" },
+	{ PARIS("\nmobike = 1;"), 2, "mobike is a number; it must be true or false" },
+	{ "connections = { paris = { " PEER("") "\nchildren = { lan = {\n"
+	    "local = `10.1.0.0/24`; remote = `10.2.0.0/24`; mode = `transport`; }; "
+	    "}; }; };", 3, "paris: mode: the data path `tun` carries tunnel mode only" },
 	{ PARIS("\nauth = `pubkey`;"), 2, "auth is `pubkey`; there are: `psk`" },
 	/* what the engine says */
 	{ PARIS("\nike = [ `aes256-sha256-modp2048`,\n`aes256-md5` ];"),
@@ -723,6 +897,9 @@ main(void)
 	tcase_add_test(t, text_for_a_list_of_texts);
 	tcase_add_loop_test(t, addresses_of_a_peer, 0, ROWS(addresses));
 	tcase_add_loop_test(t, words_reach_the_connection, 0, ROWS(after));
+	tcase_add_test(t, quantities_reach_the_connection);
+	tcase_add_loop_test(t, never_reaches_the_connection, 0, 4);
+	tcase_add_test(t, defaults_are_the_engines);
 	tcase_add_test(t, connections_as_a_list);
 	tcase_add_test(t, connections_named_as_settings);
 	tcase_add_test(t, byte_order_mark);

@@ -30,6 +30,14 @@ START_TEST(settings_have_what_their_type_needs)
 			    *end == '\0' && number >= row->least && number <= row->most,
 			    "%s", row->name);
 		}
+		if (row->type == SETTING_QUANTITY) {
+			long number = row->least;
+
+			ck_assert_msg(row->standard == NULL || quantity_parse(
+			    row->quantity, row->standard, &number), "%s", row->name);
+			ck_assert_msg(number >= row->least && number <= row->most, "%s",
+			    row->name);
+		}
 		if (row->type == SETTING_TEXT && row->standard != NULL &&
 		    row->check != NULL)
 			ck_assert_msg(
@@ -66,6 +74,8 @@ START_TEST(words_are_in_the_order_of_enums)
 	const struct setting *encap = setting_find(SETTINGS_CONNECTION, "encap");
 	const struct setting *unique = setting_find(SETTINGS_CONNECTION, "unique");
 	const struct setting *on_dead = setting_find(SETTINGS_CONNECTION, "on_dead");
+	const struct setting *pfs = setting_find(SETTINGS_CONNECTION, "pfs");
+	const struct setting *mode = setting_find(SETTINGS_CHILD, "mode");
 	const struct setting *level = setting_find(SETTINGS_FILE, "daemon.log");
 	struct ike_setup setup;
 	unsigned i;
@@ -82,6 +92,11 @@ START_TEST(words_are_in_the_order_of_enums)
 	ck_assert_int_eq(setting_word(on_dead, "restart") + 1, IKE_ON_DEAD_RESTART);
 	ck_assert_int_eq(setting_word(on_dead, "drop") + 1, IKE_ON_DEAD_DROP);
 	ck_assert_int_eq(setting_word(on_dead, "on-demand") + 1, IKE_ON_DEAD_ON_DEMAND);
+	ck_assert_int_eq(setting_word(pfs, "prefer"), IKE_PFS_PREFER);
+	ck_assert_int_eq(setting_word(pfs, "require"), IKE_PFS_REQUIRE);
+	ck_assert_int_eq(setting_word(pfs, "off"), IKE_PFS_OFF);
+	ck_assert_int_eq(setting_word(mode, "tunnel"), IKE_MODE_TUNNEL);
+	ck_assert_int_eq(setting_word(mode, "transport"), IKE_MODE_TRANSPORT);
 	for (i = 0; i < LOG_LEVELS; i++)
 		ck_assert_str_eq(level->words[i], log_level_name((enum log_level)i));
 	ck_assert_ptr_null(level->words[LOG_LEVELS]);
@@ -91,6 +106,7 @@ START_TEST(words_are_in_the_order_of_enums)
 	ck_assert_int_eq(setting_word(start, start->standard), setup.start);
 	ck_assert_int_eq(setting_word(encap, encap->standard), setup.encap);
 	ck_assert_int_eq(setting_word(unique, unique->standard), setup.unique);
+	ck_assert_int_eq(setting_word(pfs, pfs->standard), setup.pfs);
 	ck_assert_int_eq(setup.on_dead, IKE_ON_DEAD_BY_START);
 	ck_assert_ptr_null(on_dead->standard);
 	ck_assert_str_eq(setting_find(SETTINGS_CONNECTION, "auth")->standard, setup.auth);
@@ -189,7 +205,9 @@ static const struct {
 	{ SETTINGS_CONNECTION, "remotes", "remote" },
 	{ SETTINGS_CONNECTION, "address", "local.address" },
 	{ SETTINGS_CONNECTION, "local.start", "start" },
-	{ SETTINGS_CONNECTION, "child", NULL },
+	{ SETTINGS_CONNECTION, "child", "rekey.child" },
+	{ SETTINGS_CONNECTION, "rekey.chid", "rekey.child" },
+	{ SETTINGS_CONNECTION, "expire.ikes", "expire.ike" },
 	{ SETTINGS_CONNECTION, "xy", NULL },
 	{ SETTINGS_CHILD, "locals", "local" },
 	{ SETTINGS_CHILD, "", NULL },
