@@ -89,7 +89,7 @@ pair_close(struct pair *p)
 	for (unsigned i = 0; i < 2; i++) {
 		ike_read_counts(p->e[i], &c);
 		ck_assert_msg(c.connections + c.sas + c.half_open + c.children +
-			    c.questions + c.timers ==
+			    c.questions + c.timers + c.reassembling ==
 			0,
 		    "%u: %u SAs, %u half-open, %u children, %u questions, %u "
 		    "timers are left",

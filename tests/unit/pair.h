@@ -11,7 +11,7 @@ enum { PAIR_QUEUE = 64, PAIR_EVENTS = 256 };
 struct pair_datagram {
 	unsigned to;
 	struct ike_path path;
-	uint8_t data[2048];
+	uint8_t data[4096];
 	size_t len;
 };
 
