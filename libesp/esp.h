@@ -201,6 +201,12 @@ void esp_wanted_done(struct esp *, uint64_t policy);
  * ESP_ACQUIRE, ESP_NOT_MINE, ESP_MALFORMED. */
 void esp_find(struct esp *, struct esp_packet *v, unsigned n);
 
+/* The same among the SAs of this policy alone, whatever others have put: for those who
+ * know where a packet belongs by more than its addresses.  The policy need not have been
+ * put.  ESP_NO_SA: it has no SA; ESP_POLICY: it has, but none whose selectors contain the
+ * packet; and never ESP_ACQUIRE. */
+void esp_find_of(struct esp *, uint64_t policy, struct esp_packet *v, unsigned n);
+
 /* Inner packets with `sa` set -> ESP packets: SPI | sequence | IV | payload | ICV.  In
  * transport mode the packet's own IP header, with protocol, lengths and checksum as they
  * must be now, goes in front of that. */
@@ -221,6 +227,7 @@ void esp_open(struct esp *, struct esp_packet *v, unsigned n);
 /* False when there is none.  Notices are never lost and take no memory: each SA and
  * policy has room for its own. */
 bool esp_next_notice(struct esp *, struct esp_notice *);
+bool esp_has_notice(const struct esp *);	/* perhaps */
 
 bool esp_read_usage(const struct esp *, enum esp_direction, uint64_t id,
     struct esp_usage *);

@@ -186,29 +186,43 @@ want(struct esp *esp, struct esp_policy *policy, const struct esp_flow *flow)
 	esp_alert_raise(&esp->alerts, &policy->alert, ESP_WANTED);
 }
 
+/* The newest SA of the policy that contains the flow; ESP_POLICY: none does. */
 static enum esp_verdict
-choose(struct esp *esp, struct decision *d)
+choose_sa(const struct esp *esp, const struct esp_policy *policy, struct decision *d)
 {
-	struct esp_policy *policy = esp_policies_best(&esp->policies, &d->flow);
 	struct esp_sa *sa;
 
-	if (policy == NULL)
-		return ESP_NO_SA;
 	d->policy = policy->id;
 	TAILQ_FOREACH(sa, &policy->sas, sibling)
 		if (esp_sa_matches(sa, &d->flow))
 			break;
-	if (sa == NULL) {
-		if (!policy->acquire)
-			return ESP_POLICY;
-		want(esp, policy, &d->flow);
-		return ESP_ACQUIRE;
-	}
+	if (sa == NULL)
+		return ESP_POLICY;
 	d->owner = sa->owner;
 	if (sa->owner != esp->worker)
 		return ESP_NOT_MINE;
 	d->sa = sa;
 	return ESP_OK;
+}
+
+static enum esp_verdict
+choose(struct esp *esp, uint64_t of, struct decision *d)
+{
+	struct esp_policy *policy;
+	enum esp_verdict verdict;
+
+	if (of != 0) {
+		policy = esp_policies_named(&esp->policies, of);
+		return policy == NULL || TAILQ_EMPTY(&policy->sas) ? ESP_NO_SA :
+		    choose_sa(esp, policy, d);
+	}
+	if ((policy = esp_policies_best(&esp->policies, &d->flow)) == NULL)
+		return ESP_NO_SA;
+	verdict = choose_sa(esp, policy, d);
+	if (verdict != ESP_POLICY || !policy->acquire)
+		return verdict;
+	want(esp, policy, &d->flow);
+	return ESP_ACQUIRE;
 }
 
 /* Whatever their length; octets between the members do not count. */
@@ -220,9 +234,10 @@ same_flow(const struct esp_flow *a, const struct esp_flow *b)
 	    memcmp(a->addr, b->addr, sizeof a->addr) == 0;
 }
 
-/* Packets of one flow come in runs: the last decision is kept for the next packet. */
-void
-esp_find(struct esp *esp, struct esp_packet *v, unsigned n)
+/* Packets of one flow come in runs: the last decision is kept for the next packet.  `of`:
+ * the one policy that is asked; 0: any. */
+static void
+find(struct esp *esp, uint64_t of, struct esp_packet *v, unsigned n)
 {
 	struct decision last = { .flow = { .family = 0 } };
 
@@ -240,7 +255,7 @@ esp_find(struct esp *esp, struct esp_packet *v, unsigned n)
 		}
 		if (!same_flow(&flow, &last.flow)) {
 			last = (struct decision){ .flow = flow };
-			last.verdict = choose(esp, &last);
+			last.verdict = choose(esp, of, &last);
 		}
 		p->verdict = (uint8_t)last.verdict;
 		p->policy = last.policy;
@@ -249,6 +264,18 @@ esp_find(struct esp *esp, struct esp_packet *v, unsigned n)
 		if (last.verdict != ESP_OK)
 			esp->counters.out[last.verdict]++;
 	}
+}
+
+void
+esp_find(struct esp *esp, struct esp_packet *v, unsigned n)
+{
+	find(esp, 0, v, n);
+}
+
+void
+esp_find_of(struct esp *esp, uint64_t policy, struct esp_packet *v, unsigned n)
+{
+	find(esp, policy, v, n);
 }
 
 /* ---- notices ---- */
@@ -291,4 +318,10 @@ esp_next_notice(struct esp *esp, struct esp_notice *notice)
 			return true;
 	}
 	return false;
+}
+
+bool
+esp_has_notice(const struct esp *esp)
+{
+	return !TAILQ_EMPTY(&esp->alerts);
 }

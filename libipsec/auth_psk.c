@@ -175,20 +175,6 @@ ipsec_secrets_remove(struct ipsec_secrets *s, const char *name)
 
 /* ---- answers ---- */
 
-static size_t
-compute(struct ipsec_secrets *s, const struct secret *entry,
-    const struct ike_auth_request *auth, uint8_t value[IPSEC_AUTH_MAX])
-{
-	size_t len;
-
-	if (!s->open && sodium_mprotect_readonly(s->region) != 0)
-		return 0;
-	len = ike_psk_auth(NULL, auth->prf, bytes_of(s->region + entry->at, entry->len),
-	    auth->octets, value);
-	shut(s);
-	return len;
-}
-
 static bool
 is_same(struct bytes theirs, const uint8_t *ours, size_t len)
 {
@@ -203,11 +189,10 @@ refuse(struct ike_answer *answer, const char *reason)
 }
 
 void
-ipsec_secrets_answer(struct ipsec_secrets *s, const struct ike_event *event,
+ipsec_secret_answer(struct bytes secret, const struct ike_event *event,
     uint8_t value[IPSEC_AUTH_MAX], struct ike_answer *answer)
 {
 	const struct ike_auth_request *auth = event->u.auth;
-	const struct secret *entry = find(s, auth->secret);
 	size_t len;
 
 	*answer = (struct ike_answer){ .error = IKE_OK };
@@ -215,11 +200,11 @@ ipsec_secrets_answer(struct ipsec_secrets *s, const struct ike_event *event,
 		refuse(answer, "the peer does not authenticate by a shared secret (psk)");
 		return;
 	}
-	if (entry == NULL) {
+	if (secret.len == 0) {
 		refuse(answer, "there is no shared secret for this connection here");
 		return;
 	}
-	len = compute(s, entry, auth, value);
+	len = ike_psk_auth(NULL, auth->prf, secret, auth->octets, value);
 	if (len == 0) {
 		refuse(answer, "the cryptographic library failed on the shared secret");
 	} else if (event->type == IKE_ASK_PROVE) {
@@ -229,4 +214,22 @@ ipsec_secrets_answer(struct ipsec_secrets *s, const struct ike_event *event,
 		refuse(answer, "the two ends do not have the same shared secret");
 	}
 	sodium_memzero(value, IPSEC_AUTH_MAX);
+}
+
+void
+ipsec_secrets_answer(struct ipsec_secrets *s, const struct ike_event *event,
+    uint8_t value[IPSEC_AUTH_MAX], struct ike_answer *answer)
+{
+	const struct secret *entry = find(s, event->u.auth->secret);
+
+	if (entry == NULL) {
+		ipsec_secret_answer(bytes_of(NULL, 0), event, value, answer);
+	} else if (!s->open && sodium_mprotect_readonly(s->region) != 0) {
+		*answer = (struct ike_answer){ 0 };
+		refuse(answer, "the shared secret cannot be read");
+	} else {
+		ipsec_secret_answer(bytes_of(s->region + entry->at, entry->len), event,
+		    value, answer);
+		shut(s);
+	}
 }

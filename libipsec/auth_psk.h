@@ -38,6 +38,9 @@ enum { IPSEC_AUTH_MAX = 64 };		/* octets of the longest AUTH value */
  * is not what ours gives. */
 void ipsec_secrets_answer(struct ipsec_secrets *, const struct ike_event *,
     uint8_t value[IPSEC_AUTH_MAX], struct ike_answer *answer);
+/* The same by a secret that the caller has; one without octets is none. */
+void ipsec_secret_answer(struct bytes secret, const struct ike_event *,
+    uint8_t value[IPSEC_AUTH_MAX], struct ike_answer *answer);
 
 #ifdef __cplusplus
 }

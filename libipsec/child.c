@@ -188,6 +188,15 @@ ipsec_children_release(struct ipsec_children *c, ike_id id)
 			c->datapath->ops->release(c->datapath, connection->policies[i]);
 }
 
+bool
+ipsec_children_holds(const struct ipsec_children *c, ike_id id)
+{
+	const struct connection *connection = find_connection(c, id);
+
+	return connection != NULL &&
+	    ike_connection_start(connection->setup) != IKE_START_PASSIVE;
+}
+
 /* ---- Child SAs ---- */
 
 static struct policy *
@@ -329,7 +338,8 @@ static bool
 add(struct ipsec_children *c, const struct ike_event *event)
 {
 	struct ipsec_datapath *d = c->datapath;
-	struct ipsec_sa described = { .id = event->child, .child = event->u.child };
+	struct ipsec_sa described = { .id = event->child, .ike_sa = event->sa,
+	    .child = event->u.child };
 	struct sa *sa = need_sa(c, event);
 	bool in = event->type == IKE_IN_ADD, done;
 

@@ -42,6 +42,10 @@ bool ipsec_children_apply(struct ipsec_children *, const struct ike_event *,
  * asks again. */
 void ipsec_children_release(struct ipsec_children *, ike_id connection);
 
+/* Has it policies of its own, for which packets may be held?  A passive one has none, and
+ * may have thousands of SAs. */
+bool ipsec_children_holds(const struct ipsec_children *, ike_id connection);
+
 /* The connections, in the order they were put: the one after `connection`, which is one
  * of them, or the first, after 0.  0: there is none. */
 ike_id ipsec_children_next(const struct ipsec_children *, ike_id connection);

@@ -36,6 +36,7 @@ struct ipsec_trap {
 struct ipsec_sa {
 	ike_id id;			/* of the Child SA; names both directions */
 	uint64_t policy;		/* the trap whose packets it carries */
+	ike_id ike_sa;			/* that it belongs to */
 	const struct ike_child *child;
 };
 

@@ -69,7 +69,8 @@ attempting(const struct ipsec_endpoint *e, ike_id connection)
 static void
 give_up(struct ipsec_endpoint *e, const struct ike_event *event)
 {
-	if (!attempting(e, event->connection))
+	if (ipsec_children_holds(e->children, event->connection) &&
+	    !attempting(e, event->connection))
 		ipsec_children_release(e->children, event->connection);
 	tell_people(e, event);
 }
@@ -96,7 +97,9 @@ authenticate(struct ipsec_endpoint *e, const struct ike_event *event)
 	    .reason = "this endpoint has no secrets" };
 	uint8_t value[IPSEC_AUTH_MAX];
 
-	if (e->options.secrets != NULL)
+	if (e->options.authenticate != NULL)
+		e->options.authenticate(e->options.arg, event, value, &a);
+	else if (e->options.secrets != NULL)
 		ipsec_secrets_answer(e->options.secrets, event, value, &a);
 	answer(e, event->question, &a);
 	sodium_memzero(value, sizeof(value));
@@ -282,6 +285,7 @@ open_sockets(struct ipsec_endpoint *e, char why[IPSEC_WHY_LEN])
 	const struct ipsec_options *o = &e->options;
 	const struct ipsec_udp_options options = { .listen = o->listen,
 	    .n_listen = o->n_listen, .port = o->port, .natt_port = o->natt_port,
+	    .one_port = o->one_port,
 	    .fwmark = o->fwmark, .native_esp = o->native_esp };
 
 	e->udp = ipsec_udp_new(&options, why);
@@ -291,8 +295,10 @@ open_sockets(struct ipsec_endpoint *e, char why[IPSEC_WHY_LEN])
 static bool
 make_parts(struct ipsec_endpoint *e)
 {
+	uint16_t natt_port = ipsec_udp_natt_port(e->udp);
 	const struct ike_options options = { .random = fill_random,
-	    .port = e->options.port, .natt_port = e->options.natt_port,
+	    .port = e->options.one_port ? natt_port : e->options.port,
+	    .natt_port = natt_port,
 	    .native_esp = ipsec_udp_native(e->udp), .trace = e->options.trace };
 
 	e->ike = ike_new(&options);
@@ -427,6 +433,14 @@ ipsec_endpoint_down(struct ipsec_endpoint *e, ike_time now, ike_id id)
 	error = ike_down(e->ike, now, id);
 	drain(e);
 	return error;
+}
+
+void
+ipsec_endpoint_carry(struct ipsec_endpoint *e, ike_time now)
+{
+	if (!e->draining)
+		e->now = now;
+	drain(e);
 }
 
 enum ike_error

@@ -39,6 +39,7 @@ struct ipsec_options {			/* zeroed: defaults, but for what is required */
 	const char *const *listen;	/* addresses as text; n_listen == 0: any */
 	unsigned n_listen;
 	uint16_t port, natt_port;	/* 0: 500 and 4500 */
+	bool one_port;	/* natt_port alone carries all, 0: any free one (udp.h) */
 	uint32_t fwmark;		/* of all that is sent (SO_MARK); 0: none */
 	bool native_esp;		/* carry ESP without UDP too, where permitted */
 	bool trace;			/* IKE_TRACE events */
@@ -48,6 +49,10 @@ struct ipsec_options {			/* zeroed: defaults, but for what is required */
 	struct ipsec_datapath *datapath;
 	/* Borrowed; must outlive the endpoint.  NULL: every PSK authentication fails. */
 	struct ipsec_secrets *secrets;
+	/* Answers IKE_ASK_PROVE and IKE_ASK_CHECK in place of `secrets`, as
+	 * ipsec_secrets_answer does.  NULL: they do. */
+	void (*authenticate)(void *arg, const struct ike_event *,
+	    uint8_t value[IPSEC_AUTH_MAX], struct ike_answer *);
 	/* Borrowed; must outlive the endpoint.  NULL: host names fail with
 	 * IKE_UNRESOLVED. */
 	struct ipsec_resolver *resolver;
@@ -80,6 +85,9 @@ enum ike_error ipsec_endpoint_drop(struct ipsec_endpoint *, ike_time now,
 enum ike_error ipsec_endpoint_up(struct ipsec_endpoint *, ike_time now,
     ike_id connection);
 enum ike_error ipsec_endpoint_down(struct ipsec_endpoint *, ike_time now, ike_id);
+/* The data path has something to tell, not from one of its fds: lets it, and carries out
+ * what follows from that. */
+void ipsec_endpoint_carry(struct ipsec_endpoint *, ike_time now);
 /* The late answer to an IKE_ASK_ADMIT for which `admit` returned IKE_WAIT. */
 enum ike_error ipsec_endpoint_admit(struct ipsec_endpoint *, ike_time now,
     ike_id question, enum ike_error);

@@ -82,7 +82,6 @@ enum ipsec_error {
 	IPSEC_NO_SELECTORS,	/* no traffic that both sides want protected */
 	IPSEC_UNRESOLVED,	/* the host name has no address, or none was looked up */
 	IPSEC_REFUSED,		/* refused for another reason; the text names it */
-	IPSEC_NOT_ADMITTED,	/* authentic, but the server's program refused it */
 	IPSEC_PEER_DEAD,	/* it was up, and the peer fell silent */
 	IPSEC_PEER_CLOSED,	/* the peer deleted it */
 	IPSEC_EXPIRED,		/* its hard lifetime is over */

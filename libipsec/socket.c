@@ -168,6 +168,19 @@ bind_to(const struct ipsec_socket *s)
 	return bind(s->fd, &to.any, len) == 0;
 }
 
+/* Of port 0 the kernel has made one. */
+static bool
+read_port(struct ipsec_socket *s)
+{
+	union ipsec_sockaddr own = { 0 };
+	socklen_t len = sizeof(own);
+
+	if (getsockname(s->fd, &own.any, &len) != 0)
+		return false;
+	s->port = ntohs(s->family == 4 ? own.in.sin_port : own.in6.sin6_port);
+	return true;
+}
+
 int
 ipsec_socket_open(struct ipsec_socket *s, uint32_t fwmark, char why[IPSEC_WHY_LEN])
 {
@@ -184,7 +197,7 @@ ipsec_socket_open(struct ipsec_socket *s, uint32_t fwmark, char why[IPSEC_WHY_LE
 	if (!prepare(s, fwmark))
 		goto out;
 	step = "listen";
-	if (!bind_to(s))
+	if (!bind_to(s) || (!raw && !read_port(s)))
 		goto out;
 	return 0;
 out:

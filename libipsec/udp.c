@@ -13,13 +13,15 @@ enum {
 	MARKER_LEN = 4,			/* non-ESP marker, RFC 3948 2.2 */
 	ESP_MIN = 8,			/* SPI and sequence number */
 	KEEPALIVE = 0xff,		/* RFC 3948 2.3 */
-	ROOM = 65536			/* the longest datagram, with its IP header */
+	ROOM = 65536,			/* the longest datagram, with its IP header */
+	FREE_PORTS = 16			/* tried until both families have one */
 };
 
 struct ipsec_udp {
 	struct ipsec_socket *sockets;
 	unsigned n;
 	uint16_t port, natt_port;
+	bool one_port;
 	uint32_t fwmark;
 	struct ipsec_udp_counters counters;
 
@@ -79,7 +81,7 @@ open_address(struct ipsec_udp *u, const struct ipsec_socket *at, bool any, bool 
     char why[IPSEC_WHY_LEN])
 {
 	const struct { uint8_t role; uint16_t port; bool wanted, optional; } rows[] = {
-		{ IPSEC_SOCKET_IKE, u->port, true, any },
+		{ IPSEC_SOCKET_IKE, u->port, !u->one_port, any },
 		{ IPSEC_SOCKET_NATT, u->natt_port, true, any },
 		{ IPSEC_SOCKET_RAW, 0, native, true },
 	};
@@ -89,8 +91,12 @@ open_address(struct ipsec_udp *u, const struct ipsec_socket *at, bool any, bool 
 		s = *at;
 		s.role = rows[i].role;
 		s.port = rows[i].port;
-		if (rows[i].wanted && !open_socket(u, &s, rows[i].optional, why))
+		if (!rows[i].wanted)
+			continue;
+		if (!open_socket(u, &s, rows[i].optional, why))
 			return false;
+		if (s.role == IPSEC_SOCKET_NATT && s.port != 0)
+			u->natt_port = s.port;
 	}
 	return true;
 }
@@ -102,7 +108,8 @@ open_any(struct ipsec_udp *u, bool native, char why[IPSEC_WHY_LEN])
 
 	/* Where one family is missing `why` keeps its sentence, in case both are. */
 	return open_address(u, &v4, true, native, why) &&
-	    open_address(u, &v6, true, native, why) && has_role(u, IPSEC_SOCKET_IKE) &&
+	    open_address(u, &v6, true, native, why) &&
+	    (u->one_port || has_role(u, IPSEC_SOCKET_IKE)) &&
 	    has_role(u, IPSEC_SOCKET_NATT);
 }
 
@@ -126,6 +133,30 @@ open_listed(struct ipsec_udp *u, const struct ipsec_udp_options *o,
 	return true;
 }
 
+static void
+close_all(struct ipsec_udp *u)
+{
+	while (u->n > 0)
+		close(u->sockets[--u->n].fd);
+}
+
+/* A free port is one that every address has free: the first one's choice may be taken
+ * elsewhere. */
+static bool
+open_all(struct ipsec_udp *u, const struct ipsec_udp_options *o, char why[IPSEC_WHY_LEN])
+{
+	unsigned tries = o->one_port && o->natt_port == 0 ? FREE_PORTS : 1;
+
+	do {
+		u->natt_port = o->natt_port != 0 || o->one_port ? o->natt_port : NATT_PORT;
+		if (o->n_listen == 0 ? open_any(u, o->native_esp, why) :
+		    open_listed(u, o, why))
+			return true;
+		close_all(u);
+	} while (--tries > 0);
+	return false;
+}
+
 struct ipsec_udp *
 ipsec_udp_new(const struct ipsec_udp_options *o, char why[IPSEC_WHY_LEN])
 {
@@ -136,9 +167,9 @@ ipsec_udp_new(const struct ipsec_udp_options *o, char why[IPSEC_WHY_LEN])
 		goto out;
 	}
 	u->port = o->port != 0 ? o->port : IKE_PORT;
-	u->natt_port = o->natt_port != 0 ? o->natt_port : NATT_PORT;
+	u->one_port = o->one_port;
 	u->fwmark = o->fwmark;
-	if (o->n_listen == 0 ? open_any(u, o->native_esp, why) : open_listed(u, o, why))
+	if (open_all(u, o, why))
 		return u;
 out:
 	ipsec_udp_free(u);
@@ -150,11 +181,16 @@ ipsec_udp_free(struct ipsec_udp *u)
 {
 	if (u == NULL)
 		return;
-	for (unsigned i = 0; i < u->n; i++)
-		close(u->sockets[i].fd);
+	close_all(u);
 	free(u->sockets);
 	free(u->room);
 	free(u);
+}
+
+uint16_t
+ipsec_udp_natt_port(const struct ipsec_udp *u)
+{
+	return u->natt_port;
 }
 
 bool
@@ -279,7 +315,7 @@ role_of(const struct ipsec_udp *u, const struct ipsec_message *m)
 {
 	if (m->kind == IPSEC_ESP_NATIVE)
 		return IPSEC_SOCKET_RAW;
-	if (m->path.port[0] == u->natt_port)
+	if (m->path.port[0] == u->natt_port || u->one_port)
 		return IPSEC_SOCKET_NATT;
 	if (m->path.port[0] == u->port || m->path.port[1] == IKE_PORT)
 		return IPSEC_SOCKET_IKE;

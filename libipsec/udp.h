@@ -26,6 +26,7 @@ struct ipsec_udp_options {
 	const char *const *listen;	/* addresses as text; n_listen == 0: any */
 	unsigned n_listen;
 	uint16_t port, natt_port;	/* 0: 500 and 4500 */
+	bool one_port;	/* natt_port alone carries all, 0: any free one (2.23) */
 	uint32_t fwmark;		/* SO_MARK of all that is sent; 0: none */
 	bool native_esp;		/* open raw sockets, if that is permitted */
 };
@@ -45,6 +46,9 @@ struct ipsec_udp_counters {
 struct ipsec_udp *ipsec_udp_new(const struct ipsec_udp_options *,
     char why[IPSEC_WHY_LEN]);
 void ipsec_udp_free(struct ipsec_udp *);	/* NULL is nothing */
+
+/* The NAT-T port. */
+uint16_t ipsec_udp_natt_port(const struct ipsec_udp *);
 
 /* IP protocol 50 can be carried. */
 bool ipsec_udp_native(const struct ipsec_udp *);

@@ -177,22 +177,17 @@ send_sealed(struct worker *w, const struct esp_packet *const *sealed, unsigned n
 	}
 }
 
+/* Those that are sealed, one after another in w->messages. */
 static void
-carry_out(struct worker *w, struct esp_packet *v, unsigned n)
+send_ok(struct worker *w, const struct esp_packet *v, unsigned n)
 {
 	const struct esp_packet *sealed[IPSEC_BATCH];
 	const struct out *out;
 	unsigned k = 0;
 
-	esp_find(w->esp, v, n);
-	check_size(v, n);
-	esp_seal(w->esp, v, n);
 	for (unsigned i = 0; i < n; i++) {
-		if (v[i].verdict != ESP_OK) {
-			if (fates[v[i].verdict] != NULL)
-				fates[v[i].verdict](w, &v[i]);
+		if (v[i].verdict != ESP_OK)
 			continue;
-		}
 		out = esp_sa_user(v[i].sa);
 		w->messages[k] = (struct ipsec_message){ .data = v[i].data,
 		    .len = v[i].len, .kind = out->kind, .tos = v[i].tos,
@@ -201,6 +196,18 @@ carry_out(struct worker *w, struct esp_packet *v, unsigned n)
 	}
 	if (k > 0)
 		send_sealed(w, sealed, k);
+}
+
+static void
+carry_out(struct worker *w, struct esp_packet *v, unsigned n)
+{
+	esp_find(w->esp, v, n);
+	check_size(v, n);
+	esp_seal(w->esp, v, n);
+	for (unsigned i = 0; i < n; i++)
+		if (fates[v[i].verdict] != NULL)
+			fates[v[i].verdict](w, &v[i]);
+	send_ok(w, v, n);
 }
 
 /* Slot i, empty: room for a packet of up to IPSEC_PACKET_MAX octets. */
@@ -315,6 +322,73 @@ process(struct ipsec_datapath *d)
 	carry_from_port(w);
 	tell_notices(w);
 	tell_moves(w);
+}
+
+/* ---- outward, without a port ---- */
+
+/* Of packets that a verdict keeps back. */
+static const enum ipsec_error errors[ESP_VERDICTS] = {
+	[ESP_NO_SA] = IPSEC_NOT_CONNECTED, [ESP_MALFORMED] = IPSEC_MALFORMED,
+	[ESP_POLICY] = IPSEC_SELECTORS, [ESP_TOO_BIG] = IPSEC_TOO_BIG,
+	[ESP_SPENT] = IPSEC_SPENT, [ESP_FAILED] = IPSEC_NO_MEMORY,
+	[ESP_NO_ROOM] = IPSEC_TOO_BIG,
+};
+
+/* A socket that cannot say why has lost it as the network would. */
+static enum ipsec_error
+error_of(int error)
+{
+	return error == 0 ? IPSEC_OK : error == EMSGSIZE ? IPSEC_TOO_BIG : IPSEC_AGAIN;
+}
+
+/* Slots are free here, whoever calls: a port reads and is written to in process and
+ * receive, and what is received lies elsewhere. */
+static void
+copy_in(struct worker *w, struct esp_packet *p, unsigned i, struct ipsec_packet *from)
+{
+	*p = (struct esp_packet){ .head = IPSEC_HEADROOM,
+	    .data = w->slots + (size_t)i * SLOT + IPSEC_HEADROOM };
+	if (from->len > IPSEC_PACKET_MAX) {
+		p->verdict = ESP_TOO_BIG;
+		return;
+	}
+	p->len = (uint32_t)from->len;
+	memcpy(p->data, from->data, from->len);
+	set_tail(p);
+}
+
+static unsigned
+send_batch(struct worker *w, uint64_t policy, struct ipsec_packet *from, unsigned n)
+{
+	const struct ipsec_message *m = w->messages;
+	struct esp_packet v[IPSEC_BATCH];
+	unsigned sent = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		copy_in(w, &v[i], i, &from[i]);
+	esp_find_of(w->esp, policy, v, n);
+	check_size(v, n);
+	esp_seal(w->esp, v, n);
+	send_ok(w, v, n);
+	for (unsigned i = 0; i < n; i++) {
+		from[i].error = v[i].verdict != ESP_OK ? errors[v[i].verdict] :
+		    error_of((m++)->error);
+		sent += from[i].error == IPSEC_OK;
+	}
+	return sent;
+}
+
+unsigned
+ipsec_worker_send(struct ipsec_datapath *d, uint64_t policy, struct ipsec_packet *v,
+    unsigned n)
+{
+	unsigned sent = 0, batch;
+
+	for (; n > 0; n -= batch, v += batch) {
+		batch = n < IPSEC_BATCH ? n : IPSEC_BATCH;
+		sent += send_batch(of(d), policy, v, batch);
+	}
+	return sent;
 }
 
 /* ---- inward ---- */
@@ -703,6 +777,30 @@ ipsec_worker_new(struct ipsec_port *port)
 		return &w->datapath;
 	free_worker(w);
 	return NULL;
+}
+
+bool
+ipsec_worker_has_news(const struct ipsec_datapath *d)
+{
+	const struct worker *w = (const struct worker *)d;
+
+	return esp_has_notice(w->esp);
+}
+
+uint32_t
+ipsec_worker_mtu(const struct ipsec_datapath *d, ike_id child)
+{
+	const struct worker *w = (const struct worker *)d;
+	const struct out *out = find_out(w, child);
+	uint32_t outer, mtu;
+
+	if (out == NULL)
+		return 0;
+	if (out->mtu != 0)
+		return out->mtu;
+	outer = (out->path.family == 4 ? 20 : 40) + (out->kind == IPSEC_ESP_UDP ? 8 : 0);
+	mtu = ipsec_udp_mtu(w->udp, &out->path);
+	return mtu > outer ? esp_payload_max(out->transform, mtu - outer) : 0;
 }
 
 void

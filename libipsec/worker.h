@@ -13,6 +13,7 @@
 
 #include "libesp/esp.h"
 #include "libipsec/datapath.h"
+#include "libipsec/ipsec.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -62,7 +63,19 @@ struct ipsec_worker_counters {
  * still the caller's. */
 struct ipsec_datapath *ipsec_worker_new(struct ipsec_port *);
 
-/* Of a data path that ipsec_worker_new made. */
+/* The rest: of a data path that ipsec_worker_new made. */
+
+/* IP packets that need no port and no trap: copied once, sealed by the SAs of this policy
+ * alone (esp_find_of) and sent.  Sets each `error`: IPSEC_OK, AGAIN, TOO_BIG, MALFORMED,
+ * SELECTORS, SPENT, NOT_CONNECTED (there is no SA), NO_MEMORY.  Returns how many were
+ * sent. */
+unsigned ipsec_worker_send(struct ipsec_datapath *, uint64_t policy,
+    struct ipsec_packet *, unsigned n);
+/* Sending has made something that the engine must hear: let the endpoint carry it. */
+bool ipsec_worker_has_news(const struct ipsec_datapath *);
+/* The longest inner packet that goes into this Child SA without being fragmented on its
+ * way; 0: no such SA, or no route. */
+uint32_t ipsec_worker_mtu(const struct ipsec_datapath *, ike_id child);
 void ipsec_worker_read_counters(const struct ipsec_datapath *,
     struct ipsec_worker_counters *);
 

@@ -343,6 +343,52 @@ START_TEST(find_takes_the_newest_sa_that_fits)
 }
 END_TEST
 
+static struct esp_packet
+find_of(struct esp *esp, uint64_t policy, uint16_t port)
+{
+	uint8_t buffer[MAX], payload[8] = { 0x12, 0x34 };
+	struct esp_packet p;
+
+	bytes_store16(payload + 2, port);
+	p = packet_new(ipv4(buffer, 17, 5, 0, bytes_of(payload, sizeof payload)),
+	    esp_transform_overhead(gcm()));
+	esp_find_of(esp, policy, &p, 1);
+	packet_free(&p);
+	p.data = NULL;
+	return p;
+}
+
+/* Two policies for the same packets: whoever knows better asks one of them.  Neither has
+ * been put, so nobody else finds them. */
+START_TEST(find_of_asks_one_policy)
+{
+	struct ends ends;
+
+	ends_prepare(&ends, gcm(), false);
+	for (uint64_t id = 1; id <= 2; id++) {
+		ends.config.policy = id;
+		add_out(&ends, 10 * id, "10.1.0.0/24", "10.2.0.0/24");
+	}
+	add_out(&ends, 21, "10.1.0.0/24", "10.2.0.0/24[udp/53]");
+	ck_assert_uint_eq(esp_sa_id(find_of(ends.out, 1, 53).sa), 10);
+	ck_assert_uint_eq(esp_sa_id(find_of(ends.out, 2, 53).sa), 21);
+	ck_assert_uint_eq(esp_sa_id(find_of(ends.out, 2, 54).sa), 20);
+	ck_assert_uint_eq(find_of(ends.out, 2, 54).policy, 2);
+	ck_assert_int_eq(find_of(ends.out, 3, 53).verdict, ESP_NO_SA);
+	ck_assert_int_eq(find(ends.out, 53).verdict, ESP_NO_SA);
+	esp_remove(ends.out, ESP_OUT, 20);
+	ck_assert_int_eq(find_of(ends.out, 2, 54).verdict, ESP_POLICY);
+	esp_remove(ends.out, ESP_OUT, 21);
+	ck_assert_int_eq(find_of(ends.out, 2, 53).verdict, ESP_NO_SA);
+	put_policy(ends.out, 2, "10.1.0.0/24", "10.2.0.0/24", true);
+	ck_assert_int_eq(find_of(ends.out, 2, 53).verdict, ESP_NO_SA);
+	ck_assert(!esp_has_notice(ends.out));
+	ck_assert_int_eq(find(ends.out, 53).verdict, ESP_ACQUIRE);
+	ck_assert(esp_has_notice(ends.out));
+	ends_free(&ends);
+}
+END_TEST
+
 /* A less specific policy never carries what a more specific one has no SA for. */
 START_TEST(find_does_not_fall_through)
 {
@@ -613,6 +659,7 @@ main(void)
 	tcase_add_test(tcase, find_asks_once_for_an_sa);
 	tcase_add_test(tcase, find_asks_in_one_batch);
 	tcase_add_test(tcase, find_takes_the_newest_sa_that_fits);
+	tcase_add_test(tcase, find_of_asks_one_policy);
 	tcase_add_test(tcase, find_does_not_fall_through);
 	tcase_add_test(tcase, sa_and_policy_in_any_order);
 	tcase_add_test(tcase, policy_removal_takes_its_notice);

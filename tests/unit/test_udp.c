@@ -561,6 +561,52 @@ START_TEST(address_of_the_host_or_not)
 }
 END_TEST
 
+/* 2.23: all on one port, which any free one may be; of both families the same. */
+START_TEST(one_port_carries_all)
+{
+	const struct ipsec_udp_options options = { .one_port = true };
+	static const char *const loopback[] = { "127.0.0.1" };
+	struct ipsec_udp_options one = { .one_port = true, .listen = loopback,
+	    .n_listen = 1 };
+	char why[IPSEC_WHY_LEN];
+	uint8_t octets[64] = { 1, 2, 3, 4 };
+	struct ipsec_message *v, m = { .data = octets, .len = sizeof(octets),
+	    .kind = IPSEC_IKE, .path = { .family = 4 } };
+	struct ipsec_udp *u, *other;
+	struct pollfd p = { .events = POLLIN };
+	struct sockaddr_in6 own;
+	socklen_t len;
+	int fds[4];
+
+	u = ipsec_udp_new(&options, why);
+	ck_assert_msg(u != NULL, "%s", why);
+	ck_assert_uint_eq(ipsec_udp_fds(u, fds, 4), 2);
+	for (unsigned i = 0; i < 2; i++) {
+		len = sizeof(own);
+		ck_assert_int_eq(getsockname(fds[i], (struct sockaddr *)&own, &len), 0);
+		ck_assert_uint_eq(ntohs(own.sin6_port), ipsec_udp_natt_port(u));
+	}
+	other = ipsec_udp_new(&one, why);
+	ck_assert_msg(other != NULL, "%s", why);
+	ck_assert_uint_eq(ipsec_udp_fds(other, &p.fd, 1), 1);
+	ck_assert_uint_ne(ipsec_udp_natt_port(other), ipsec_udp_natt_port(u));
+	set_address(m.path.addr[1], 4, "127.0.0.1");
+	m.path.port[1] = ipsec_udp_natt_port(other);
+	ipsec_udp_send(u, &m, 1);
+	ck_assert_int_eq(m.error, 0);
+	ck_assert_int_eq(poll(&p, 1, WAIT_MS), 1);
+	ck_assert_uint_eq(ipsec_udp_receive(other, 0, &v), 1);
+	ck_assert_int_eq(v->kind, IPSEC_IKE);
+	ck_assert_uint_eq(v->len, sizeof(octets));
+	ck_assert_uint_eq(v->path.port[1], ipsec_udp_natt_port(u));
+	one.natt_port = ipsec_udp_natt_port(other);
+	ck_assert_ptr_null(ipsec_udp_new(&one, why));
+	ck_assert_ptr_nonnull(strstr(why, "another program"));
+	ipsec_udp_free(u);
+	ipsec_udp_free(other);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -582,5 +628,6 @@ main(void)
 	tcase_add_loop_test(t, listen_must_be_an_address_of_this_host, 0, 5);
 	tcase_add_test(t, source_and_mtu_towards_a_peer);
 	tcase_add_test(t, address_of_the_host_or_not);
+	tcase_add_test(t, one_port_carries_all);
 	return run_tests("udp", t);
 }

@@ -327,6 +327,43 @@ expect_told(struct host *h, unsigned i, enum ike_notice_type type, ike_id id)
 	ck_assert_uint_eq(h->told[i].id, id);
 }
 
+/* More than a batch, without a port or a trap, by the SAs of one policy; each packet with
+ * what became of it. */
+START_TEST(worker_sends_for_a_policy)
+{
+	static struct ipsec_packet v[130];
+	static uint8_t octets[130][128];
+	struct tunnel t = plain;
+
+	t.soft.packets = 10;
+	ck_assert(add(&berlin, &paris, &t, false, true));
+	ck_assert(add(&paris, &berlin, &t, true, false));
+	for (unsigned i = 0; i < 130; i++) {
+		v[i].data = octets[i];
+		v[i].len = fake_packet(octets[i], "10.1.0.5", i % 10 == 4 ? "10.3.0.9" :
+		    "10.2.0.9", 60 + i % 60, (uint8_t)i);
+	}
+	ck_assert_uint_eq(ipsec_worker_send(berlin.datapath, 2, v, 1), 0);
+	ck_assert_int_eq(v[0].error, IPSEC_NOT_CONNECTED);
+	ck_assert(!ipsec_worker_has_news(berlin.datapath));
+	v[1].len = 3;
+	v[2].len = 70000;
+	ck_assert_uint_eq(ipsec_worker_send(berlin.datapath, 1, v, 130), 130 - 15);
+	ck_assert(ipsec_worker_has_news(berlin.datapath));
+	expect_told(&berlin, 0, IKE_SOFT, 7);
+	ck_assert_int_eq(v[0].error, IPSEC_OK);
+	ck_assert_int_eq(v[1].error, IPSEC_MALFORMED);
+	ck_assert_int_eq(v[2].error, IPSEC_TOO_BIG);
+	ck_assert_int_eq(v[124].error, IPSEC_SELECTORS);
+	ck_assert_uint_eq(receive(&paris, WAIT_MS), 115);
+	ck_assert_uint_eq(paris.port.out.n, 115);
+	ck_assert_mem_eq(paris.port.out.v[114].data, octets[129], v[129].len);
+	ck_assert_uint_gt(ipsec_worker_mtu(berlin.datapath, 7), 1400);
+	ck_assert_uint_eq(ipsec_worker_mtu(berlin.datapath, 8), 0);
+	ck_assert_uint_eq(ipsec_worker_mtu(paris.datapath, 7), 0);
+}
+END_TEST
+
 START_TEST(worker_tells_of_the_first_packet)
 {
 	struct ipsec_message m = { .kind = IPSEC_ESP_UDP };
@@ -830,6 +867,7 @@ main(void)
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_loop_test(t, packets_both_ways, 0, 8);
 	tcase_add_test(t, worker_tells_of_a_move);
+	tcase_add_test(t, worker_sends_for_a_policy);
 	tcase_add_test(t, worker_tells_of_the_first_packet);
 	tcase_add_test(t, worker_knows_when_it_heard);
 	tcase_add_loop_test(t, worker_tells_of_limits, 0, 4);
