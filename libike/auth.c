@@ -168,6 +168,7 @@ establish(struct ike *e, struct ike_sa *sa)
 {
 	ike_timer_disarm(e, &sa->expire);
 	ike_sa_state(e, sa, IKE_STATE_ESTABLISHED);
+	ike_renew_sa(e, sa);
 	ike_say_of(e, sa, &sa->up, IKE_OK);
 }
 
@@ -181,6 +182,16 @@ settle_others(struct ike *e, struct ike_sa *sa, const struct ike_message *m)
 	if (ike_find_notify(m, IKE_N_INITIAL_CONTACT, &n))
 		ike_unique_initial_contact(e, sa);
 	ike_unique_established(e, sa);
+}
+
+static void
+install(struct ike *e, struct ike_exchange *x)
+{
+	struct ike_child_sa *c = x->child;
+
+	x->child = NULL;
+	ike_child_commit(e, c, NULL);
+	ike_child_move_out(e, c);
 }
 
 static bool
@@ -212,6 +223,14 @@ ike_auth_prove(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	return ask_prove(e, x);
 }
 
+/* RFC 6023: who demands a key exchange of each Child SA's own gets the first one, too, by
+ * CREATE_CHILD_SA, where the peer bears that. */
+static bool
+is_childless(const struct ike_sa *sa)
+{
+	return sa->childless && sa->connection->pfs == IKE_PFS_REQUIRE;
+}
+
 enum ike_error
 ike_auth_send(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 {
@@ -220,9 +239,11 @@ ike_auth_send(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 
 	if (!is_proof(x))
 		return not_authentic(e, x, "our own identity could not be proven");
-	x->child = ike_child_new(e, sa, sa->connection, x->configured);
-	if (x->child == NULL)
-		return IKE_NO_MEMORY;
+	if (!is_childless(sa)) {
+		x->child = ike_child_new(e, sa, sa->connection, x->configured, 0);
+		if (x->child == NULL)
+			return IKE_NO_MEMORY;
+	}
 	chain = ike_chain_begin(e);
 	add_octets(&chain, IKE_PAYLOAD_IDI, ike_buffer_view(&x->id_body));
 	/* 2.4 and decision 12: only when nothing else of this peer exists or is
@@ -233,7 +254,8 @@ ike_auth_send(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	ike_build_id(&chain.w, c->remote_id.type, c->remote_id.data);
 	ike_chain_close(&chain);
 	add_auth(&chain, x);
-	ike_child_offer(&chain, x);
+	if (x->child != NULL)
+		ike_child_offer(&chain, x);
 	if (ike_mobike_wants(c))
 		ike_mobike_offer(&chain);
 	return ike_exchange_send(e, x, &chain);
@@ -282,6 +304,13 @@ is_of_child(enum ike_error error)
 	return false;
 }
 
+/* All children are wanted at once, but by a packet that asks for one. */
+static bool
+is_complete_wanted(const struct ike_sa *sa)
+{
+	return sa->connection->start != IKE_START_ON_DEMAND || sa->reauthenticates != 0;
+}
+
 /* The peer is who it should be; what it says of the Child SA decides about that alone
  * (T41). */
 enum ike_error
@@ -289,15 +318,18 @@ ike_auth_finish(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 {
 	const struct ike_message *m = x->message;
 	enum ike_error refused = ike_first_error(m), error;
+	struct ike_choice choice;
 	struct ike_id_view id;
 
 	if ((error = take_check(e, x)) != IKE_OK)
 		return error;
 	if (refused != IKE_OK) {
 		ike_refused_by_peer(e, sa, refused, x->configured);
-	} else if ((refused = ike_child_take(e, x)) == IKE_OK) {
-		refused = ike_child_prepare(e, x->child, true,
-		    ike_buffer_view(&sa->nonce[0]), ike_buffer_view(&sa->nonce[1]));
+	} else if (x->child != NULL &&
+	    (refused = ike_child_take(e, x, NULL, &choice)) == IKE_OK) {
+		refused = ike_child_prepare(e, x->child, NULL, true,
+		    ike_buffer_view(&sa->nonce[0]), ike_buffer_view(&sa->nonce[1]),
+		    bytes_of(NULL, 0));
 	}
 	if (refused != IKE_OK && !is_of_child(refused))
 		return refused;
@@ -308,13 +340,20 @@ ike_auth_finish(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	ike_mobike_agree(sa, m);
 	establish(e, sa);
 	if (refused == IKE_OK) {
-		ike_child_commit(e, x->child);
-		x->child = NULL;
+		if (x->child != NULL)
+			install(e, x);
+		else
+			(void)ike_want_child(
+			    sa, sa->connection, x->configured, &x->packet);
+		if (is_complete_wanted(sa))
+			ike_peer_complete(e, sa);
 		settle_others(e, sa, m);
 		return IKE_OK;
 	}
 	if (ike_first_error(m) == IKE_OK)
 		ike_info_delete_spi(e, sa, x->child->spi_in);	/* T48 */
+	if (refused == IKE_NO_ADDITIONAL_SAS)
+		sa->full = true;
 	if (sa->peer != NULL)
 		ike_peer_lost(e, sa->peer);
 	return IKE_OK;
@@ -485,19 +524,36 @@ static enum ike_error
 write_answer(struct ike *e, struct ike_exchange *x, enum ike_error refused,
     const struct ike_choice *choice)
 {
+	static const struct ike_ke no_ke = { .group = IKE_KE_NONE };
 	struct ike_chain chain = ike_chain_begin(e);
 	struct ike_notify n;
 
 	add_octets(&chain, IKE_PAYLOAD_IDR, ike_buffer_view(&x->id_body));
 	add_auth(&chain, x);
-	if (refused == IKE_OK)
-		ike_child_answer(&chain, x->child, choice);
-	else
+	if (refused == IKE_OK && x->child != NULL)
+		ike_child_answer(&chain, x, choice, &no_ke);
+	else if (refused != IKE_OK)
 		ike_add_notify(&chain, (uint16_t)refused, bytes_of(NULL, 0));
 	if (ike_mobike_wants(x->connection) &&
 	    ike_find_notify(x->message, IKE_N_MOBIKE_SUPPORTED, &n))
 		ike_mobike_offer(&chain);
 	return ike_exchange_send(e, x, &chain);
+}
+
+/* The Child SA that is asked for, if any is (RFC 6023). */
+static enum ike_error
+choose(struct ike *e, const struct ike_sa *sa, struct ike_exchange *x,
+    struct ike_choice *choice)
+{
+	enum ike_error error;
+
+	if (x->connection->childless &&
+	    ike_find_payload(x->message, IKE_PAYLOAD_SA, 0) == NULL)
+		return IKE_OK;
+	error = ike_child_choose(e, x, NULL, IKE_KE_NONE, choice);
+	return error != IKE_OK ? error : ike_child_prepare(e, x->child, NULL, false,
+	    ike_buffer_view(&sa->nonce[0]), ike_buffer_view(&sa->nonce[1]),
+	    bytes_of(NULL, 0));
 }
 
 /* The last step: all that can fail comes before the answer is queued. */
@@ -516,10 +572,7 @@ respond(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	if (error != IKE_OK)
 		return error;
 	sa->path = x->path;		/* where the peer's IKE_AUTH came from (T78) */
-	refused = ike_child_choose(e, x, &choice);
-	if (refused == IKE_OK)
-		refused = ike_child_prepare(e, x->child, false,
-		    ike_buffer_view(&sa->nonce[0]), ike_buffer_view(&sa->nonce[1]));
+	refused = choose(e, sa, x, &choice);
 	if (refused < 0 || refused == IKE_INVALID_SYNTAX)
 		return refused;
 	if (!copy_identity(&id, &view))
@@ -536,10 +589,10 @@ respond(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	sa->connection = ike_connection_hold(x->connection);
 	ike_mobike_agree(sa, x->message);
 	establish(e, sa);
-	if (refused == IKE_OK) {
-		ike_child_commit(e, x->child);
-		x->child = NULL;
-	}
+	if (refused == IKE_OK && x->child != NULL)
+		install(e, x);
+	else if (sa->peer != NULL)
+		ike_peer_lost(e, sa->peer);
 	settle_others(e, sa, x->message);
 	return IKE_OK;
 }

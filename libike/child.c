@@ -1,20 +1,26 @@
-/* Child SAs, RFC 7296 1.2, 2.9, 2.17: chosen, keyed, installed, closed.  Until the window
- * for further ones is opened, CREATE_CHILD_SA is answered NO_ADDITIONAL_SAS. */
+/* Child SAs, RFC 7296 1.2, 2.9, 2.17: chosen, keyed, installed, replaced, closed.
+ *
+ * One that follows another (2.8) is installed inbound first; traffic moves to it when
+ * whoever began the rekey has the answer, and at the other end when it is seen to be
+ * used, or when the old one is deleted.  The old one is heard a while longer, for
+ * packets that are still on the way. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "libike/sa.h"
 
+#define LINGER (5 * IKE_SECOND)
+
 /* Proposed by the host or random; never below 256, in use, or 0 (T34). */
 static uint32_t
-new_spi(struct ike *e)
+new_spi(struct ike *e, uint32_t replaced)
 {
 	uint8_t octets[IKE_ESP_SPI_LEN];
 	uint32_t spi;
 
 	for (unsigned i = 0; i < 100; i++) {
 		if (e->options.child_spi != NULL) {
-			spi = e->options.child_spi(e->options.arg, 0);
+			spi = e->options.child_spi(e->options.arg, replaced);
 		} else {
 			e->random.fill(e->random.arg, octets, sizeof(octets));
 			spi = bytes_load32(octets);
@@ -27,7 +33,7 @@ new_spi(struct ike *e)
 
 struct ike_child_sa *
 ike_child_new(struct ike *e, struct ike_sa *sa, struct ike_connection *c,
-    const struct ike_connection_child *configured)
+    const struct ike_connection_child *configured, uint32_t replaced)
 {
 	struct ike_child_sa *child;
 
@@ -36,7 +42,8 @@ ike_child_new(struct ike *e, struct ike_sa *sa, struct ike_connection *c,
 	child->id = ike_new_id(e);
 	child->sa = sa;
 	child->configured = configured;
-	child->spi_in = new_spi(e);
+	child->generation = 1;
+	child->spi_in = new_spi(e, replaced);
 	if (child->spi_in == 0 || !ike_table_add_child(e, child)) {
 		free(child);
 		return NULL;
@@ -45,14 +52,35 @@ ike_child_new(struct ike *e, struct ike_sa *sa, struct ike_connection *c,
 	return child;
 }
 
+static void
+leave_sa(struct ike_child_sa *c)
+{
+	if (!c->installed)
+		return;
+	LIST_REMOVE(c, link);
+	c->sa->n_children--;
+	c->installed = false;
+}
+
+static void
+unlink_generations(struct ike_child_sa *c)
+{
+	if (c->successor != NULL)
+		c->successor->predecessor = NULL;
+	if (c->predecessor != NULL)
+		c->predecessor->successor = NULL;
+	c->successor = c->predecessor = NULL;
+}
+
 void
 ike_child_free(struct ike *e, struct ike_child_sa *c)
 {
 	ike_table_remove_child(e, c);
-	if (c->installed) {
+	ike_timer_disarm(e, &c->timer);
+	unlink_generations(c);
+	leave_sa(c);
+	if (c->lingering)
 		LIST_REMOVE(c, link);
-		c->sa->n_children--;
-	}
 	for (unsigned i = 0; i < 3; i++) {
 		ike_output_free(c->coming[i]);
 		ike_output_free(c->going[i]);
@@ -65,9 +93,46 @@ ike_child_free(struct ike *e, struct ike_child_sa *c)
 	free(c);
 }
 
+struct ike_child_sa *
+ike_child_by_out(struct ike_sa *sa, uint32_t spi_out)
+{
+	struct ike_child_sa *c;
+
+	LIST_FOREACH(c, &sa->children, link)
+		if (c->spi_out == spi_out && !c->leaving)
+			return c;
+	return NULL;
+}
+
+struct ike_child_sa *
+ike_child_by_in(struct ike_sa *sa, uint32_t spi_in)
+{
+	struct ike_child_sa *c;
+
+	LIST_FOREACH(c, &sa->children, link)
+		if (c->spi_in == spi_in)
+			return c;
+	return NULL;
+}
+
+struct ike_child_sa *
+ike_child_serving(struct ike_sa *sa, const char *name)
+{
+	struct ike_child_sa *c;
+
+	LIST_FOREACH(c, &sa->children, link)
+		if (c->successor == NULL && !c->deleting && !c->leaving &&
+		    strcmp(c->configured->name, name) == 0)
+			return c;
+	return NULL;
+}
+
 void
 ike_child_describe(const struct ike_child_sa *c, struct ike_child *d)
 {
+	const struct ike_lifetime *soft = &c->connection->renewal.child;
+	const struct ike_lifetime *hard = &c->connection->renewal.child_hard;
+
 	*d = (struct ike_child){
 		.name = c->configured->name,
 		.spi_in = c->spi_in,
@@ -76,6 +141,11 @@ ike_child_describe(const struct ike_child_sa *c, struct ike_child *d)
 		.esn = c->esn,
 		.encap = c->sa->encap,
 		.path = c->sa->path,
+		.transport = c->transport,
+		.soft_packets = soft->packets,
+		.soft_octets = soft->octets,
+		.hard_packets = hard->packets,
+		.hard_octets = hard->octets,
 		.selectors = c->selectors,
 		.n_selectors = c->n_selectors,
 	};
@@ -109,12 +179,20 @@ void
 ike_child_offer(struct ike_chain *chain, const struct ike_exchange *x)
 {
 	const struct ike_connection_child *c = x->child->configured;
+	const struct ike_fresh *fresh = &x->fresh;
 	uint8_t spi[IKE_ESP_SPI_LEN];
+	bool own = fresh->nonce.len > 0;	/* not IKE_AUTH, which has them already */
 
+	if (c->mode == IKE_MODE_TRANSPORT)
+		ike_add_notify(chain, IKE_N_USE_TRANSPORT_MODE, bytes_of(NULL, 0));
 	ike_chain_open(chain, IKE_PAYLOAD_SA);
 	ike_build_sa(&chain->w, &x->child->connection->esp,
-	    spi_octets(x->child->spi_in, spi), false);
+	    spi_octets(x->child->spi_in, spi), own);
 	ike_chain_close(chain);
+	if (own)
+		ike_add_nonce(chain, ike_buffer_view(&fresh->nonce));
+	if (own && fresh->kex != NULL)
+		ike_add_ke(chain, fresh->kex->id, ike_buffer_view(&fresh->ke));
 	add_ts(chain, IKE_PAYLOAD_TSI, &c->local, &x->packet.local);
 	add_ts(chain, IKE_PAYLOAD_TSR, &c->remote, &x->packet.remote);
 }
@@ -185,60 +263,129 @@ narrow(const struct ts_offer *o, const struct ike_connection_child *configured,
 	return error;
 }
 
+/* Is what was narrowed all that was offered? */
+static bool
+is_whole(const struct ts_offer *o, const struct ike_child_sa *c)
+{
+	return ike_ts_within(&o->r, &c->local) && ike_ts_within(&o->i, &c->remote);
+}
+
+static void
+forget_ts(struct ike_child_sa *c)
+{
+	ike_ts_free(&c->local);
+	ike_ts_free(&c->remote);
+	free(c->selectors);
+	c->selectors = NULL;
+	c->n_selectors = 0;
+}
+
+/* 2.9.2: a rekey must not carry less than what it follows (T50). */
+static bool
+covers(const struct ike_child_sa *c, const struct ike_child_sa *old)
+{
+	return old == NULL || (ike_ts_within(&old->local, &c->local) &&
+	    ike_ts_within(&old->remote, &c->remote));
+}
+
+/* May this configured child answer the request?  Transport mode is asked for, or it is
+ * not; one that may be either way is in tunnel mode (1.3.1, T52). */
+static bool
+fits(const struct ike_message *m, const struct ike_connection_child *configured,
+    const struct ike_child_sa *old)
+{
+	struct ike_notify n;
+
+	if (old != NULL && strcmp(old->configured->name, configured->name) != 0)
+		return false;
+	return configured->mode == IKE_MODE_TUNNEL ||
+	    ike_find_notify(m, IKE_N_USE_TRANSPORT_MODE, &n);
+}
+
+/* The configured child that takes all that is offered, or else the first that takes a
+ * part. */
 static enum ike_error
-choose_child(struct ike *e, struct ike_exchange *x, const struct ts_offer *o)
+choose_child(struct ike *e, struct ike_exchange *x, const struct ts_offer *o,
+    const struct ike_child_sa *old)
 {
 	const struct ike_connection *c = x->connection;
-	enum ike_error error = IKE_TS_UNACCEPTABLE;
+	const struct ike_connection_child *found = NULL;
+	struct ike_child_sa *child = x->child;
+	enum ike_error error;
 
-	for (unsigned i = 0; i < c->n_children && error == IKE_TS_UNACCEPTABLE; i++) {
-		error = narrow(o, &c->children[i], x->child);
-		if (error == IKE_OK)
-			x->child->configured = &c->children[i];
+	for (unsigned i = 0; i < c->n_children; i++) {
+		if (!fits(x->message, &c->children[i], old))
+			continue;
+		error = narrow(o, &c->children[i], child);
+		if (error != IKE_OK && error != IKE_TS_UNACCEPTABLE)
+			return error;
+		if (error != IKE_OK || !covers(child, old)) {
+			forget_ts(child);
+			continue;
+		}
+		if (found == NULL || is_whole(o, child))
+			found = &c->children[i];
+		if (is_whole(o, child))
+			break;
+		forget_ts(child);
 	}
-	if (error == IKE_TS_UNACCEPTABLE)
+	if (found == NULL) {
 		ike_refuse_selectors(e, x->sa, c, o->tsi, o->tsr);
-	return error;
+		return IKE_TS_UNACCEPTABLE;
+	}
+	child->configured = found;
+	child->transport = found->mode == IKE_MODE_TRANSPORT;
+	return child->n_selectors > 0 ? IKE_OK : narrow(o, found, child);
 }
 
 /* A semantic refusal concerns the Child SA alone; malformed octets are fatal (T51,
  * T91). */
 enum ike_error
-ike_child_choose(struct ike *e, struct ike_exchange *x, struct ike_choice *choice)
+ike_child_choose(struct ike *e, struct ike_exchange *x, const struct ike_child_sa *old,
+    uint16_t group, struct ike_choice *choice)
 {
 	const struct ike_payload *sa = ike_find_payload(x->message, IKE_PAYLOAD_SA, 0);
 	const struct ike_connection *c = x->connection;
+	bool with_ke = x->type == CREATE_CHILD_SA;
 	struct ts_offer o;
 	enum ike_error error;
 
-	if (sa == NULL) /* childless initiation is not offered: RFC 6023 3 */
+	if (sa == NULL)
 		return IKE_INVALID_SYNTAX;
 	if ((error = ike_check_sa(sa->body)) != IKE_OK ||
 	    (error = read_ts(x->message, &o)) != IKE_OK)
 		return error;
-	x->child = ike_child_new(e, x->sa, x->connection, &c->children[0]);
+	x->child = ike_child_new(e, x->sa, x->connection, &c->children[0],
+	    old != NULL ? old->spi_in : 0);
 	error = x->child == NULL ? IKE_NO_MEMORY :
-	    ike_choose(&c->esp, sa->body, false, IKE_KE_NONE, choice);
+	    ike_choose(&c->esp, sa->body, with_ke, group, choice);
 	if (error == IKE_OK && !take_choice(x->child, choice))
 		error = IKE_NO_PROPOSAL_CHOSEN;
 	if (error == IKE_NO_PROPOSAL_CHOSEN)
 		ike_refuse_proposals(e, x->sa, 0, &x->path, &c->esp, sa->body);
 	if (error == IKE_OK)
-		error = choose_child(e, x, &o);
+		error = choose_child(e, x, &o, old);
 	free_ts_offer(&o);
 	return error;
 }
 
 void
-ike_child_answer(struct ike_chain *chain, const struct ike_child_sa *c,
-    const struct ike_choice *choice)
+ike_child_answer(struct ike_chain *chain, const struct ike_exchange *x,
+    const struct ike_choice *choice, const struct ike_ke *ke)
 {
 	static const struct esp_range nothing;
+	const struct ike_child_sa *c = x->child;
 	uint8_t spi[IKE_ESP_SPI_LEN];
 
+	if (c->transport)
+		ike_add_notify(chain, IKE_N_USE_TRANSPORT_MODE, bytes_of(NULL, 0));
 	ike_chain_open(chain, IKE_PAYLOAD_SA);
 	ike_build_choice(&chain->w, choice, spi_octets(c->spi_in, spi));
 	ike_chain_close(chain);
+	if (x->fresh.nonce.len > 0)
+		ike_add_nonce(chain, ike_buffer_view(&x->fresh.nonce));
+	if (ke->group != IKE_KE_NONE)
+		ike_add_ke(chain, ke->group, ke->data);
 	add_ts(chain, IKE_PAYLOAD_TSI, &c->remote, &nothing);
 	add_ts(chain, IKE_PAYLOAD_TSR, &c->local, &nothing);
 }
@@ -247,7 +394,8 @@ ike_child_answer(struct ike_chain *chain, const struct ike_child_sa *c,
 
 /* The answer must lie within what was offered (T47, T48). */
 static enum ike_error
-take_ts(struct ike *e, struct ike_exchange *x, const struct ts_offer *o)
+take_ts(struct ike *e, struct ike_exchange *x, const struct ts_offer *o,
+    const struct ike_child_sa *old)
 {
 	struct ike_child_sa *c = x->child;
 	enum ike_error error = IKE_TS_UNACCEPTABLE;
@@ -260,17 +408,42 @@ take_ts(struct ike *e, struct ike_exchange *x, const struct ts_offer *o)
 		if (error == IKE_OK)
 			error = ike_ts_pairs(&c->local, &c->remote, &c->selectors,
 			    &c->n_selectors);
+		if (error == IKE_OK && !covers(c, old))
+			error = IKE_TS_UNACCEPTABLE;
 	}
 	if (error == IKE_TS_UNACCEPTABLE)
 		ike_refuse_selectors(e, x->sa, c->connection, o->tsr, o->tsi);
 	return error;
 }
 
+/* Both ends say transport mode, or it is tunnel mode, which a child that is configured
+ * otherwise does not accept. */
+static enum ike_error
+take_mode(struct ike *e, struct ike_exchange *x)
+{
+	struct ike_child_sa *c = x->child;
+	struct ike_notify n;
+	struct ike_refusal r;
+
+	c->transport = c->configured->mode == IKE_MODE_TRANSPORT &&
+	    ike_find_notify(x->message, IKE_N_USE_TRANSPORT_MODE, &n);
+	if (c->transport == (c->configured->mode == IKE_MODE_TRANSPORT))
+		return IKE_OK;
+	r = ike_refusal(IKE_TS_UNACCEPTABLE, "the peer does not want transport mode");
+	r.ours = "transport";
+	r.theirs = "tunnel";
+	r.setting = "children.mode";
+	r.child = c->configured->name;
+	ike_say_refused(e, x->sa, 0, &r);
+	return IKE_TS_UNACCEPTABLE;
+}
+
 enum ike_error
-ike_child_take(struct ike *e, struct ike_exchange *x)
+ike_child_take(struct ike *e, struct ike_exchange *x, const struct ike_child_sa *old,
+    struct ike_choice *choice)
 {
 	const struct ike_payload *sa = ike_find_payload(x->message, IKE_PAYLOAD_SA, 0);
-	struct ike_choice choice;
+	bool with_ke = x->type == CREATE_CHILD_SA;
 	struct ts_offer o;
 	enum ike_error error;
 
@@ -279,14 +452,17 @@ ike_child_take(struct ike *e, struct ike_exchange *x)
 	if ((error = ike_check_sa(sa->body)) != IKE_OK ||
 	    (error = read_ts(x->message, &o)) != IKE_OK)
 		return error;
-	error = ike_check_choice(&x->child->connection->esp, sa->body, false, &choice);
-	if (error == IKE_OK && !take_choice(x->child, &choice))
+	error = ike_check_choice(
+	    &x->child->connection->esp, sa->body, with_ke, choice);
+	if (error == IKE_OK && !take_choice(x->child, choice))
 		error = IKE_NO_PROPOSAL_CHOSEN;
 	if (error == IKE_NO_PROPOSAL_CHOSEN)
 		ike_refuse_proposals(
 		    e, x->sa, 0, &x->path, &x->child->connection->esp, sa->body);
 	if (error == IKE_OK)
-		error = take_ts(e, x, &o);
+		error = take_mode(e, x);
+	if (error == IKE_OK)
+		error = take_ts(e, x, &o, old);
 	free_ts_offer(&o);
 	return error;
 }
@@ -294,26 +470,31 @@ ike_child_take(struct ike *e, struct ike_exchange *x)
 /* ---- both ---- */
 
 enum ike_error
-ike_child_prepare(struct ike *e, struct ike_child_sa *c, bool initiator, struct bytes ni,
-    struct bytes nr)
+ike_child_prepare(struct ike *e, struct ike_child_sa *c, const struct ike_child_sa *old,
+    bool initiator, struct bytes ni, struct bytes nr, struct bytes secret)
 {
-	static const enum ike_event_type coming[] = { IKE_IN_ADD, IKE_OUT_ADD, IKE_UP };
 	static const enum ike_event_type going[] = { IKE_OUT_REMOVE, IKE_IN_REMOVE,
 		IKE_DOWN };
+	const enum ike_event_type coming[] = { IKE_IN_ADD, IKE_OUT_ADD,
+		old != NULL ? IKE_REPLACED : IKE_UP };
 	size_t len = esp_transform_keymat(c->transform);
 	const struct ike_sa *sa = c->sa;
 
 	/* 2.17: the first key is for what the initiator sends. */
 	if (len > sizeof(c->key[0]) ||
-	    !ike_derive_child(&sa->suite, &sa->keys, ni, nr, bytes_of(NULL, 0), len,
+	    !ike_derive_child(&sa->suite, &sa->keys, ni, nr, secret, len,
 	    c->key[initiator ? 1 : 0], c->key[initiator ? 0 : 1]))
 		return IKE_NO_MEMORY;
+	c->without_ke = secret.len == 0;
 	for (unsigned i = 0; i < 3; i++) {
 		c->coming[i] = ike_make_child_event(e, coming[i], c);
 		c->going[i] = ike_make_child_event(e, going[i], c);
 		if (c->coming[i] == NULL || c->going[i] == NULL)
 			return IKE_NO_MEMORY;	/* the rest goes with the child */
+		if (old != NULL)
+			c->coming[i]->event.replaced = old->id;
 	}
+	ike_wipe(c->key, sizeof(c->key));	/* the events have them */
 	return IKE_OK;
 }
 
@@ -325,43 +506,104 @@ say_once(struct ike *e, struct ike_output **o)
 }
 
 void
-ike_child_commit(struct ike *e, struct ike_child_sa *c)
+ike_child_commit(struct ike *e, struct ike_child_sa *c, struct ike_child_sa *old)
 {
 	c->installed = true;
 	c->since = e->now;
 	LIST_INSERT_HEAD(&c->sa->children, c, link);
 	c->sa->n_children++;
-	for (unsigned i = 0; i < 3; i++)
-		say_once(e, &c->coming[i]);
-	ike_wipe(c->key, sizeof(c->key));
+	say_once(e, &c->coming[0]);
+	if (old != NULL) {
+		if (old->successor != NULL)	/* of two that crossed, one follows it */
+			old->successor->predecessor = NULL;
+		old->successor = c;
+		c->predecessor = old;
+		c->generation = old->generation + 1;
+		c->sa->child_rekeys++;
+	}
+	ike_renew_child(e, c);
 	if (c->sa->peer != NULL)
 		ike_peer_up(e, c->sa->peer);
+}
+
+/* The path may be another one by now than when the events were made. */
+static void
+say_path(struct ike_output *o, const struct ike_sa *sa)
+{
+	o->u.child.path = sa->path;
+	o->u.child.encap = sa->encap;
+}
+
+void
+ike_child_move_out(struct ike *e, struct ike_child_sa *c)
+{
+	if (c->coming[1] == NULL || !c->installed)
+		return;
+	say_path(c->coming[1], c->sa);
+	say_path(c->coming[2], c->sa);
+	say_once(e, &c->coming[1]);
+	say_once(e, &c->coming[2]);
 }
 
 void
 ike_child_stop_out(struct ike *e, struct ike_child_sa *c)
 {
-	say_once(e, &c->going[0]);
+	if (c->successor != NULL)
+		ike_child_move_out(e, c->successor);
+	if (c->coming[1] == NULL)		/* else nothing ever left by it */
+		say_once(e, &c->going[0]);
+}
+
+static void
+lingered(struct ike *e, struct ike_timer *t)
+{
+	struct ike_child_sa *c = IKE_OWNER(t, struct ike_child_sa, timer);
+
+	say_once(e, &c->going[1]);
+	ike_child_free(e, c);
+}
+
+/* Its SPI stays taken meanwhile (T35). */
+static void
+linger(struct ike *e, struct ike_child_sa *c)
+{
+	leave_sa(c);
+	unlink_generations(c);
+	c->sa = NULL;
+	c->lingering = true;
+	LIST_INSERT_HEAD(&e->lingering, c, link);
+	c->timer.fire = lingered;
+	ike_timer_arm(e, &c->timer, e->now + LINGER);
 }
 
 void
 ike_child_close(struct ike *e, struct ike_child_sa *c, enum ike_error why)
 {
+	struct ike_child_sa *old = c->predecessor;
+	bool known = c->coming[2] == NULL;	/* people have heard of it */
+	bool replaced = c->successor != NULL;
+
 	ike_child_stop_out(e, c);
-	say_once(e, &c->going[1]);
-	c->going[2]->event.error = why;
-	say_once(e, &c->going[2]);
-	ike_child_free(e, c);
+	if (known && !replaced) {
+		c->going[2]->event.error = why;
+		say_once(e, &c->going[2]);
+	}
+	if (replaced || old != NULL || ike_unique_carries(c->sa)) {
+		linger(e, c);
+	} else {
+		say_once(e, &c->going[1]);
+		ike_child_free(e, c);
+	}
+	if (old != NULL)		/* it is not replaced after all */
+		ike_renew_child_later(e, old);
 }
 
-static enum ike_error
-refuse_create(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
+void
+ike_child_hand_over(struct ike_child_sa *c, struct ike_sa *to)
 {
-	(void)e;
-	(void)x;
-	/* 2.25.2, T90 */
-	return sa->state == IKE_STATE_CLOSING ?
-	    IKE_TEMPORARY_FAILURE : IKE_NO_ADDITIONAL_SAS;
+	LIST_REMOVE(c, link);
+	c->sa->n_children--;
+	c->sa = to;
+	LIST_INSERT_HEAD(&to->children, c, link);
+	to->n_children++;
 }
-
-ike_step *const ike_create_child_steps[] = { refuse_create, NULL };

@@ -41,6 +41,7 @@ ike_new(const struct ike_options *options)
 	e->natt_port = options->natt_port != 0 ? options->natt_port : 4500;
 	e->answers.empty_until = INT64_MIN / 2;		/* the ration is full */
 	e->random.fill(e->random.arg, e->init_hash_key, sizeof(e->init_hash_key));
+	LIST_INIT(&e->lingering);
 	TAILQ_INIT(&e->peers);
 	TAILQ_INIT(&e->sas);
 	TAILQ_INIT(&e->dead);
@@ -73,8 +74,12 @@ ike_free(struct ike *e)
 	while ((sa = TAILQ_FIRST(&e->sas)) != NULL) {
 		while ((c = LIST_FIRST(&sa->children)) != NULL)
 			ike_child_free(e, c);
+		ike_exchange_free(e, sa->ours);
+		ike_exchange_free(e, sa->theirs);
 		ike_sa_dead(e, sa);
 	}
+	while ((c = LIST_FIRST(&e->lingering)) != NULL)
+		ike_child_free(e, c);
 	ike_reap(e);
 	while ((p = TAILQ_FIRST(&e->peers)) != NULL)
 		ike_peer_free(e, p);
@@ -158,13 +163,16 @@ ike_up(struct ike *e, ike_time now, ike_id connection)
 {
 	enum ike_error error = IKE_OK;
 	struct ike_peer *p;
+	struct ike_sa *sa;
 
 	enter(e, now);
 	if ((p = ike_table_peer(e, connection)) == NULL)
 		return IKE_GONE;
 	p->wanted = p->connection->start == IKE_START_ALWAYS;
 	ike_peer_reset(p);
-	if (!ike_peer_busy(e, p))
+	if ((sa = ike_peer_current(p)) != NULL)
+		ike_peer_complete(e, sa);
+	else if (!ike_peer_busy(e, p))
 		error = ike_peer_start(e, p, NULL, NULL);
 	leave(e);
 	return error;
@@ -193,10 +201,41 @@ ike_down(struct ike *e, ike_time now, ike_id id)
 	} else if ((sa = ike_table_sa(e, id)) != NULL) {
 		stop_wanting(sa);
 		take_down(e, sa);
-	} else if ((c = ike_table_child(e, id)) != NULL) {
+	} else if ((c = ike_table_child(e, id)) != NULL && c->installed) {
 		if (c->sa->n_children == 1)
 			stop_wanting(c->sa);
 		ike_info_delete_spi(e, c->sa, c->spi_in);
+	} else {
+		error = IKE_GONE;
+	}
+	leave(e);
+	return error;
+}
+
+/* Is it on the way, or about to be? */
+static bool
+is_rekeying(const struct ike_sa *sa)
+{
+	return (sa->ours != NULL && sa->ours->next != NULL) ||
+	    ike_is_wanted(sa, IKE_WISH_REKEY_IKE, 0);
+}
+
+enum ike_error
+ike_rekey(struct ike *e, ike_time now, ike_id id)
+{
+	struct ike_child_sa *c;
+	struct ike_sa *sa;
+	enum ike_error error = IKE_OK;
+
+	enter(e, now);
+	if ((sa = ike_table_sa(e, id)) != NULL && sa->state == IKE_STATE_ESTABLISHED) {
+		if (!is_rekeying(sa) && !ike_want(sa, IKE_WISH_REKEY_IKE, 0))
+			error = IKE_NO_MEMORY;
+		ike_next_wanted(e, sa);
+	} else if ((c = ike_table_child(e, id)) != NULL && c->installed) {
+		if (!ike_want(c->sa, IKE_WISH_REKEY_CHILD, c->spi_in))
+			error = IKE_NO_MEMORY;
+		ike_next_wanted(e, c->sa);
 	} else {
 		error = IKE_GONE;
 	}
@@ -351,12 +390,60 @@ not_installed(struct ike *e, const struct ike_notice *notice)
 	return IKE_OK;
 }
 
-static enum ike_error
-moved(struct ike *e, const struct ike_notice *notice)
+/* The SA that is installed, of a notice; NULL: it is not any more. */
+static struct ike_child_sa *
+noticed(const struct ike *e, const struct ike_notice *notice)
 {
 	struct ike_child_sa *c = ike_table_child(e, notice->id);
 
-	if (c == NULL || !c->installed)
+	return c != NULL && c->installed ? c : NULL;
+}
+
+/* Its numbers or its limits near their end. */
+static enum ike_error
+soft(struct ike *e, const struct ike_notice *notice)
+{
+	struct ike_child_sa *c = noticed(e, notice);
+
+	if (c == NULL)
+		return IKE_GONE;
+	ike_renew_child_soon(e, c);
+	ike_timers_run(e);
+	return IKE_OK;
+}
+
+static enum ike_error
+hard(struct ike *e, const struct ike_notice *notice)
+{
+	struct ike_child_sa *c = noticed(e, notice);
+
+	if (c == NULL)
+		return IKE_GONE;
+	if (c->successor == NULL)
+		c->why = IKE_EXPIRED;
+	ike_info_delete_spi(e, c->sa, c->spi_in);
+	return IKE_OK;
+}
+
+/* The peer uses what it made of a rekey: so may we. */
+static enum ike_error
+first_in(struct ike *e, const struct ike_notice *notice)
+{
+	struct ike_child_sa *c = noticed(e, notice);
+
+	if (c == NULL)
+		return IKE_GONE;
+	if (c->predecessor != NULL)
+		ike_child_move_out(e, c);
+	return IKE_OK;
+}
+
+static enum ike_error
+moved(struct ike *e, const struct ike_notice *notice)
+{
+	struct ike_child_sa *c = noticed(e, notice);
+
+	if (c == NULL)
 		return IKE_GONE;
 	return ike_sa_follow(e, c->sa, &notice->path) ? IKE_OK : IKE_DROP;
 }
@@ -365,7 +452,8 @@ enum ike_error
 ike_tell(struct ike *e, ike_time now, const struct ike_notice *notice)
 {
 	static enum ike_error (*const told[])(struct ike *, const struct ike_notice *) = {
-		[IKE_ACQUIRE] = acquire, [IKE_MOVED] = moved,
+		[IKE_ACQUIRE] = acquire, [IKE_SOFT] = soft, [IKE_HARD] = hard,
+		[IKE_FIRST_IN] = first_in, [IKE_MOVED] = moved,
 		[IKE_NOT_INSTALLED] = not_installed,
 	};
 	enum ike_error error = IKE_OK;
@@ -405,6 +493,13 @@ describe(const struct ike_sa *sa, struct ike_sa_info *info)
 	info->since = sa->since;
 	info->path = sa->path;
 	info->n_children = sa->n_children;
+	info->generation = sa->generation;
+	info->child_rekeys = sa->child_rekeys;
+	info->collisions_won = sa->collisions_won;
+	info->collisions_lost = sa->collisions_lost;
+	info->rekey_at = sa->rekey_at;
+	info->ends_at = sa->ends_at;
+	info->reauth_at = sa->reauth_at;
 	ike_id_print(c->local_id.type, c->local_id.data, info->local_id,
 	    sizeof(info->local_id));
 	ike_id_print(
@@ -464,6 +559,10 @@ ike_child_at(const struct ike *e, ike_id id, unsigned index, struct ike_child_in
 			continue;
 		info->id = c->id;
 		info->since = c->since;
+		info->generation = c->generation;
+		info->replaced = c->successor != NULL;
+		info->rekey_at = c->rekey_at;
+		info->ends_at = c->ends_at;
 		ike_child_describe(c, &info->child);
 		return true;
 	}

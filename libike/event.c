@@ -111,6 +111,8 @@ void
 ike_say_of(
     struct ike *e, const struct ike_sa *sa, struct ike_output **o, enum ike_error error)
 {
+	if (*o == NULL)
+		return;
 	name_sa(&(*o)->event, sa);
 	(*o)->event.error = error;
 	ike_say(e, *o);

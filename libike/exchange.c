@@ -9,12 +9,10 @@
 
 /* A question that nobody answers. */
 #define ANSWER_TIME (30 * IKE_SECOND)
-/* Message ids from here on are for the end of the SA. */
-#define LAST_IDS UINT32_C(0xfffffff0)
 struct count { uint8_t type, min, max; };
 enum { NO_SA = 7 };			/* beside the states */
 #define IN(state) (1u << (state))
-#define UP (IN(IKE_STATE_ESTABLISHED) | IN(IKE_STATE_CLOSING))
+#define UP (IN(IKE_STATE_ESTABLISHED) | IN(IKE_STATE_REPLACED) | IN(IKE_STATE_CLOSING))
 
 static const struct count init_counts[] = {
 	{ IKE_PAYLOAD_SA, 1, 1 }, { IKE_PAYLOAD_KE, 1, 1 }, { IKE_PAYLOAD_NONCE, 1, 1 },
@@ -49,6 +47,7 @@ static const struct rule {
 	    ike_auth_request_steps },
 	{ IKE_AUTH, true, IN(IKE_STATE_AUTH_SENT), auth_response_counts, NULL },
 	{ CREATE_CHILD_SA, false, UP, create_child_counts, ike_create_child_steps },
+	{ CREATE_CHILD_SA, true, IN(IKE_STATE_ESTABLISHED), create_child_counts, NULL },
 	{ INFORMATIONAL, false, UP, any_counts, ike_info_request_steps },
 	{ INFORMATIONAL, true, UP, any_counts, NULL },
 };
@@ -163,6 +162,12 @@ ike_exchange_free(struct ike *e, struct ike_exchange *x)
 	ike_buffer_free(&x->answer_value);
 	free(x->answer_reason);
 	ike_buffer_free(&x->id_body);
+	ike_fresh_free(&x->fresh);
+	ike_buffer_free(&x->rival.lowest);
+	if (x->rival.sa != NULL)
+		ike_sa_dead(e, x->rival.sa);
+	if (x->next != NULL)
+		ike_sa_dead(e, x->next);
 	if (x->child != NULL)
 		ike_child_free(e, x->child);
 	ike_connection_free(x->connection);
@@ -234,17 +239,25 @@ peer_is_up(const struct ike_exchange *x)
 	    ike_first_error(x->message) == IKE_OK);
 }
 
-/* Answers with the notify alone. */
+enum ike_error
+ike_answer_notify(struct ike *e, struct ike_exchange *x, const struct ike_notify *n)
+{
+	struct ike_chain chain = ike_chain_begin(e);
+
+	ike_chain_open(&chain, IKE_PAYLOAD_NOTIFY);
+	ike_build_notify(&chain.w, n);
+	ike_chain_close(&chain);
+	return ike_exchange_send(e, x, &chain);
+}
+
 static bool
 answer_error(struct ike *e, struct ike_exchange *x, enum ike_error error)
 {
 	uint8_t unsupported = x->message->unsupported;
-	struct ike_chain chain = ike_chain_begin(e);
 
-	ike_add_notify(&chain, (uint16_t)error,
-	    error == IKE_UNSUPPORTED_CRITICAL_PAYLOAD ? bytes_of(&unsupported, 1) :
-	    bytes_of(NULL, 0));
-	return ike_exchange_send(e, x, &chain) == IKE_OK;
+	return ike_answer_notify(e, x, &(struct ike_notify){ .type = (uint16_t)error,
+	    .data = bytes_of(&unsupported,
+	    error == IKE_UNSUPPORTED_CRITICAL_PAYLOAD ? 1 : 0) }) == IKE_OK;
 }
 
 static void
@@ -494,32 +507,4 @@ ike_exchange_begin(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 {
 	sa->ours = x;
 	ike_exchange_run(e, x);
-}
-
-/* An id of either side would come a second time soon (2.2); some are left for the
- * end. */
-static bool
-is_spent(const struct ike_sa *sa)
-{
-	return sa->state == IKE_STATE_ESTABLISHED &&
-	    (sa->window.next_request >= LAST_IDS || sa->window.next_expected >= LAST_IDS);
-}
-
-void
-ike_next_wanted(struct ike *e, struct ike_sa *sa)
-{
-	struct ike_wanted *w;
-
-	if ((sa->close_after || is_spent(sa)) && sa->ours == NULL) {
-		ike_info_delete_sa(e, sa);
-		return;
-	}
-	if (sa->mobile.pending && sa->ours == NULL && sa->state == IKE_STATE_ESTABLISHED)
-		ike_mobike_begin(e, sa);
-	while (sa->ours == NULL && sa->state == IKE_STATE_ESTABLISHED &&
-	    (w = STAILQ_FIRST(&sa->wanted)) != NULL) {
-		STAILQ_REMOVE_HEAD(&sa->wanted, link);
-		ike_info_delete_spi(e, sa, w->spi);
-		free(w);
-	}
 }

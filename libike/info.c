@@ -37,18 +37,6 @@ read_request(const struct ike_message *m, struct wish *wish)
 	return IKE_OK;
 }
 
-/* The peer names its inbound SPI: our outbound one. */
-static struct ike_child_sa *
-find_outbound(struct ike_sa *sa, uint32_t spi_out)
-{
-	struct ike_child_sa *c;
-
-	LIST_FOREACH(c, &sa->children, link)
-		if (c->spi_out == spi_out && !c->leaving)
-			return c;
-	return NULL;
-}
-
 /* Marks what goes, and lists our own SPIs of it for the answer.  One that we are
  * deleting at this moment ourselves is not listed: the peer's answer to that speaks
  * for it (T69). */
@@ -66,7 +54,7 @@ mark_children(struct ike_sa *sa, const struct ike_message *m, struct ike_chain *
 		    d.protocol != IKE_PROTOCOL_ESP)
 			continue;
 		for (uint16_t k = 0; k < d.count; k++) {
-			c = find_outbound(sa, ike_delete_spi(&d, k));
+			c = ike_child_by_out(sa, ike_delete_spi(&d, k));
 			if (c == NULL)
 				continue;	/* unknown or already gone (T75) */
 			c->leaving = true;
@@ -117,6 +105,8 @@ end_sa(struct ike *e, struct ike_sa *sa, struct ike_exchange *x, enum ike_error 
 		ike_refused_by_peer(e, sa, why, NULL);
 	if (sa->state == IKE_STATE_CLOSING)
 		why = reason(sa);	/* crossed (T73) */
+	if (why == IKE_CLOSED)
+		ike_rekey_yield(e, sa);
 	ike_sa_close(e, sa, why, IKE_LINGER);
 	return IKE_OK;
 }
@@ -222,22 +212,11 @@ ike_info_delete_sa(struct ike *e, struct ike_sa *sa)
 	ike_info_begin_delete(e, sa);
 }
 
-static struct ike_child_sa *
-find_inbound(struct ike_sa *sa, uint32_t spi_in)
-{
-	struct ike_child_sa *c;
-
-	LIST_FOREACH(c, &sa->children, link)
-		if (c->spi_in == spi_in)
-			return c;
-	return NULL;
-}
-
 static enum ike_error
 send_delete_spi(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 {
 	struct ike_chain chain = ike_chain_begin(e);
-	struct ike_child_sa *c = find_inbound(sa, x->spi);
+	struct ike_child_sa *c = ike_child_by_in(sa, x->spi);
 
 	if (c != NULL) {
 		c->deleting = true;
@@ -253,10 +232,10 @@ send_delete_spi(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 static enum ike_error
 spi_deleted(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 {
-	struct ike_child_sa *c = find_inbound(sa, x->spi);
+	struct ike_child_sa *c = ike_child_by_in(sa, x->spi);
 
 	if (c != NULL)
-		ike_child_close(e, c, IKE_CANCELLED);
+		ike_child_close(e, c, c->why != IKE_OK ? c->why : IKE_CANCELLED);
 	if (sa->peer != NULL)
 		ike_peer_lost(e, sa->peer);
 	return IKE_OK;
@@ -268,47 +247,32 @@ static ike_step *const delete_spi_steps[] = { send_delete_spi, spi_deleted, NULL
 static bool
 is_coming(struct ike_sa *sa, uint32_t spi_in)
 {
-	const struct ike_child_sa *c = find_inbound(sa, spi_in);
-	const struct ike_wanted *w;
+	const struct ike_child_sa *c = ike_child_by_in(sa, spi_in);
 
-	if (c != NULL && c->deleting)
-		return true;
-	STAILQ_FOREACH(w, &sa->wanted, link)
-		if (w->spi == spi_in)
-			return true;
-	return false;
-}
-
-/* Queues a DELETE that the window has no room for; false: no memory. */
-static bool
-want(struct ike_sa *sa, uint32_t spi)
-{
-	struct ike_wanted *w;
-
-	if ((w = malloc(sizeof(*w))) == NULL)
-		return false;
-	w->spi = spi;
-	STAILQ_INSERT_TAIL(&sa->wanted, w, link);
-	return true;
+	return c != NULL && c->deleting;
 }
 
 void
-ike_info_delete_spi(struct ike *e, struct ike_sa *sa, uint32_t spi_in)
+ike_info_begin_delete_child(struct ike *e, struct ike_sa *sa, uint32_t spi_in)
 {
-	struct ike_exchange *x;
+	struct ike_exchange *x =
+	    ike_exchange_new(sa, true, INFORMATIONAL, delete_spi_steps);
 
-	if (sa->state != IKE_STATE_ESTABLISHED || is_coming(sa, spi_in))
-		return;
-	if (sa->ours != NULL) {
-		if (!want(sa, spi_in))
-			give_up(e, sa);
-		return;
-	}
-	x = ike_exchange_new(sa, true, INFORMATIONAL, delete_spi_steps);
 	if (x == NULL) {
 		give_up(e, sa);
 		return;
 	}
 	x->spi = spi_in;
 	ike_exchange_begin(e, sa, x);
+}
+
+void
+ike_info_delete_spi(struct ike *e, struct ike_sa *sa, uint32_t spi_in)
+{
+	if (sa->state != IKE_STATE_ESTABLISHED || is_coming(sa, spi_in))
+		return;
+	if (ike_want(sa, IKE_WISH_DELETE_CHILD, spi_in))
+		ike_next_wanted(e, sa);
+	else
+		give_up(e, sa);
 }

@@ -7,7 +7,6 @@
 #include "libike/sa.h"
 
 enum {
-	NONCE_LEN = 32,			/* at least half the key of every PRF, 2.10 */
 	INIT_ROUNDS = 5			/* COOKIE and INVALID_KE_PAYLOAD together (T28) */
 };
 /* How long an attempt outlives an unprotected refusal (T42). */
@@ -20,51 +19,6 @@ resolve(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 {
 	(void)sa;
 	return ike_ask(e, x, IKE_ASK_RESOLVE, NULL);
-}
-
-/* Our key exchange value for a group; replaces the one before. */
-static bool
-make_ke(struct ike *e, struct ike_sa *sa, uint16_t group)
-{
-	const struct ike_kex *kex = ike_find_kex(e->algorithms, group);
-	uint8_t value[IKE_MAX_KE_LEN];
-	void *state;
-
-	if (kex == NULL || (state = kex->start(&e->random, value)) == NULL)
-		return false;
-	if (!ike_buffer_set(&sa->ke, bytes_of(value, kex->public_len))) {
-		kex->free(state);
-		return false;
-	}
-	if (sa->kex != NULL)
-		sa->suite.kex->free(sa->kex);
-	sa->suite.kex = kex;
-	sa->kex = state;
-	return true;
-}
-
-static bool
-make_nonce(struct ike *e, struct ike_buffer *nonce)
-{
-	uint8_t octets[NONCE_LEN];
-
-	e->random.fill(e->random.arg, octets, sizeof(octets));
-	return ike_buffer_set(nonce, bytes_of(octets, sizeof(octets)));
-}
-
-/* SA, KE, Nonce and NAT detection: the same in a request and, with the choice, in an
- * answer. */
-static void
-add_ke_nonce(struct ike_chain *chain, uint16_t group, struct bytes ke, struct bytes nonce)
-{
-	struct ike_ke payload = { group, ke };
-
-	ike_chain_open(chain, IKE_PAYLOAD_KE);
-	ike_build_ke(&chain->w, &payload);
-	ike_chain_close(chain);
-	ike_chain_open(chain, IKE_PAYLOAD_NONCE);
-	ike_write_bytes(&chain->w, nonce);
-	ike_chain_close(chain);
 }
 
 /* Everything but the cookie and the KE is the same in each round (T27, T33). */
@@ -82,8 +36,8 @@ send_request(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	ike_chain_open(&chain, IKE_PAYLOAD_SA);
 	ike_build_sa(&chain.w, &c->ike, bytes_of(NULL, 0), true);
 	ike_chain_close(&chain);
-	add_ke_nonce(&chain, sa->suite.kex->id, ike_buffer_view(&sa->ke),
-	    ike_buffer_view(&sa->nonce[0]));
+	ike_add_ke(&chain, x->fresh.kex->id, ike_buffer_view(&x->fresh.ke));
+	ike_add_nonce(&chain, ike_buffer_view(&x->fresh.nonce));
 	if (c->encap != IKE_ENCAP_NEVER)
 		ike_natd_add(&chain, &sa->path, sa->spi_i, 0, ike_natd_force(e, c));
 	if (c->fragment != 0)
@@ -123,7 +77,8 @@ begin(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	/* 2.23: who has one port for all begins at the peer's port for all. */
 	sa->path.port[1] = e->port == e->natt_port ? c->natt_port : c->port;
 	sa->created = e->now;		/* it begins for the peer too */
-	if (!make_nonce(e, &sa->nonce[0]) || !make_ke(e, sa, ike_first_group(&c->ike)) ||
+	if (!ike_fresh_nonce(e, &x->fresh) ||
+	    !ike_fresh_ke(e, &x->fresh, ike_first_group(&c->ike)) ||
 	    !send_request(e, sa, x))
 		return IKE_NO_MEMORY;
 	return IKE_WAIT;
@@ -166,7 +121,7 @@ take_cookie(struct ike *e, struct ike_sa *sa, struct ike_exchange *x, struct byt
 {
 	if (cookie.len == 0 || cookie.len > 64 ||
 	    bytes_equal(cookie, ike_buffer_view(&sa->cookie)) ||
-	    sa->init_rounds++ >= INIT_ROUNDS)
+	    x->rounds++ >= INIT_ROUNDS)
 		return IKE_DROP;
 	if (!ike_buffer_set(&sa->cookie, cookie))
 		return IKE_NO_MEMORY;
@@ -176,18 +131,14 @@ take_cookie(struct ike *e, struct ike_sa *sa, struct ike_exchange *x, struct byt
 /* The peer wants another group of those we offered; anything else is no reason to
  * change. */
 static enum ike_error
-take_group(struct ike *e, struct ike_sa *sa, struct ike_exchange *x, struct bytes data)
+take_group(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 {
-	uint16_t group;
+	uint16_t group = ike_wanted_group(
+	    x->message, &sa->connection->ike, x->fresh.kex->id);
 
-	if (data.len != 2)
+	if (group == IKE_KE_NONE || x->rounds++ >= INIT_ROUNDS)
 		return IKE_DROP;
-	group = bytes_load16(data.p);
-	if (group == sa->suite.kex->id ||
-	    !ike_offers_group(&sa->connection->ike, group) ||
-	    sa->init_rounds++ >= INIT_ROUNDS)
-		return IKE_DROP;
-	if (!make_ke(e, sa, group))
+	if (!ike_fresh_ke(e, &x->fresh, group))
 		return IKE_NO_MEMORY;
 	return again(e, sa, x);
 }
@@ -201,18 +152,17 @@ struct answer {
 };
 
 static enum ike_error
-read_answer(
-    struct ike *e, struct ike_sa *sa, const struct ike_message *m, struct answer *a)
+read_answer(struct ike *e, struct ike_sa *sa, const struct ike_exchange *x,
+    struct answer *a)
 {
+	const struct ike_message *m = x->message;
+	const struct ike_fresh *ours = &x->fresh;
 	struct bytes sa_body = ike_find_payload(m, IKE_PAYLOAD_SA, 0)->body;
 	uint8_t secret[IKE_MAX_SECRET_LEN] = { 0 };
 	enum ike_error error;
 
 	if ((error = ike_check_sa(sa_body)) != IKE_OK ||
-	    (error = ike_parse_ke(ike_find_payload(m, IKE_PAYLOAD_KE, 0)->body,
-	    &a->ke)) != IKE_OK ||
-	    (error = ike_parse_nonce(ike_find_payload(m, IKE_PAYLOAD_NONCE, 0)->body,
-	    &a->nonce)) != IKE_OK)
+	    (error = ike_read_fresh(m, &a->ke, &a->nonce)) != IKE_OK)
 		return error;
 	error = ike_check_choice(&sa->connection->ike, sa_body, true, &a->choice);
 	if (error != IKE_OK || !ike_suite_of(e->algorithms, &a->choice, &a->suite)) {
@@ -221,11 +171,11 @@ read_answer(
 			    e, sa, 0, &sa->path, &sa->connection->ike, sa_body);
 		return IKE_NO_PROPOSAL_CHOSEN;
 	}
-	if (a->suite.kex != sa->suite.kex || a->ke.group != a->suite.kex->id ||
+	if (a->suite.kex != ours->kex || a->ke.group != a->suite.kex->id ||
 	    a->ke.data.len != a->suite.kex->response_len ||
-	    !a->suite.kex->finish(sa->kex, a->ke.data, secret))
+	    !a->suite.kex->finish(ours->state, a->ke.data, secret))
 		error = IKE_INVALID_KE_PAYLOAD;
-	else if (!ike_derive_keys(&a->suite, ike_buffer_view(&sa->nonce[0]), a->nonce,
+	else if (!ike_derive_keys(&a->suite, ike_buffer_view(&ours->nonce), a->nonce,
 		     sa->spi_i, m->header.spi_r,
 		     bytes_of(secret, a->suite.kex->secret_len), &a->keys))
 		error = IKE_NO_MEMORY;
@@ -259,6 +209,7 @@ static enum ike_error
 accept(struct ike *e, struct ike_sa *sa, struct ike_exchange *x, struct answer *a)
 {
 	const struct ike_message *m = x->message;
+	struct ike_notify n;
 	struct ike_nat nat;
 
 	if (!ike_natd_read(m, &x->path, sa->spi_i, m->header.spi_r, &nat))
@@ -268,12 +219,14 @@ accept(struct ike *e, struct ike_sa *sa, struct ike_exchange *x, struct answer *
 			no_native_esp(e, sa);
 		return IKE_NO_PROPOSAL_CHOSEN;
 	}
-	if (!ike_buffer_set(&sa->nonce[1], a->nonce) ||
+	if (!ike_buffer_set(&sa->nonce[0], ike_buffer_view(&x->fresh.nonce)) ||
+	    !ike_buffer_set(&sa->nonce[1], a->nonce) ||
 	    !ike_buffer_set(&sa->init[1], m->octets))
 		return IKE_NO_MEMORY;
-	sa->suite.kex->free(sa->kex);
-	sa->kex = NULL;
+	ike_fresh_free(&x->fresh);
 	sa->spi_r = m->header.spi_r;
+	sa->childless = sa->connection->childless &&
+	    ike_find_notify(m, IKE_N_CHILDLESS_IKEV2_SUPPORTED, &n);
 	sa->choice = a->choice;
 	sa->choice.spi = bytes_of(NULL, 0);
 	sa->suite = a->suite;
@@ -304,15 +257,14 @@ response(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	/* The table holds any other response to exactly one SA, KE and Nonce. */
 	if (ike_find_notify(m, IKE_N_COOKIE, &n))
 		return take_cookie(e, sa, x, n.data);
-	if (error == IKE_INVALID_KE_PAYLOAD &&
-	    ike_find_notify(m, IKE_INVALID_KE_PAYLOAD, &n))
-		return take_group(e, sa, x, n.data);
+	if (error == IKE_INVALID_KE_PAYLOAD)
+		return take_group(e, sa, x);
 	if (error != IKE_OK)
 		return refused(e, sa, error);
 	if (m->header.spi_r == 0)
 		return IKE_DROP;
 	memset(&a, 0, sizeof(a));
-	error = read_answer(e, sa, m, &a);
+	error = read_answer(e, sa, x, &a);
 	if (error == IKE_OK)
 		error = accept(e, sa, x, &a);
 	if (error > 0)
@@ -395,12 +347,9 @@ read_offer(const struct ike_message *m, struct offer *o)
 	enum ike_error error;
 
 	o->sa = ike_find_payload(m, IKE_PAYLOAD_SA, 0)->body;
-	if ((error = ike_check_sa(o->sa)) != IKE_OK ||
-	    (error = ike_parse_ke(ike_find_payload(m, IKE_PAYLOAD_KE, 0)->body,
-	    &o->ke)) != IKE_OK)
+	if ((error = ike_check_sa(o->sa)) != IKE_OK)
 		return error;
-	return ike_parse_nonce(
-	    ike_find_payload(m, IKE_PAYLOAD_NONCE, 0)->body, &o->nonce);
+	return ike_read_fresh(m, &o->ke, &o->nonce);
 }
 
 static bool
@@ -415,12 +364,16 @@ write_answer(
 	ike_chain_open(&chain, IKE_PAYLOAD_SA);
 	ike_build_choice(&chain.w, &sa->choice, bytes_of(NULL, 0));
 	ike_chain_close(&chain);
-	add_ke_nonce(&chain, sa->suite.kex->id, ke, ike_buffer_view(&sa->nonce[1]));
+	ike_add_ke(&chain, sa->suite.kex->id, ke);
+	ike_add_nonce(&chain, ike_buffer_view(&sa->nonce[1]));
 	if (sa->natd && c->encap != IKE_ENCAP_NEVER)
 		ike_natd_add(
 		    &chain, &sa->path, sa->spi_i, sa->spi_r, ike_natd_force(e, c));
 	if (sa->fragments)
 		ike_add_notify(&chain, IKE_N_FRAGMENTATION_SUPPORTED, bytes_of(NULL, 0));
+	if (c->childless)
+		ike_add_notify(&chain, IKE_N_CHILDLESS_IKEV2_SUPPORTED,
+		    bytes_of(NULL, 0));
 	ike_write_message(w, &h, &chain);
 	if (w->bad)
 		return false;
@@ -449,7 +402,8 @@ answer(struct ike *e, struct ike_sa *sa, const struct offer *o,
 	sa->fragments = knows_fragments(sa, m);
 	if (!o->suite.kex->respond(&e->random, o->ke.data, ke, secret))
 		return IKE_INVALID_SYNTAX;	/* not a value of the group (T37) */
-	if (!make_nonce(e, &sa->nonce[1]) || !ike_buffer_set(&sa->nonce[0], o->nonce) ||
+	if (!ike_fresh_nonce(e, &x.fresh) || !ike_buffer_set(&sa->nonce[0], o->nonce) ||
+	    !ike_buffer_set(&sa->nonce[1], ike_buffer_view(&x.fresh.nonce)) ||
 	    !ike_buffer_set(&sa->init[0], wire) ||
 	    !ike_derive_keys(&sa->suite, o->nonce, ike_buffer_view(&sa->nonce[1]),
 		sa->spi_i, sa->spi_r, bytes_of(secret, o->suite.kex->secret_len),
@@ -461,6 +415,7 @@ answer(struct ike *e, struct ike_sa *sa, const struct offer *o,
 	if (ike_window_respond(e, sa, &x, ike_written(&w)))
 		error = IKE_OK;
 out:
+	ike_fresh_free(&x.fresh);
 	ike_wipe(secret, sizeof(secret));
 	return error;
 }

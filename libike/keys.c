@@ -65,29 +65,23 @@ split(const struct ike_suite *suite, const uint8_t *material, struct ike_keys *k
 	take(&material, keys->pr, keys->prf_len);
 }
 
-bool
-ike_derive_keys(const struct ike_suite *suite, struct bytes ni, struct bytes nr,
-    uint64_t spi_i, uint64_t spi_r, struct bytes secret, struct ike_keys *keys)
+/* What follows from SKEYSEED, which `prf` made of `key` and `parts`: of the first key
+ * exchange (2.14) or of a rekey (2.18). */
+static bool
+derive(const struct ike_prf *prf, struct bytes key, const struct bytes *parts, unsigned n,
+    const struct ike_suite *suite, const struct bytes seed[4], struct ike_keys *keys)
 {
-	uint8_t seed[2 * IKE_NONCE_MAX + 2 * IKE_SPI_LEN];
 	uint8_t skeyseed[IKE_MAX_PRF_LEN];
 	uint8_t material[3 * IKE_MAX_PRF_LEN + 2 * ESP_MAX_KEY_LEN];
-	size_t nonces = ni.len + nr.len;
 	size_t cipher_len = esp_transform_keymat(suite->cipher);
 	bool ok = false;
 
-	if (ni.len > IKE_NONCE_MAX || nr.len > IKE_NONCE_MAX ||
-	    cipher_len > ESP_MAX_KEY_LEN || suite->prf->len > IKE_MAX_PRF_LEN)
+	if (seed[0].len > IKE_NONCE_MAX || seed[1].len > IKE_NONCE_MAX ||
+	    cipher_len > ESP_MAX_KEY_LEN || suite->prf->len > IKE_MAX_PRF_LEN ||
+	    prf->len > IKE_MAX_PRF_LEN)
 		return false;
-	memcpy(seed, ni.p, ni.len);
-	memcpy(seed + ni.len, nr.p, nr.len);
-	bytes_store64(seed + nonces, spi_i);
-	bytes_store64(seed + nonces + IKE_SPI_LEN, spi_r);
-
-	/* HMAC takes a key of any length, so the nonces go in whole. */
-	if (suite->prf->compute(bytes_of(seed, nonces), &secret, 1, skeyseed) &&
-	    ike_prf_plus(suite->prf, bytes_of(skeyseed, suite->prf->len),
-	    &(struct bytes){ seed, nonces + (size_t)2 * IKE_SPI_LEN }, 1, material,
+	if (prf->compute(key, parts, n, skeyseed) &&
+	    ike_prf_plus(suite->prf, bytes_of(skeyseed, prf->len), seed, 4, material,
 	    (size_t)3 * suite->prf->len + 2 * cipher_len)) {
 		split(suite, material, keys);
 		ok = true;
@@ -95,6 +89,40 @@ ike_derive_keys(const struct ike_suite *suite, struct bytes ni, struct bytes nr,
 	ike_wipe(skeyseed, sizeof skeyseed);
 	ike_wipe(material, sizeof material);
 	return ok;
+}
+
+bool
+ike_derive_keys(const struct ike_suite *suite, struct bytes ni, struct bytes nr,
+    uint64_t spi_i, uint64_t spi_r, struct bytes secret, struct ike_keys *keys)
+{
+	uint8_t nonces[2 * IKE_NONCE_MAX], spis[2][IKE_SPI_LEN];
+	const struct bytes seed[4] = { ni, nr, bytes_of(spis[0], IKE_SPI_LEN),
+	    bytes_of(spis[1], IKE_SPI_LEN) };
+
+	if (ni.len > IKE_NONCE_MAX || nr.len > IKE_NONCE_MAX)
+		return false;
+	memcpy(nonces, ni.p, ni.len);
+	memcpy(nonces + ni.len, nr.p, nr.len);
+	bytes_store64(spis[0], spi_i);
+	bytes_store64(spis[1], spi_r);
+	/* HMAC takes a key of any length, so the nonces go in whole. */
+	return derive(suite->prf, bytes_of(nonces, ni.len + nr.len), &secret, 1, suite, seed,
+	    keys);
+}
+
+bool
+ike_derive_rekeyed(const struct ike_prf *old_prf, const struct ike_keys *old,
+    const struct ike_suite *suite, struct bytes ni, struct bytes nr, uint64_t spi_i,
+    uint64_t spi_r, struct bytes secret, struct ike_keys *keys)
+{
+	uint8_t spis[2][IKE_SPI_LEN];
+	const struct bytes parts[] = { secret, ni, nr };
+	const struct bytes seed[4] = { ni, nr, bytes_of(spis[0], IKE_SPI_LEN),
+	    bytes_of(spis[1], IKE_SPI_LEN) };
+
+	bytes_store64(spis[0], spi_i);
+	bytes_store64(spis[1], spi_r);
+	return derive(old_prf, bytes_of(old->d, old->prf_len), parts, 3, suite, seed, keys);
 }
 
 bool

@@ -31,6 +31,12 @@ bool ike_prf_plus(const struct ike_prf *, struct bytes key, const struct bytes *
 bool ike_derive_keys(const struct ike_suite *, struct bytes ni, struct bytes nr,
     uint64_t spi_i, uint64_t spi_r, struct bytes secret, struct ike_keys *);
 
+/* The same for an IKE SA that follows another, 2.18: SKEYSEED = prf(SK_d, secret | Ni |
+ * Nr) with the old SA's PRF and SK_d, and all else with the new one's. */
+bool ike_derive_rekeyed(const struct ike_prf *old_prf, const struct ike_keys *old,
+    const struct ike_suite *, struct bytes ni, struct bytes nr, uint64_t spi_i,
+    uint64_t spi_r, struct bytes secret, struct ike_keys *);
+
 /* KEYMAT of a Child SA, 2.17; `secret` is empty without PFS.  `i_to_r` and `r_to_i` get
  * cipher key | salt | integrity key of the two directions, `len` octets each. */
 bool ike_derive_child(const struct ike_suite *, const struct ike_keys *, struct bytes ni,

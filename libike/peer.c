@@ -10,14 +10,53 @@
 #define STEADY (60 * IKE_SECOND)
 #define NEVER INT64_MAX
 
+static bool
+is_leaving(const struct ike_sa *sa)
+{
+	return sa->state == IKE_STATE_CLOSING || sa->state == IKE_STATE_REPLACED ||
+	    sa->close_after;
+}
+
+/* The newest one. */
+struct ike_sa *
+ike_peer_current(const struct ike_peer *p)
+{
+	struct ike_sa *sa, *best = NULL;
+
+	LIST_FOREACH(sa, &p->sas, of_peer)
+		if (sa->state == IKE_STATE_ESTABLISHED && !is_leaving(sa) && !sa->full &&
+		    (best == NULL || sa->since > best->since))
+			best = sa;
+	return best;
+}
+
+/* Does any of its IKE SAs serve this child? */
+static bool
+is_served(const struct ike_peer *p, const struct ike_connection_child *configured)
+{
+	struct ike_sa *sa;
+
+	LIST_FOREACH(sa, &p->sas, of_peer)
+		if (!is_leaving(sa) && ike_child_serving(sa, configured->name) != NULL)
+			return true;
+	return false;
+}
+
 /* A tunnel that should be up and is not is begun again: 1, 2, 4, ... 60 s, each a
  * quarter more or less, so that many do not move in step. */
 static void
 retry(struct ike *e, struct ike_timer *t)
 {
 	struct ike_peer *p = IKE_OWNER(t, struct ike_peer, retry);
+	struct ike_sa *sa;
 
-	if ((!p->wanted && !p->restart) || ike_peer_busy(e, p))
+	if (!p->wanted && !p->restart)
+		return;
+	if ((sa = ike_peer_current(p)) != NULL) {
+		ike_peer_complete(e, sa);
+		return;
+	}
+	if (ike_peer_busy(e, p))
 		return;
 	p->restart = false;
 	if (ike_peer_start(e, p, NULL, NULL) != IKE_OK)
@@ -115,12 +154,6 @@ ike_peer_join(struct ike_peer *p, struct ike_sa *sa)
 	LIST_INSERT_HEAD(&p->sas, sa, of_peer);
 }
 
-static bool
-is_leaving(const struct ike_sa *sa)
-{
-	return sa->state == IKE_STATE_CLOSING || sa->close_after;
-}
-
 /* May this SA bring what the connection is for?  Of the half-open ones that others
  * began, only those that have come as far as IKE_AUTH: an IKE_SA_INIT may be from
  * anybody in anybody's name, and must not keep us from calling. */
@@ -131,7 +164,8 @@ is_promising(const struct ike_sa *sa)
 		return false;
 	if (sa->state == IKE_STATE_INIT_DONE)
 		return sa->theirs != NULL;
-	return sa->state != IKE_STATE_ESTABLISHED || sa->n_children > 0;
+	return sa->state != IKE_STATE_ESTABLISHED || sa->n_children > 0 ||
+	    sa->ours != NULL;
 }
 
 bool
@@ -147,8 +181,8 @@ ike_peer_has_sa(const struct ike_peer *p, const struct ike_sa *except)
 	return false;
 }
 
-/* An IKE SA without a Child SA carries nothing, and a further Child SA cannot be asked
- * for:  it makes room for a new attempt. */
+/* An IKE SA that carries nothing, and is to have no Child SA, makes room for a new
+ * attempt. */
 bool
 ike_peer_busy(struct ike *e, struct ike_peer *p)
 {
@@ -157,7 +191,8 @@ ike_peer_busy(struct ike *e, struct ike_peer *p)
 
 	for (sa = LIST_FIRST(&p->sas); sa != NULL; sa = next) {
 		next = LIST_NEXT(sa, of_peer);
-		if (sa->state == IKE_STATE_ESTABLISHED && sa->n_children == 0)
+		if (sa->state == IKE_STATE_ESTABLISHED && sa->n_children == 0 &&
+		    sa->full)
 			ike_info_delete_sa(e, sa);
 		else
 			busy = busy || is_promising(sa);
@@ -165,9 +200,9 @@ ike_peer_busy(struct ike *e, struct ike_peer *p)
 	return busy;
 }
 
-enum ike_error
-ike_peer_start(struct ike *e, struct ike_peer *p,
-    const struct ike_connection_child *configured, const struct esp_selector *packet)
+static enum ike_error
+start(struct ike *e, struct ike_peer *p, const struct ike_connection_child *configured,
+    const struct esp_selector *packet, ike_id reauthenticates)
 {
 	static const struct ike_path nowhere;
 	const struct ike_host *host = ike_hosts_callable(&p->connection->remote, p->turn);
@@ -183,6 +218,7 @@ ike_peer_start(struct ike *e, struct ike_peer *p,
 		return IKE_NO_MEMORY;
 	}
 	sa->host = host;
+	sa->reauthenticates = reauthenticates;
 	x->configured = configured != NULL ? configured : &p->connection->children[0];
 	if (packet != NULL)
 		x->packet = *packet;
@@ -191,10 +227,58 @@ ike_peer_start(struct ike *e, struct ike_peer *p,
 	return IKE_OK;
 }
 
+enum ike_error
+ike_peer_start(struct ike *e, struct ike_peer *p,
+    const struct ike_connection_child *configured, const struct esp_selector *packet)
+{
+	return start(e, p, configured, packet, 0);
+}
+
+enum ike_error
+ike_peer_reauthenticate(struct ike *e, struct ike_sa *old)
+{
+	const struct ike_sa *sa;
+
+	if (old->peer == NULL)
+		return IKE_GONE;
+	LIST_FOREACH(sa, &old->peer->sas, of_peer)
+		if (sa->reauthenticates == old->id)
+			return IKE_OK;		/* it is on the way */
+	return start(e, old->peer, NULL, NULL, old->id);
+}
+
+void
+ike_peer_complete(struct ike *e, struct ike_sa *sa)
+{
+	struct ike_peer *p = sa->peer;
+	const struct ike_connection_child *child;
+
+	for (unsigned i = 0; p != NULL && i < p->connection->n_children; i++) {
+		child = &p->connection->children[i];
+		if (ike_child_serving(sa, child->name) != NULL ||
+		    (sa->reauthenticates == 0 && is_served(p, child)))
+			continue;
+		if (!ike_want_child(sa, p->connection, child, NULL))
+			ike_peer_lost(e, p);
+	}
+	ike_next_wanted(e, sa);
+}
+
+static bool
+is_whole(const struct ike_peer *p)
+{
+	for (unsigned i = 0; i < p->connection->n_children; i++)
+		if (!is_served(p, &p->connection->children[i]))
+			return false;
+	return true;
+}
+
 void
 ike_peer_up(struct ike *e, struct ike_peer *p)
 {
 	p->steady_at = e->now + STEADY;
+	if ((!p->retry.armed && p->quiet_until == 0) || !is_whole(p))
+		return;
 	if (p->attempts <= 1) /* at once: the next packet that asks may be heard */
 		p->quiet_until = 0;
 	ike_timer_disarm(e, &p->retry);
@@ -212,15 +296,24 @@ enum ike_error
 ike_peer_acquire(struct ike *e, struct ike_peer *p,
     const struct ike_connection_child *configured, const struct esp_selector *packet)
 {
-	const struct ike_sa *sa;
+	struct ike_sa *sa;
 
 	LIST_FOREACH(sa, &p->sas, of_peer) /* will its outcome answer this packet too? */
-		if (sa->state < IKE_STATE_ESTABLISHED && !is_leaving(sa) &&
-		    sa->ours != NULL && strcmp(sa->ours->configured->name,
+		if (sa->state <= IKE_STATE_ESTABLISHED && !is_leaving(sa) &&
+		    sa->ours != NULL && sa->ours->configured != NULL && strcmp(sa->ours->configured->name,
 		    configured->name) == 0)
 			return IKE_OK;
 	if (e->now < p->quiet_until)
 		return IKE_TEMPORARY_FAILURE;
+	if (is_served(p, configured))
+		return IKE_NO_ADDITIONAL_SAS;	/* with narrower selectors, then */
+	if ((sa = ike_peer_current(p)) != NULL) {
+		p->quiet_until = e->now + back_off(e, p);
+		if (!ike_want_child(sa, p->connection, configured, packet))
+			return IKE_NO_MEMORY;
+		ike_next_wanted(e, sa);
+		return IKE_OK;
+	}
 	if (ike_peer_busy(e, p))
 		return IKE_NO_ADDITIONAL_SAS;
 	p->quiet_until = e->now + back_off(e, p);
@@ -238,10 +331,23 @@ ike_peer_carries(const struct ike_peer *p, const struct ike_sa *except)
 	return false;
 }
 
+/* An attempt is being made, or an IKE SA is asking for Child SAs. */
+static bool
+is_on_the_way(const struct ike_peer *p)
+{
+	const struct ike_sa *sa;
+
+	LIST_FOREACH(sa, &p->sas, of_peer)
+		if (is_promising(sa) && (sa->state != IKE_STATE_ESTABLISHED ||
+		    !STAILQ_EMPTY(&sa->wanted)))
+			return true;
+	return false;
+}
+
 void
 ike_peer_lost(struct ike *e, struct ike_peer *p)
 {
-	if (!p->wanted || p->retry.armed || ike_peer_carries(p, NULL))
+	if (!p->wanted || p->retry.armed || is_on_the_way(p) || is_whole(p))
 		return;
 	ike_timer_arm(e, &p->retry, e->now + back_off(e, p));
 }

@@ -63,8 +63,8 @@ ike_sa_state(struct ike *e, struct ike_sa *sa, enum ike_state state)
 		ike_mobike_stop(e, sa);
 }
 
-/* Half-open too long, grace after a hint over, a DELETE to be tried again, or lingered
- * enough. */
+/* Half-open too long, grace after a hint over, a DELETE due or to be tried again, or
+ * lingered enough. */
 static void
 expire(struct ike *e, struct ike_timer *t)
 {
@@ -72,6 +72,10 @@ expire(struct ike *e, struct ike_timer *t)
 
 	if (sa->state == IKE_STATE_CLOSED)
 		ike_sa_dead(e, sa);
+	else if (sa->state == IKE_STATE_REPLACED && sa->awaits_delete)
+		ike_sa_close(e, sa, IKE_TIMEOUT, 0);
+	else if (sa->state == IKE_STATE_REPLACED)
+		ike_info_delete_sa(e, sa);
 	else if (sa->state == IKE_STATE_CLOSING)
 		ike_info_begin_delete(e, sa);
 	else
@@ -98,9 +102,10 @@ new_spi(struct ike *e)
 	return 0;
 }
 
-struct ike_sa *
-ike_sa_new(struct ike *e, struct ike_connection *c, struct ike_peer *peer, bool initiator,
-    const struct ike_path *path)
+/* With its SPI and id, in the tables, and counted as nothing yet. */
+static struct ike_sa *
+new_sa(struct ike *e, struct ike_connection *c, bool initiator,
+    const struct ike_path *path, enum ike_event_type up)
 {
 	struct ike_sa *sa;
 
@@ -109,16 +114,17 @@ ike_sa_new(struct ike *e, struct ike_connection *c, struct ike_peer *peer, bool 
 	sa->id = ike_new_id(e);
 	sa->initiator = initiator;
 	sa->connection = ike_connection_hold(c);
-	sa->connection_id = peer->id;
 	sa->path = *path;
 	sa->created = e->now;
+	sa->generation = 1;
+	sa->state = IKE_STATE_CLOSED;		/* as nothing counts that one */
 	STAILQ_INIT(&sa->wanted);
 	LIST_INIT(&sa->children);
 	sa->retransmit.fire = ike_window_retransmit;
 	sa->expire.fire = expire;
 	sa->spi_ours = new_spi(e);
 	*(initiator ? &sa->spi_i : &sa->spi_r) = sa->spi_ours;
-	sa->up = ike_make_event(e, IKE_UP, sa);
+	sa->up = ike_make_event(e, up, sa);
 	sa->down = ike_make_event(e, IKE_DOWN, sa);
 	if (sa->spi_ours == 0 || sa->up == NULL || sa->down == NULL ||
 	    !ike_table_add_sa(e, sa)) {
@@ -128,23 +134,36 @@ ike_sa_new(struct ike *e, struct ike_connection *c, struct ike_peer *peer, bool 
 		free(sa);
 		return NULL;
 	}
+	return sa;
+}
+
+struct ike_sa *
+ike_sa_new(struct ike *e, struct ike_connection *c, struct ike_peer *peer, bool initiator,
+    const struct ike_path *path)
+{
+	struct ike_sa *sa = new_sa(e, c, initiator, path, IKE_UP);
+
+	if (sa == NULL)
+		return NULL;
 	ike_peer_join(peer, sa);
-	sa->state = IKE_STATE_CLOSED;		/* as nothing counts that one */
 	ike_sa_state(e, sa, initiator ? IKE_STATE_INIT_SENT : IKE_STATE_INIT_DONE);
 	if (!initiator)
 		ike_timer_arm(e, &sa->expire, e->now + HALF_OPEN);
 	return sa;
 }
 
-static void
-drop_wanted(struct ike_sa *sa)
+struct ike_sa *
+ike_sa_next(struct ike *e, const struct ike_sa *sa, bool initiator)
 {
-	struct ike_wanted *w;
+	struct ike_connection *c = sa->peer != NULL ? sa->peer->connection :
+	    sa->connection;
+	struct ike_sa *next = new_sa(e, c, initiator, &sa->path, IKE_REPLACED);
 
-	while ((w = STAILQ_FIRST(&sa->wanted)) != NULL) {
-		STAILQ_REMOVE_HEAD(&sa->wanted, link);
-		free(w);
-	}
+	if (next == NULL)
+		return NULL;
+	next->connection_id = sa->connection_id;
+	ike_sa_state(e, next, IKE_STATE_UNSETTLED);
+	return next;
 }
 
 static void
@@ -167,6 +186,7 @@ ike_sa_dead(struct ike *e, struct ike_sa *sa)
 	ike_unique_leave(e, sa);
 	ike_timer_disarm(e, &sa->retransmit);
 	ike_timer_disarm(e, &sa->expire);
+	ike_timer_disarm(e, &sa->renew);
 	ike_table_remove_sa(e, sa);
 	TAILQ_INSERT_TAIL(&e->dead, sa, link);
 }
@@ -177,6 +197,8 @@ ike_sa_close(struct ike *e, struct ike_sa *sa, enum ike_error why, ike_time ling
 	bool died = sa->state == IKE_STATE_ESTABLISHED &&
 	    (why == IKE_TIMEOUT || why == IKE_INVALID_SYNTAX);
 	bool failed = half_open(sa->state) && sa->host != NULL;
+	struct ike_sa *old = half_open(sa->state) && sa->reauthenticates != 0 ?
+	    ike_table_sa(e, sa->reauthenticates) : NULL;
 	struct ike_peer *peer = sa->peer;
 	struct ike_child_sa *c;
 
@@ -191,12 +213,15 @@ ike_sa_close(struct ike *e, struct ike_sa *sa, enum ike_error why, ike_time ling
 	ike_exchange_cancel(e, sa->theirs);
 	ike_window_answered(e, sa);
 	ike_timer_disarm(e, &sa->expire);
-	drop_wanted(sa);
+	ike_timer_disarm(e, &sa->renew);
+	ike_unwant(&sa->wanted);
 	ike_say_of(e, sa, &sa->down, why);
 	if (linger > 0)
 		ike_timer_arm(e, &sa->expire, e->now + linger);
 	else
 		ike_sa_dead(e, sa);
+	if (old != NULL)
+		ike_renew_reauth_later(e, old);
 	if (peer != NULL && failed)
 		peer->turn++;		/* the next one is called next */
 	if (peer != NULL && died)
@@ -272,21 +297,18 @@ ike_sa_free(struct ike *e, struct ike_sa *sa)
 {
 	ike_exchange_free(e, sa->ours);
 	ike_exchange_free(e, sa->theirs);
-	if (sa->kex != NULL)
-		sa->suite.kex->free(sa->kex);
 	ike_wipe(&sa->keys, sizeof(sa->keys));
 	for (unsigned i = 0; i < 2; i++) {
 		ike_buffer_free(&sa->init[i]);
 		ike_buffer_free(&sa->nonce[i]);
 	}
-	ike_buffer_free(&sa->ke);
 	ike_buffer_free(&sa->cookie);
 	ike_buffer_free(&sa->window.response);
 	ike_buffer_free(&sa->window.request);
 	ike_id_free(&sa->remote_id);
 	ike_output_free(sa->up);
 	ike_output_free(sa->down);
-	drop_wanted(sa);
+	ike_unwant(&sa->wanted);
 	ike_connection_free(sa->connection);
 	free(sa);
 }

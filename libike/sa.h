@@ -74,6 +74,22 @@ struct ike_exchange;
 typedef enum ike_error ike_step(struct ike *, struct ike_sa *, struct ike_exchange *);
 
 enum { IKE_ADDRESS_TEXT = 46, IKE_COOKIE2_LEN = 16 };
+/* fresh.c: what is made anew for an SA: our nonce and key exchange value. */
+struct ike_fresh {
+	struct ike_buffer nonce;
+	const struct ike_kex *kex;	/* NULL: no key exchange */
+	void *state;			/* its private part, until the answer */
+	struct ike_buffer ke;		/* and its public one */
+};
+
+/* What the peer made, while our request was unanswered, of the very thing that we asked
+ * for: RFC 7296 2.8.1, 2.8.2. */
+struct ike_rival {
+	bool met;
+	struct ike_buffer lowest;	/* of its two nonces */
+	ike_id child;			/* a Child SA, */
+	struct ike_sa *sa;		/* or an IKE SA that waits; owned until settled */
+};
 
 /* Everything an exchange needs beyond one call.  An SA has at most two: the one it began
  * and the peer's that it answers; and without messages, for a question alone, those of
@@ -105,6 +121,11 @@ struct ike_exchange {
 	char *answer_reason;			/* or NULL */
 
 	/* What steps hand on to later steps. */
+	struct ike_fresh fresh;
+	struct ike_rival rival;
+	struct ike_sa *next;	/* the IKE SA that a rekey makes; owned until settled */
+	ike_id old;		/* the Child SA that is being rekeyed, or 0 */
+	unsigned rounds;	/* COOKIE and INVALID_KE_PAYLOAD */
 	bool proven;		/* CHECK said that the peer is who it should be */
 	struct ike_connection *connection;	/* held: chosen at IDi */
 	struct ike_child_sa *child;		/* being made; owned until committed */
@@ -126,22 +147,45 @@ struct ike_child_sa {
 	const struct ike_connection_child *configured;
 	uint32_t spi_in, spi_out;
 	const struct esp_transform *transform;
-	bool esn, installed;
+	bool esn, transport, installed;
 	bool deleting;				/* our own DELETE of it is on the way */
 	bool leaving;		/* the peer's DELETE of it is being answered */
+	bool lingering;		/* only its inbound SA is left, and no IKE SA knows it */
+	bool awaits_delete;	/* once replaced: which is the peer's to send */
+	bool without_ke;	/* its keys are of the IKE SA alone */
+	enum ike_error why;	/* we delete it; 0: it was asked for */
+	/* By rekeying; either may be NULL. */
+	struct ike_child_sa *successor, *predecessor;
+	unsigned generation;
+	unsigned refusals;		/* of rekeys, in a row */
+	/* At: rekey_at, ends_at; once replaced: of the DELETE; then of the end. */
+	struct ike_timer timer;
+	ike_time rekey_at, ends_at;	/* 0: never */
 	struct ike_ts local, remote;		/* ours and the peer's, narrowed */
 	struct esp_selector *selectors;
 	unsigned n_selectors;
 	uint8_t key[2][ESP_MAX_KEY_LEN];	/* [0] in, [1] out */
 	ike_time since;
-	struct ike_output *coming[3];		/* IN_ADD, OUT_ADD, UP: said at commit */
+	/* IN_ADD; OUT_ADD and UP or REPLACED, said when traffic moves there. */
+	struct ike_output *coming[3];
 	struct ike_output *going[3];	/* OUT_REMOVE, IN_REMOVE, DOWN: made beforehand */
 };
 
 /* ---- an IKE SA ---- */
-struct ike_wanted {			/* a DELETE that waits for the window */
+enum ike_wish {			/* exchange.c begins each when its turn comes */
+	IKE_WISH_DELETE_CHILD,		/* spi */
+	IKE_WISH_REKEY_CHILD,		/* spi */
+	IKE_WISH_CREATE_CHILD,		/* connection, configured, packet */
+	IKE_WISH_REKEY_IKE,
+	IKE_WISHES
+};
+struct ike_wanted {			/* what waits for the window */
 	STAILQ_ENTRY(ike_wanted) link;
+	enum ike_wish wish;
 	uint32_t spi;			/* our inbound one */
+	struct ike_connection *connection;	/* held, or NULL */
+	const struct ike_connection_child *configured;	/* of that */
+	struct esp_selector packet;	/* family 0: none */
 };
 
 /* liveness.c: all of it is begun anew when the SA is established. */
@@ -197,11 +241,10 @@ struct ike_sa {
 	/* IKE_SA_INIT as on the wire: [0] request, [1] response */
 	struct ike_buffer init[2];
 	struct ike_buffer nonce[2];		/* [0] initiator's */
-	void *kex;		/* the initiator's private state until the response */
-	struct ike_buffer ke;			/* the public value that belongs to it */
 	struct ike_buffer cookie;
-	unsigned init_rounds;
 	bool natd, encap, nat_here, nat_there;
+	bool childless;		/* the peer bears an IKE_AUTH without a Child SA */
+	bool full;		/* it wants no further Child SAs */
 
 	struct ike_liveness live;
 	struct ike_mobile mobile;
@@ -210,13 +253,19 @@ struct ike_sa {
 	bool fragments;				/* both ends know RFC 7383 */
 	struct ike_reassembly *coming[2];	/* [0] a request, [1] a response; or NULL */
 	struct ike_exchange *ours, *theirs;
-	STAILQ_HEAD(, ike_wanted) wanted;
+	STAILQ_HEAD(ike_wishes, ike_wanted) wanted;
 	LIST_HEAD(, ike_child_sa) children;
 	unsigned n_children;
 
 	struct ike_timer retransmit, expire;	/* expire: see expire() in sa.c */
 	enum ike_error hint;		/* an unprotected refusal, remembered (T42) */
 	bool close_after;			/* a DELETE follows what is outstanding */
+	bool awaits_delete;	/* once replaced: which is the peer's to send */
+	struct ike_timer renew;			/* see renew.c */
+	ike_time rekey_at, ends_at, reauth_at;	/* 0: never */
+	unsigned refusals;			/* of rekeys, in a row */
+	ike_id reauthenticates;			/* the IKE SA it is to stand for, or 0 */
+	unsigned generation, child_rekeys, collisions_won, collisions_lost;
 	struct ike_output *up, *down;		/* IKE_UP, IKE_DOWN: made beforehand */
 };
 
@@ -245,6 +294,7 @@ struct ike_peer {
 	struct ike_connection *connection;	/* held */
 	LIST_HEAD(, ike_sa) sas;		/* those not closed */
 	bool wanted;				/* should be up */
+	bool probed;		/* that the peer grants the groups we require */
 	unsigned attempts;			/* since it was last up for a while */
 	ike_time steady_at;			/* when that is what it is */
 	unsigned turn;		/* which of its addresses is called next */
@@ -286,6 +336,7 @@ struct ike {
 	struct ike_peer *peers_by_id;
 	struct ike_sa *sas_by_id, *sas_by_spi, *sas_by_init;
 	struct ike_child_sa *children_by_id, *children_by_spi;
+	LIST_HEAD(, ike_child_sa) lingering;
 	struct ike_exchange *questions;
 	struct ike_source *sources;
 	struct ike_bucket *buckets;
@@ -305,6 +356,8 @@ ike_id ike_new_id(struct ike *);
 /* ---- sa.c ---- */
 struct ike_sa *ike_sa_new(struct ike *, struct ike_connection *, struct ike_peer *,
     bool initiator, const struct ike_path *);	/* with its SPI; NULL: no memory */
+/* The one that a rekey makes of an SA: unsettled, of no peer yet.  NULL: no memory. */
+struct ike_sa *ike_sa_next(struct ike *, const struct ike_sa *, bool initiator);
 void ike_sa_state(struct ike *, struct ike_sa *, enum ike_state);
 /* The end: children leave the data path, DOWN is said, the peer may try again.  A
  * `linger` above 0 keeps it that long, only to resend its last response. */
@@ -328,6 +381,8 @@ struct bytes ike_buffer_view(const struct ike_buffer *);
 bool ike_table_add_sa(struct ike *, struct ike_sa *);	/* id and SPI; false: no memory */
 bool ike_table_add_init(struct ike *, struct ike_sa *);
 void ike_table_remove_sa(struct ike *, struct ike_sa *);
+/* Each gets the other's id, and its place in the order of ids.  Takes no memory. */
+void ike_table_swap_ids(struct ike *, struct ike_sa *, struct ike_sa *);
 struct ike_sa *ike_table_sa(const struct ike *, ike_id);
 struct ike_sa *ike_table_spi(const struct ike *, uint64_t ours);
 struct ike_sa *ike_table_init(const struct ike *, uint64_t key);
@@ -417,8 +472,37 @@ enum ike_error ike_exchange_send(struct ike *, struct ike_exchange *,
 struct ike_chain ike_chain_begin(struct ike *);		/* in the engine's `plain` */
 /* The first error notify of a message, or IKE_OK. */
 enum ike_error ike_first_error(const struct ike_message *);
-/* Does what the window had no room for, once it is free. */
+/* Answers with one notify about an SPI, or about none (protocol 0), and data. */
+enum ike_error ike_answer_notify(struct ike *, struct ike_exchange *,
+    const struct ike_notify *);
+
+/* ---- wish.c ---- */
+/* Asks for something once; false: no memory.  ike_next_wanted begins it when the window
+ * is free, and is called by whoever asked. */
+bool ike_want(struct ike_sa *, enum ike_wish, uint32_t spi);
+bool ike_want_child(struct ike_sa *, struct ike_connection *,
+    const struct ike_connection_child *, const struct esp_selector *packet);
+bool ike_is_wanted(const struct ike_sa *, enum ike_wish, uint32_t spi);
+void ike_unwant(struct ike_wishes *);			/* all of them */
 void ike_next_wanted(struct ike *, struct ike_sa *);
+
+/* ---- fresh.c ---- */
+bool ike_fresh_nonce(struct ike *, struct ike_fresh *);	/* these two: false: no memory */
+bool ike_fresh_ke(struct ike *, struct ike_fresh *, uint16_t group);
+void ike_fresh_free(struct ike_fresh *);
+/* KE (if there is one) and Nonce payloads. */
+void ike_add_ke(struct ike_chain *, uint16_t group, struct bytes value);
+void ike_add_nonce(struct ike_chain *, struct bytes nonce);
+/* The two of a message, which holds a Nonce; ke->group IKE_KE_NONE: there is no KE. */
+enum ike_error ike_read_fresh(const struct ike_message *, struct ike_ke *,
+    struct bytes *nonce);
+/* The lower one, RFC 7296 2.8.1: octet by octet; a prefix is lower (T64). */
+struct bytes ike_lower_nonce(struct bytes, struct bytes);
+bool ike_nonce_is_lower(struct bytes, struct bytes);
+/* A group of ours that the peer asks for by INVALID_KE_PAYLOAD; IKE_KE_NONE: it asks for
+ * nothing that could be given. */
+uint16_t ike_wanted_group(const struct ike_message *, const struct ike_proposals *,
+    uint16_t sent);
 
 /* ---- init.c ---- */
 void ike_init_request(struct ike *, const struct ike_path *, const struct ike_header *,
@@ -448,6 +532,8 @@ void ike_unique_initial_contact(struct ike *, const struct ike_sa *);
 bool ike_unique_admits(const struct ike *, const struct ike_sa *,
     const struct ike_identity *remote, bool initial_contact);
 void ike_unique_established(struct ike *, struct ike_sa *);
+/* Does another SA of the same two carry something? */
+bool ike_unique_carries(const struct ike_sa *except);
 
 /* ---- cookie.c ---- */
 void ike_cookie_make(struct ike *, const struct ike_path *, uint64_t spi_i,
@@ -484,25 +570,68 @@ extern ike_step *const ike_auth_request_steps[];
 /* ---- child.c ---- */
 /* A Child SA with its inbound SPI, in the tables but not installed; NULL: no memory. */
 struct ike_child_sa *ike_child_new(struct ike *, struct ike_sa *, struct ike_connection *,
-    const struct ike_connection_child *);
+    const struct ike_connection_child *, uint32_t replaced);
 void ike_child_free(struct ike *, struct ike_child_sa *);	/* says nothing */
-/* SA, TSi and TSr of a request; what started it comes first (2.9). */
+/* SA, Nonce and KE (outside IKE_AUTH), TSi and TSr of a request; what started it comes
+ * first (2.9). */
 void ike_child_offer(struct ike_chain *, const struct ike_exchange *);
-/* Responder: chooses child, proposal and selectors; IKE_OK sets x->child. */
-enum ike_error ike_child_choose(struct ike *, struct ike_exchange *, struct ike_choice *);
-void ike_child_answer(struct ike_chain *, const struct ike_child_sa *,
-    const struct ike_choice *);
+/* Responder: chooses child, proposal and selectors, of the Child SA that is rekeyed no
+ * fewer; `group` is that of the KE payload.  IKE_OK sets x->child. */
+enum ike_error ike_child_choose(struct ike *, struct ike_exchange *,
+    const struct ike_child_sa *old, uint16_t group, struct ike_choice *);
+void ike_child_answer(struct ike_chain *, const struct ike_exchange *,
+    const struct ike_choice *, const struct ike_ke *);
 /* Initiator: checks the answer against the offer and completes x->child. */
-enum ike_error ike_child_take(struct ike *, struct ike_exchange *);
-/* Keys and everything that will be said about it; IKE_NO_MEMORY: nothing happened. */
-enum ike_error ike_child_prepare(struct ike *, struct ike_child_sa *, bool initiator,
-    struct bytes ni, struct bytes nr);
-void ike_child_commit(struct ike *, struct ike_child_sa *);	/* IN_ADD, OUT_ADD, UP */
-void ike_child_stop_out(struct ike *, struct ike_child_sa *);	/* OUT_REMOVE, once */
+enum ike_error ike_child_take(struct ike *, struct ike_exchange *,
+    const struct ike_child_sa *old, struct ike_choice *);
+/* Keys and everything that will be said about it, if it follows `old` (or NULL);
+ * `secret` is empty without a key exchange.  IKE_NO_MEMORY: nothing happened. */
+enum ike_error ike_child_prepare(struct ike *, struct ike_child_sa *,
+    const struct ike_child_sa *old, bool initiator, struct bytes ni, struct bytes nr,
+    struct bytes secret);
+/* Installs the inbound one; `old` (or NULL) is replaced by it from now on. */
+void ike_child_commit(struct ike *, struct ike_child_sa *, struct ike_child_sa *old);
+/* Traffic moves there: OUT_ADD, UP or REPLACED, once. */
+void ike_child_move_out(struct ike *, struct ike_child_sa *);
+/* OUT_REMOVE, once; what replaced it takes over. */
+void ike_child_stop_out(struct ike *, struct ike_child_sa *);
+/* Out of its IKE SA.  One that was replaced goes on hearing for a while. */
 void ike_child_close(struct ike *, struct ike_child_sa *, enum ike_error why);
+/* Its IKE SA was rekeyed. */
+void ike_child_hand_over(struct ike_child_sa *, struct ike_sa *to);
+struct ike_child_sa *ike_child_by_out(struct ike_sa *, uint32_t spi_out);
+struct ike_child_sa *ike_child_by_in(struct ike_sa *, uint32_t spi_in);
+/* The one that serves a configured child, by name, and was not replaced; or NULL. */
+struct ike_child_sa *ike_child_serving(struct ike_sa *, const char *name);
 /* without keys */
 void ike_child_describe(const struct ike_child_sa *, struct ike_child *);
-extern ike_step *const ike_create_child_steps[];
+
+/* ---- create.c: CREATE_CHILD_SA for Child SAs, RFC 7296 1.3.1, 1.3.3 ---- */
+extern ike_step *const ike_create_child_steps[];	/* of any kind, as responder */
+void ike_create_begin(struct ike *, struct ike_sa *, const struct ike_wanted *);
+void ike_create_begin_rekey(struct ike *, struct ike_sa *, uint32_t spi_in);
+
+/* ---- rekey.c: CREATE_CHILD_SA for the IKE SA, RFC 7296 1.3.2, 2.18 ---- */
+void ike_rekey_begin(struct ike *, struct ike_sa *);
+enum ike_error ike_rekey_answer(struct ike *, struct ike_sa *, struct ike_exchange *);
+/* The peer deletes an SA that we are rekeying and that it has rekeyed itself: that one
+ * takes over. */
+void ike_rekey_yield(struct ike *, struct ike_sa *);
+
+/* ---- renew.c: lifetimes, and when to try again ---- */
+void ike_renew_sa(struct ike *, struct ike_sa *);	/* established: its life begins */
+void ike_renew_child(struct ike *, struct ike_child_sa *);
+void ike_renew_child_soon(struct ike *, struct ike_child_sa *);	/* now, if it may be */
+/* A rekey was refused or could not be sent: once more in a while, RFC 7296 2.25. */
+void ike_renew_sa_later(struct ike *, struct ike_sa *);
+void ike_renew_child_later(struct ike *, struct ike_child_sa *);
+/* It was replaced: its DELETE comes after a while, from here or from there. */
+void ike_renew_child_replaced(struct ike *, struct ike_child_sa *);
+void ike_renew_sa_replaced(struct ike *, struct ike_sa *, bool theirs);
+/* Its reauthentication has failed. */
+void ike_renew_reauth_later(struct ike *, struct ike_sa *);
+/* Somewhere between the two, by chance. */
+ike_time ike_between(struct ike *, ike_time least, ike_time most);
 
 /* ---- info.c ---- */
 extern ike_step *const ike_info_request_steps[];
@@ -512,6 +641,7 @@ void ike_info_delete_sa(struct ike *, struct ike_sa *);
 void ike_info_begin_delete(struct ike *, struct ike_sa *);
 /* The peer must hear of it: what failed for want of memory is tried again in a while. */
 void ike_info_delete_later(struct ike *, struct ike_sa *);
+void ike_info_begin_delete_child(struct ike *, struct ike_sa *, uint32_t spi_in);
 /* The Child SA with this inbound SPI of ours, or one that never came to be. */
 void ike_info_delete_spi(struct ike *, struct ike_sa *, uint32_t spi_in);
 
@@ -583,7 +713,13 @@ void ike_peer_reset(struct ike_peer *);		/* somebody has asked: no back-off */
 void ike_peer_lost(struct ike *, struct ike_peer *);
 /* An established SA died of silence or of a malformed message: `on_dead` decides. */
 void ike_peer_dead(struct ike *, struct ike_peer *);
-/* Is one up or on the way?  Those without a Child SA are deleted. */
+/* Asks for the Child SAs that are configured and missing, by this IKE SA. */
+void ike_peer_complete(struct ike *, struct ike_sa *);
+/* The IKE SA that further Child SAs can be asked for in, or NULL. */
+struct ike_sa *ike_peer_current(const struct ike_peer *);
+/* Makes an IKE SA that is to stand for this one; make before break. */
+enum ike_error ike_peer_reauthenticate(struct ike *, struct ike_sa *);
+/* Is one up or on the way?  Those that can have no Child SA are deleted. */
 bool ike_peer_busy(struct ike *, struct ike_peer *);
 /* Does it have an SA that carries something, or may yet, besides this one? */
 bool ike_peer_carries(const struct ike_peer *, const struct ike_sa *except);

@@ -42,6 +42,38 @@ ike_table_remove_sa(struct ike *e, struct ike_sa *sa)
 	e->counts.sas--;
 }
 
+/* The table neither grows nor becomes empty on the way, so nothing can fail. */
+static void
+rename_sa(struct ike *e, struct ike_sa *sa, ike_id id)
+{
+	unsigned noexpand = e->sas_by_id->by_id.tbl->noexpand;
+
+	e->sas_by_id->by_id.tbl->noexpand = 1;
+	HASH_DELETE(by_id, e->sas_by_id, sa);
+	sa->id = id;
+	HASH_ADD(by_id, e->sas_by_id, id, sizeof(sa->id), sa);
+	e->sas_by_id->by_id.tbl->noexpand = noexpand;
+}
+
+void
+ike_table_swap_ids(struct ike *e, struct ike_sa *a, struct ike_sa *b)
+{
+	struct ike_sa *behind = TAILQ_NEXT(b, link);
+	ike_id id = a->id;
+
+	rename_sa(e, a, b->id);
+	rename_sa(e, b, id);
+	TAILQ_REMOVE(&e->sas, b, link);
+	TAILQ_INSERT_BEFORE(a, b, link);
+	if (behind == a)
+		return;			/* they were neighbours */
+	TAILQ_REMOVE(&e->sas, a, link);
+	if (behind != NULL)
+		TAILQ_INSERT_BEFORE(behind, a, link);
+	else
+		TAILQ_INSERT_TAIL(&e->sas, a, link);
+}
+
 struct ike_sa *
 ike_table_sa(const struct ike *e, ike_id id)
 {

@@ -127,23 +127,22 @@ ike_unique_admits(const struct ike *e, const struct ike_sa *sa,
 static bool
 crossed(const struct ike_sa *a, const struct ike_sa *b)
 {
-	return a->created < b->since + CROSSING && b->created < a->since + CROSSING;
+	return a->initiator != b->initiator &&	/* one end began each */
+	    a->created < b->since + CROSSING && b->created < a->since + CROSSING;
 }
 
-/* Octet by octet; a prefix is lower (T64). */
-static int
-compare(const struct ike_buffer *a, const struct ike_buffer *b)
-{
-	size_t n = a->len < b->len ? a->len : b->len;
-	int order = memcmp(a->p, b->p, n);
-
-	return order != 0 ? order : a->len < b->len ? -1 : a->len > b->len;
-}
-
-static const struct ike_buffer *
+static struct bytes
 lower_nonce(const struct ike_sa *sa)
 {
-	return compare(&sa->nonce[0], &sa->nonce[1]) < 0 ? &sa->nonce[0] : &sa->nonce[1];
+	return ike_lower_nonce(
+	    ike_buffer_view(&sa->nonce[0]), ike_buffer_view(&sa->nonce[1]));
+}
+
+/* A Child SA of it is on the way. */
+static bool
+is_expecting(const struct ike_sa *sa)
+{
+	return sa->n_children == 0 && (sa->ours != NULL || !STAILQ_EMPTY(&sa->wanted));
 }
 
 /* The one of the two that must go, if that is ours to do now; else NULL. */
@@ -153,13 +152,14 @@ loser(struct ike_sa *a, struct ike_sa *b)
 	struct ike_sa *newer = a->since > b->since ? a : b, *lost;
 	bool ours;
 
-	if (a->n_children == 0 && b->n_children == 0)
+	if ((a->n_children == 0 && b->n_children == 0) || is_expecting(a) ||
+	    is_expecting(b))
 		return NULL;
 	if (a->n_children == 0 || b->n_children == 0) {
 		lost = a->n_children == 0 ? a : b;
 		ours = lost->initiator;
 	} else if (crossed(a, b)) {
-		lost = compare(lower_nonce(a), lower_nonce(b)) < 0 ? a : b;
+		lost = ike_nonce_is_lower(lower_nonce(a), lower_nonce(b)) ? a : b;
 		ours = lost->initiator;
 	} else {
 		lost = newer == a ? b : a;
@@ -197,6 +197,42 @@ has_two(const struct ike_same *same)
 	return false;
 }
 
+/* Does it have all that the other one has? */
+static bool
+serves_all_of(struct ike_sa *sa, const struct ike_sa *old)
+{
+	const struct ike_child_sa *c;
+
+	LIST_FOREACH(c, &old->children, link)
+		if (ike_child_serving(sa, c->configured->name) == NULL)
+			return false;
+	return true;
+}
+
+/* Reauthenticated: the one before goes when nothing of it is missing.  True: that is not
+ * yet so. */
+static bool
+stand_in(struct ike *e, struct ike_same *same)
+{
+	struct ike_sa *sa, *next, *old;
+	bool again = false;
+
+	for (sa = LIST_FIRST(&same->sas); sa != NULL; sa = next) {
+		next = LIST_NEXT(sa, of_same);
+		if (sa->reauthenticates == 0 || sa->state != IKE_STATE_ESTABLISHED)
+			continue;
+		old = ike_table_sa(e, sa->reauthenticates);
+		if (old != NULL && !serves_all_of(sa, old)) {
+			again = true;
+			continue;
+		}
+		sa->reauthenticates = 0;
+		if (old != NULL)
+			ike_info_delete_sa(e, old);
+	}
+	return again;
+}
+
 /* The traffic has had its time to move.  What is left to the peer, or was queued, is
  * looked at again: a Child SA may have come or gone meanwhile.  Those that are deleted
  * leave later, so `same` stays. */
@@ -204,16 +240,33 @@ static void
 settle(struct ike *e, struct ike_timer *t)
 {
 	struct ike_same *same = IKE_OWNER(t, struct ike_same, settle);
+	bool again = stand_in(e, same);
 
 	while (delete_one(e, same))
 		;
-	if (has_two(same))
+	if (again)
+		ike_timer_arm(e, &same->settle, e->now + MOVING);
+	else if (has_two(same))
 		ike_timer_arm(e, &same->settle, e->now + LOOK_AGAIN);
 }
 
 void
 ike_unique_established(struct ike *e, struct ike_sa *sa)
 {
-	if (applies(sa) && sa->same != NULL && has_two(sa->same))
+	if (sa->same != NULL &&
+	    (sa->reauthenticates != 0 || (applies(sa) && has_two(sa->same))))
 		ike_timer_arm(e, &sa->same->settle, e->now + MOVING);
+}
+
+bool
+ike_unique_carries(const struct ike_sa *except)
+{
+	const struct ike_sa *sa;
+
+	if (except->same != NULL)
+		LIST_FOREACH(sa, &except->same->sas, of_same)
+			if (sa != except && same_pair(sa, except) && sa->n_children > 0 &&
+			    !sa->close_after)
+				return true;
+	return false;
 }

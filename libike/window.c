@@ -12,7 +12,7 @@
 static const struct ike_retransmission *
 schedule(const struct ike_sa *sa)
 {
-	return sa->state == IKE_STATE_ESTABLISHED || sa->state == IKE_STATE_CLOSING ?
+	return sa->state >= IKE_STATE_ESTABLISHED ?
 	    &sa->connection->established : &sa->connection->setting_up;
 }
 

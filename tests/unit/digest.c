@@ -40,6 +40,12 @@ add_exchange(crypto_generichash_state *h, const struct ike_exchange *x)
 	add(h, &x->proven, sizeof(x->proven));
 	add(h, &x->connection, sizeof(x->connection));
 	add(h, &x->child, sizeof(x->child));
+	add(h, &x->next, sizeof(x->next));
+	add(h, &x->old, sizeof(x->old));
+	add(h, &x->rival.met, sizeof(x->rival.met));
+	add_buffer(h, &x->rival.lowest);
+	add_buffer(h, &x->fresh.nonce);
+	add_buffer(h, &x->fresh.ke);
 	add_buffer(h, &x->answer_value);
 	add_buffer(h, &x->id_body);
 }
@@ -55,6 +61,8 @@ add_children(crypto_generichash_state *h, const struct ike_sa *sa)
 		memcpy(&copy, c, sizeof(copy));
 		memset(&copy.by_id, 0, sizeof(copy.by_id));
 		memset(&copy.by_spi, 0, sizeof(copy.by_spi));
+		memset(&copy.timer, 0, sizeof(copy.timer));
+		add_timer(h, c->timer);
 		add(h, &copy, sizeof(copy));
 		add(h, c->selectors, c->n_selectors * sizeof(*c->selectors));
 	}
@@ -82,7 +90,7 @@ uint64_t
 sa_digest(const struct ike_sa *sa)
 {
 	const struct ike_buffer *const buffers[] = { &sa->init[0], &sa->init[1],
-	    &sa->nonce[0], &sa->nonce[1], &sa->ke, &sa->cookie, &sa->window.request,
+	    &sa->nonce[0], &sa->nonce[1], &sa->cookie, &sa->window.request,
 	    &sa->window.response };
 	crypto_generichash_state h;
 	struct ike_sa copy;
@@ -96,6 +104,7 @@ sa_digest(const struct ike_sa *sa)
 	memset(&copy.of_peer, 0, sizeof(copy.of_peer));
 	memset(&copy.retransmit, 0, sizeof(copy.retransmit));
 	memset(&copy.expire, 0, sizeof(copy.expire));
+	memset(&copy.renew, 0, sizeof(copy.renew));
 	memset(copy.coming, 0, sizeof(copy.coming));
 	memset(&copy.live.check, 0, sizeof(copy.live.check));
 	memset(&copy.live.keepalive, 0, sizeof(copy.live.keepalive));
@@ -109,6 +118,7 @@ sa_digest(const struct ike_sa *sa)
 	add_timer(&h, sa->expire);
 	add_timer(&h, sa->live.check);
 	add_timer(&h, sa->live.keepalive);
+	add_timer(&h, sa->renew);
 	add_exchange(&h, sa->ours);
 	add_exchange(&h, sa->theirs);
 	add_exchange(&h, sa->live.asking);

@@ -431,9 +431,10 @@ START_TEST(spi_is_not_reused_while_it_is_known)		/* T35 */
 	ck_assert_int_eq(ike_down(p.e[0], p.now, info.id), IKE_OK);
 	pair_drain(&p, 0);
 	ck_assert_ptr_null(ike_child_new(p.e[0], sa, sa->connection,
-	    &sa->connection->children[0]));
+	    &sa->connection->children[0], 0));
 	pair_pump(&p);
-	other = ike_child_new(p.e[0], sa, sa->connection, &sa->connection->children[0]);
+	other = ike_child_new(p.e[0], sa, sa->connection,
+		    &sa->connection->children[0], 0);
 	ck_assert_ptr_nonnull(other);
 	ike_child_free(p.e[0], other);
 	pair_close(&p);
