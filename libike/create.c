@@ -284,11 +284,13 @@ find_old(struct ike *e, struct ike_sa *sa, struct ike_exchange *x,
 	spi = n.spi.len == IKE_ESP_SPI_LEN ? bytes_load32(n.spi.p) : 0;
 	if (n.protocol == IKE_PROTOCOL_ESP)
 		*old = ike_child_by_out(sa, spi);
-	if (*old == NULL) {		/* 2.25, T58 */
+	if (*old == NULL && n.spi.len == IKE_ESP_SPI_LEN) {	/* 2.25, T58 */
 		n.type = (uint16_t)IKE_CHILD_SA_NOT_FOUND;
 		n.data = bytes_of(NULL, 0);
 		return ike_answer_notify(e, x, &n) == IKE_OK ? IKE_WAIT : IKE_NO_MEMORY;
 	}
+	if (*old == NULL)
+		return IKE_CHILD_SA_NOT_FOUND;
 	/* 2.25.1: it is being deleted, or has been replaced and will be. */
 	if ((*old)->deleting || (*old)->successor != NULL)
 		return IKE_TEMPORARY_FAILURE;

@@ -25,9 +25,12 @@ pair_setups(struct ike_setup setup[2], struct ike_child_setup child[2])
 		setup[i].secret = "shared";
 		setup[i].ike = setup[i].esp = (struct ike_texts){ standard, 1 };
 		child[i] = (struct ike_child_setup){ .name = "net",
-		    .local = { &nets[i], 1 }, .remote = { &nets[1 - i], 1 } };
+		    .local = { &nets[i], 1 }, .remote = { &nets[1 - i], 1 },
+		    .mode = IKE_MODE_TUNNEL };
 		setup[i].children = &child[i];
 		setup[i].n_children = 1;
+		/* Time brings nothing by itself, but where a test says so. */
+		setup[i].renewal = (struct ike_renewal){ .jitter_percent = 10 };
 		setup[i].dpd = 0;
 		setup[i].mobike = false;
 	}

@@ -222,14 +222,12 @@ create_child(uint32_t id)
 	return m.n == 1 ? (uint16_t)ike_first_error(&m) : 0;
 }
 
-START_TEST(create_child_is_refused_for_now)
+START_TEST(create_child_is_refused_by_a_closing_sa)	/* T90 */
 {
 	pair_establish(&p);
-	ck_assert_uint_eq(create_child(2), IKE_NO_ADDITIONAL_SAS);
-	ck_assert_int_eq(pair_state(&p, 1), IKE_STATE_ESTABLISHED);
 	ike_down(p.e[1], p.now, p.connection[1]);
 	pair_drain(&p, 1);
-	ck_assert_uint_eq(create_child(3), IKE_TEMPORARY_FAILURE);	/* T90 */
+	ck_assert_uint_eq(create_child(2), IKE_TEMPORARY_FAILURE);
 	ck_assert_int_eq(pair_state(&p, 1), IKE_STATE_CLOSING);
 	pair_close(&p);
 }
@@ -467,7 +465,7 @@ naming(bool rekey, uint8_t protocol, uint8_t spi_size)
 }
 
 /* Whatever a request names, the answer holds nothing of it: it is empty, or one notify
- * without an SPI. */
+ * without an SPI; but a Child SA that is not found is named (RFC 7296 2.25). */
 static void
 expect_own_words(const struct ike_message *m)
 {
@@ -478,7 +476,11 @@ expect_own_words(const struct ike_message *m)
 	ck_assert_uint_eq(m->n, 1);
 	ck_assert_uint_eq(m->v[0].type, IKE_PAYLOAD_NOTIFY);
 	ck_assert_int_eq(ike_parse_notify(m->v[0].body, &n), IKE_OK);
-	ck_assert(n.type == IKE_INVALID_SYNTAX || n.type == IKE_NO_ADDITIONAL_SAS);
+	if (n.type == IKE_CHILD_SA_NOT_FOUND && n.spi.len == 4) {
+		ck_assert_uint_eq(m->v[0].body.len, 8);
+		return;
+	}
+	ck_assert(n.type == IKE_INVALID_SYNTAX || n.type == IKE_CHILD_SA_NOT_FOUND);
 	ck_assert_uint_eq(m->v[0].body.len, 4);
 	ck_assert_uint_eq(m->v[0].body.p[0] + m->v[0].body.p[1], 0);
 }
@@ -628,7 +630,7 @@ main(void)
 		delete_of_the_sa_crosses, delete_of_a_child_keeps_the_sa,
 		delete_of_a_child_crosses, delete_of_unknown_spis,
 		delete_response_without_spi_is_enough, delete_of_the_sa_ends_the_message,
-		malformed_request_is_fatal, create_child_is_refused_for_now,
+		malformed_request_is_fatal, create_child_is_refused_by_a_closing_sa,
 		not_installed_child_is_deleted,
 		delete_of_a_child_is_asked_for_once, malformed_response_is_fatal_on_both,
 	};

@@ -488,7 +488,7 @@ START_TEST(nonces_of_all_lengths)			/* T36 */
 		ck_assert_msg(c.sas == (nonce_len >= 16 && nonce_len <= 256),
 		    "a nonce of %zu octets", nonce_len);
 		if (c.sas > 0) {
-			ck_assert(ike_buffer_set(&pair_sa(&p, 0)->nonce[0],
+			ck_assert(ike_buffer_set(&pair_sa(&p, 0)->ours->fresh.nonce,
 			    bytes_of(nonce, nonce_len)));
 			pair_pump(&p);
 			ck_assert_int_eq(pair_state(&p, 0), IKE_STATE_ESTABLISHED);
