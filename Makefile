@@ -12,6 +12,7 @@ SIM_SEEDS ?= 10000
 SAN_SIM_SEEDS ?= 500
 FUZZ_SECONDS ?= 600
 COVERAGE_SIM_SEEDS ?= 300
+BENCH_RUNS ?= 5
 
 MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
@@ -43,6 +44,7 @@ need_root = $(Q)test "$$(id -u)" = 0 || { \
 
 unit_tests := $(patsubst tests/unit/%.c,$(B)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
 layer_tests := tests/layers.sh
+example_tests := tests/examples.sh
 sim_tests = $(if $(wildcard tests/sim/*.c),"$(B)/sim --seeds $(SIM_SEEDS)")
 system_tests := $(filter-out tests/netns/lib%,$(sort $(wildcard tests/netns/*.sh)))
 fuzz_targets := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
@@ -52,6 +54,7 @@ interop_tests := $(filter-out tests/interop/lib%,$(sort $(wildcard tests/interop
 run_tests = $(Q)B=$(B) tests/run.sh $(B)/tests
 run_unit = user=caller limit=120 $(unit_tests)
 run_layers = user=caller limit=120 $(layer_tests)
+run_examples = user=caller limit=180 $(example_tests)
 run_replays = user=caller limit=120 \
 	$(foreach t,$(fuzz_targets),"$(B)/tests/replay_$(t) tests/fuzz/corpus/$(t)")
 run_sim = user=caller limit=400 $(sim_tests)
@@ -108,6 +111,7 @@ help:
 #| sudo make check       all tests; installs missing Debian packages first
 #|   check-unit          unit tests; no root, no network
 #|   check-layers        which part may use which symbols and headers
+#|   check-examples      the libraries as installed: examples, manuals, symbols, C++, Python
 #|   check-fuzz          the kept inputs of make fuzz, without a fuzzer
 #|   check-sim           the simulator; SIM_SEEDS=10000
 #|   check-system        whole system in network namespaces (root)
@@ -116,9 +120,11 @@ help:
 #| make fuzz             libFuzzer on each target for FUZZ_SECONDS=600; FUZZ=NAME: on that one;
 #|                       fuzz-merge: make the kept inputs of what was found; needs clang
 #| sudo make soak        SOAK=10000000 changed datagrams against an ikevd with sanitizers
+#| make bench            what packets, handshakes and sessions cost; BENCH_RUNS=5
 #| make lint             clang-tidy, cppcheck, shellcheck, mandoc
 #| make coverage         lines of libesp and libike that the tests run; 90 % at least
 #| make install          DESTDIR= prefix=/usr/local sysconfdir=/etc; keeps an existing ikev.conf
+#|   install-libraries   only libesp, libike and libipsec, with headers and pkg-config files
 #| make uninstall        leaves ikev.conf and secrets alone
 #| make clean            remove the build folder; distclean: what configure made, too
 #| sudo make packages    install the Debian packages for all of this
@@ -133,9 +139,9 @@ ifeq ($(by_sudo),yes)
 # ---- root by way of sudo: hand the goals on to the caller ----
 
 .PHONY: $(goals)
-$(filter-out install uninstall,$(goals)):
+$(filter-out install install-libraries uninstall,$(goals)):
 	$(build_as_caller) $@
-install uninstall:
+install install-libraries uninstall:
 	$(build_as_caller) all
 	+$(Q)$(MAKE) --no-print-directory by_sudo=no $@
 
@@ -175,6 +181,9 @@ endif
 compile = $(CC) $(std_flags) $(CPPFLAGS) $(LIB_CFLAGS) $(WARN_CFLAGS) \
 	$(if $(WERROR),-Werror) $(safety) $(CFLAGS)
 link = $(CC) -pie $(safety) $(CFLAGS) $(link_safety) $(LDFLAGS)
+# What a library needs is named where it is linked, and its own calls stay its own.
+link_shared = $(CC) -shared $(safety) $(CFLAGS) $(link_safety) -Wl,-z,defs \
+	-Wl,-Bsymbolic-functions $(LDFLAGS)
 
 # note TEXT: rewrites its target when the text is a new one
 note = @mkdir -p $(@D); printf '%s\n' $(quoted) | cmp -s - $@ || printf '%s\n' $(quoted) >$@
@@ -195,13 +204,16 @@ daemon := $(filter-out $(B)/daemon/ikevd.o,$(call objects,daemon))
 ikevd := $(filter $(B)/daemon/ikevd.o,$(call objects,daemon))
 ikectl := $(call objects,ctl)
 sim := $(call objects,tests/sim) $(B)/tests/unit/digest.o
+bench := $(call objects,tests/bench)
+examples := $(patsubst %.c,$(B)/%,$(sort $(wildcard examples/*.c)))
 test_mains := $(patsubst $(B)/tests/%,$(B)/tests/unit/%.o,$(unit_tests))
 test_helpers := $(filter-out $(test_mains),$(call objects,tests/unit))
 fuzz_mains := $(fuzz_targets:%=$(B)/tests/fuzz/fuzz_%.o) $(B)/tests/fuzz/replay.o \
 	$(B)/tests/fuzz/seeds.o
 fuzz_helpers := $(filter-out $(fuzz_mains),$(call objects,tests/fuzz)) \
 	$(patsubst %,$(B)/tests/unit/%.o,digest ends packets pair vectors)
-all_objects := $(libesp) $(libike) $(libipsec) $(daemon) $(ikevd) $(ikectl) $(sim) \
+all_objects := $(libesp) $(libike) $(libipsec) $(daemon) $(ikevd) $(ikectl) $(sim) $(bench) \
+	$(examples:=.o) \
 	$(test_mains) $(test_helpers) $(fuzz_mains) $(fuzz_helpers)
 
 # In linking order; a part without sources has no product.
@@ -210,23 +222,46 @@ archives := $(if $(libipsec),$(B)/libipsec.a) $(if $(libike),$(B)/libike.a) \
 daemon_archive := $(if $(daemon),$(B)/daemon.a)
 programs := $(if $(ikevd),$(B)/ikevd) $(if $(ikectl),$(B)/ikectl) $(if $(sim),$(B)/sim)
 
+# The libraries as programs outside see them: the headers of their public part, all in one
+# folder, and the shared ones, which a sanitizer's build does without.
+public_headers := $(addprefix libesp/,bytes.h esp.h selector.h transform.h) \
+	$(addprefix libike/,algorithm.h connection.h id.h ike.h proto.h) \
+	$(addprefix libipsec/,auth_psk.h batch.h datapath.h endpoint.h ipsec.h loop.h resolve.h \
+		udp.h worker.h)
+libraries := libesp libike libipsec
+headers := $(addprefix $(B)/include/ikev/,$(notdir $(public_headers)))
+major := $(firstword $(subst ., ,$(VERSION)))
+shared := $(if $(SANITIZE),,$(libraries:%=$(B)/%.so.$(VERSION)))
+
 core_libs := $(SODIUM_LIBS) $(CRYPTO_LIBS) $(EVENT_LIBS)
 daemon_libs := $(CONFIG_LIBS) $(JANSSON_LIBS) $(MNL_LIBS) $(NFTABLES_LIBS)
 
 .PHONY: all tests FORCE
-all: $(archives) $(daemon_archive) $(programs)
+all: $(archives) $(daemon_archive) $(programs) $(shared) $(headers) $(examples)
 tests: $(unit_tests) $(replays)
 
 # ---- compiling ----
 
-# Everything is position-independent: the archives' objects may one day be in a shared
-# library, the programs are PIE.
+# Everything is position-independent: the archives' objects are the shared libraries', too,
+# and the programs are PIE.
 $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(compile) -fPIC -MMD -MP -c -o $@ $<
 
 $(test_mains) $(test_helpers) $(fuzz_mains) $(fuzz_helpers): private LIB_CFLAGS += $(CHECK_CFLAGS)
+
+# Installed headers stand beside each other, and find each other there.
+define public_header
+$(B)/include/ikev/$(notdir $(1)): $(1)
+	@mkdir -p $$(@D)
+	$$(Q)sed 's|^#include "lib[a-z]*/|#include "|' $$< >$$@
+endef
+$(foreach h,$(public_headers),$(eval $(call public_header,$(h))))
+
+# Examples are compiled as programs outside are.
+$(examples:=.o): private std_flags := -std=c11 -D_GNU_SOURCE -I$(B)/include
+$(examples:=.o): | $(headers)
 
 # The interface description that ikevd answers with, as a string for C.
 interfaces := $(patsubst %.varlink,$(B)/%.inc,$(wildcard daemon/*.varlink))
@@ -255,13 +290,29 @@ $(B)/%.a: $(B)/%.objects
 $(B)/%.objects: FORCE
 	$(call note,$($*))
 
+# In the soname only what breaks programs counts; what else they need is in the .map.
+$(B)/libesp.so.$(VERSION): $(libesp)
+$(B)/libesp.so.$(VERSION): private libs := $(SODIUM_LIBS) $(CRYPTO_LIBS)
+$(B)/libike.so.$(VERSION): $(libike) $(B)/libesp.so.$(VERSION)
+$(B)/libike.so.$(VERSION): private libs := $(SODIUM_LIBS) $(CRYPTO_LIBS)
+$(B)/libipsec.so.$(VERSION): $(libipsec) $(B)/libike.so.$(VERSION) $(B)/libesp.so.$(VERSION)
+$(B)/libipsec.so.$(VERSION): private libs := $(core_libs)
+$(shared): $(B)/%.so.$(VERSION): $(wildcard $(libraries:%=%/*.map))
+	$(call say,LD,$@)
+	$(Q)$(link_shared) -Wl,-soname,$*.so.$(major) -Wl,--version-script=$*/$*.map -o $@ \
+		$(filter %.o,$^) $(filter %.so.$(VERSION),$^) $(libs)
+
 $(B)/ikevd: $(ikevd) $(daemon_archive) $(archives)
 $(B)/ikevd: private libs := $(daemon_libs) $(core_libs)
 $(B)/ikectl: $(ikectl)
 $(B)/ikectl: private libs := $(JANSSON_LIBS)
 $(B)/sim: $(sim) $(archives)
 $(B)/sim: private libs := $(core_libs)
-$(B)/ikevd $(B)/ikectl $(B)/sim:
+$(B)/bench: $(bench) $(archives)
+$(B)/bench: private libs := $(core_libs)
+$(examples): $(B)/%: $(B)/%.o $(archives)
+$(examples): private libs := $(core_libs)
+$(B)/ikevd $(B)/ikectl $(B)/sim $(B)/bench $(examples):
 	$(call say,LD,$@)
 	$(Q)$(link) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(libs)
 
@@ -287,12 +338,15 @@ $(B)/tests/test_ikectl: | $(B)/ikectl
 
 # ---- tests that need no root ----
 
-.PHONY: check-unit check-layers check-fuzz check-sim check-san san
+.PHONY: check-unit check-layers check-examples check-fuzz check-sim check-san san
 check-unit: tests
 	$(run_tests) $(run_unit)
 
 check-layers: all
 	$(run_tests) $(run_layers)
+
+check-examples: all
+	$(run_tests) $(run_examples)
 
 check-fuzz: $(replays)
 	$(run_tests) $(run_replays)
@@ -355,6 +409,12 @@ $(FUZZ:%=fuzz-merge-%): fuzz-merge-%: $(B)/fuzzer_%
 	$(Q)find tests/fuzz/corpus/$* -regextype egrep -regex '.*/[0-9a-f]{40}' -delete
 	$(Q)cp $(B)/merged/$*/* tests/fuzz/corpus/$*/
 
+# ---- bench ----
+
+.PHONY: bench
+bench: $(B)/bench
+	$(Q)$(B)/bench -n $(BENCH_RUNS)
+
 # ---- coverage ----
 # A third build by gcc, from which every count of an earlier run is removed.
 
@@ -371,7 +431,8 @@ coverage-run: all tests
 
 # ---- lint ----
 
-tidy_sources := $(foreach d,libesp libike libipsec daemon ctl tests/sim tests/fuzz tests/unit, \
+tidy_sources := $(foreach d,libesp libike libipsec daemon ctl tests/sim tests/fuzz tests/unit \
+	tests/bench examples, \
 	$(wildcard $(d)/*.c))
 tidied := $(tidy_sources:%.c=$(B)/lint/%.tidy)
 scripts = $(shell grep -lE '^\#!/bin/(ba)?sh' .ci/* build-aux/* tests/*.sh tests/*/*.sh)
@@ -388,7 +449,7 @@ lint-tidy: $(tidied)
 $(tidied): $(B)/lint/%.tidy: $(B)/%.o .clang-tidy build-aux/tidy build-aux/tidy.known
 	$(call say,TIDY,$*.c)
 	$(Q)mkdir -p $(@D) && build-aux/tidy $*.c $(std_flags) $(LIB_CFLAGS) $(CHECK_CFLAGS) \
-		-I$(B)/daemon && touch $@
+		-I$(B)/daemon -I$(B)/include && touch $@
 
 lint-cppcheck: $(interfaces)
 	$(call say,CHECK,sources)
@@ -410,16 +471,23 @@ lint-manuals:
 # ---- installing ----
 
 man_pages := $(wildcard man/*.[1-8])
+installed_libraries = $(foreach l,$(libraries),$(libdir)/$(l).a $(libdir)/$(l).so \
+		$(libdir)/$(l).so.$(major) $(libdir)/$(l).so.$(VERSION) $(libdir)/pkgconfig/$(l).pc) \
+	$(foreach h,$(headers),$(includedir)/ikev/$(notdir $(h)))
 installed = $(if $(ikevd),$(sbindir)/ikevd) $(if $(ikectl),$(bindir)/ikectl) \
 	$(foreach m,$(man_pages),$(mandir)/man$(subst .,,$(suffix $(m)))/$(notdir $(m))) \
-	$(unitdir)/ikevd.service $(sysusersdir)/ikevd.conf $(tmpfilesdir)/ikevd.conf
+	$(unitdir)/ikevd.service $(sysusersdir)/ikevd.conf $(tmpfilesdir)/ikevd.conf \
+	$(installed_libraries)
+under_prefix = $(1:$(prefix)/%=$${prefix}/%)
+pc = sed -e 's|@prefix@|$(prefix)|' -e 's|@includedir@|$(call under_prefix,$(includedir))|' \
+	-e 's|@libdir@|$(call under_prefix,$(libdir))|' -e 's|@VERSION@|$(VERSION)|g'
 substitute = sed -e 's|@sbindir@|$(sbindir)|g' -e 's|@sysconfdir@|$(sysconfdir)|g' \
 	-e 's|@tmpfilesdir@|$(tmpfilesdir)|g'
 put = $(Q)install -D -m $(1) $(2) '$(DESTDIR)$(3)'
 put_substituted = $(Q)$(substitute) $(1) | install -D -m 644 /dev/stdin '$(DESTDIR)$(2)'
 
-.PHONY: install uninstall
-install: all
+.PHONY: install install-libraries uninstall
+install: all install-libraries
 	$(if $(ikevd),$(call put,755,$(B)/ikevd,$(sbindir)/ikevd))
 	$(if $(ikectl),$(call put,755,$(B)/ikectl,$(bindir)/ikectl))
 	$(Q)for page in $(man_pages); do install -D -m 644 $$page \
@@ -431,11 +499,23 @@ install: all
 		install -D -m 644 etc/ikev.conf '$(DESTDIR)$(sysconfdir)/ikev.conf'
 	$(Q)test -d '$(DESTDIR)$(sysconfdir)/ikev.secrets.d' || \
 		install -d -m 700 '$(DESTDIR)$(sysconfdir)/ikev.secrets.d'
-	$(if $(DESTDIR),,@echo 'next: systemd-sysusers && systemd-tmpfiles --create' \
+	$(if $(DESTDIR),,@echo 'next: ldconfig && systemd-sysusers && systemd-tmpfiles --create' \
 		'&& systemctl enable --now ikevd')
+
+install-libraries: $(archives) $(shared) $(headers)
+	$(Q)install -d '$(DESTDIR)$(includedir)/ikev' '$(DESTDIR)$(libdir)/pkgconfig'
+	$(Q)install -m 644 $(headers) '$(DESTDIR)$(includedir)/ikev'
+	$(Q)install -m 644 $(archives) '$(DESTDIR)$(libdir)'
+	$(Q)for l in $(libraries); do \
+		$(pc) $$l/$$l.pc.in >'$(DESTDIR)$(libdir)'/pkgconfig/$$l.pc || exit 1; done
+	$(if $(shared),$(Q)install -m 755 $(shared) '$(DESTDIR)$(libdir)' && \
+		cd '$(DESTDIR)$(libdir)' && for l in $(libraries); do \
+		ln -sf $$l.so.$(VERSION) $$l.so.$(major) && ln -sf $$l.so.$(major) $$l.so || \
+		exit 1; done)
 
 uninstall:
 	$(Q)rm -f $(foreach f,$(installed),'$(DESTDIR)$(f)')
+	$(Q)rmdir '$(DESTDIR)$(includedir)/ikev' 2>/dev/null || :
 	@echo 'left: $(DESTDIR)$(sysconfdir)/ikev.conf, $(DESTDIR)$(sysconfdir)/ikev.secrets.d'
 
 endif

@@ -171,7 +171,8 @@ struct esp_counters {	/* packets by verdict; ESP_OK is what was sealed, or deliv
 
 struct esp_room { uint16_t head, tail; };
 
-/* NULL: no memory, or worker >= workers.  One thread: esp_new(0, 1). */
+/* Sets up libsodium.  NULL: that failed, no memory, or worker >= workers.  One thread:
+ * esp_new(0, 1). */
 struct esp *esp_new(uint16_t worker, uint16_t workers);
 void esp_free(struct esp *);	/* wipes every key; NULL is allowed */
 

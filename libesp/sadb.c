@@ -1,3 +1,4 @@
+#include <sodium.h>
 #include <stdlib.h>
 
 #include "libesp/sadb.h"
@@ -7,7 +8,7 @@ esp_new(uint16_t worker, uint16_t workers)
 {
 	struct esp *esp;
 
-	if (worker >= workers)
+	if (worker >= workers || sodium_init() < 0)
 		return NULL;
 	esp = calloc(1, sizeof *esp);
 	if (esp == NULL)

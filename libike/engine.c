@@ -1,4 +1,5 @@
 /* The entry points: every input passes here, and leaves by the queues of event.c. */
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,7 +31,7 @@ ike_new(const struct ike_options *options)
 {
 	struct ike *e;
 
-	if (options->random == NULL || options->spi_prefix_bits > 32 ||
+	if (options->random == NULL || options->spi_prefix_bits > 32 || sodium_init() < 0 ||
 	    (e = calloc(1, sizeof(*e))) == NULL)
 		return NULL;
 	e->options = *options;

@@ -251,7 +251,7 @@ struct ike_sa_info {
 	ike_time rekey_at, ends_at, reauth_at;	/* 0: never */
 };
 
-/* NULL: no memory, or no random callback. */
+/* Sets up libsodium.  NULL: that failed, no memory, or no random callback. */
 struct ike *ike_new(const struct ike_options *);
 void ike_free(struct ike *);		/* silently; ike_down first to tell the peers */
 

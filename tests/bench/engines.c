@@ -1,0 +1,150 @@
+#include <sodium.h>
+#include <string.h>
+
+#include "libike/connection.h"
+#include "tests/bench/bench.h"
+#include "tests/bench/engines.h"
+
+static void
+draw(void *arg, uint8_t *p, size_t n)
+{
+	(void)arg;
+	randombytes_buf(p, n);
+}
+
+static struct ike *
+make(struct ike_connection *c, ike_time now, ike_id *id)
+{
+	struct ike_options options = { .random = draw };
+	struct ike *e = ike_new(&options);
+
+	if (e != NULL && (*id = ike_put(e, now, 0, c)) == 0) {
+		ike_free(e);
+		return NULL;
+	}
+	return e;
+}
+
+static struct ike_connection *
+describe(bool initiator)
+{
+	static const char *const everything[] = { "0.0.0.0/0" };
+	static const struct ike_child_setup child = { .name = "all",
+	    .local = { everything, 1 }, .remote = { everything, 1 } };
+	struct ike_setup s;
+	struct ike_fault fault;
+	unsigned n;
+
+	ike_setup_defaults(&s);
+	s.name = initiator ? "client" : "server";
+	s.local_id = initiator ? "client.example" : "server.example";
+	s.remote_id = initiator ? "server.example" : "client.example";
+	s.remote_address = initiator ? "192.0.2.1" : "any";
+	s.secret = "shared";
+	s.unique = IKE_UNIQUE_NEVER;
+	s.children = &child;
+	s.n_children = 1;
+	return ike_connection_new(&s, &fault, 1, &n);
+}
+
+bool
+engines_open(struct engines *x)
+{
+	struct ike_connection *server = describe(false);
+
+	memset(x, 0, sizeof(*x));
+	x->now = IKE_SECOND;
+	x->peer = describe(true);
+	if (server != NULL)
+		x->responder = make(server, x->now, &x->connection);
+	ike_connection_free(server);
+	return x->responder != NULL && x->peer != NULL;
+}
+
+void
+engines_close(struct engines *x)
+{
+	ike_free(x->responder);
+	ike_connection_free(x->peer);
+}
+
+static void
+answer(struct engines *x, struct ike *e, const struct ike_event *event)
+{
+	static const char secret[] = "correct horse battery staple";
+	struct ike_answer a = { .error = IKE_OK };
+	uint8_t value[64];
+
+	if (event->type == IKE_ASK_RESOLVE) {
+		a.path.family = 4;
+		bytes_store32(a.path.addr[0], 0x0a000000 + x->initiators);
+		memcpy(a.path.addr[1], "\300\0\2\1", 4);
+	} else if (event->type == IKE_ASK_PROVE || event->type == IKE_ASK_CHECK) {
+		a.value = bytes_of(value, ike_psk_auth(NULL, event->u.auth->prf,
+		    bytes_of(secret, sizeof(secret) - 1), event->u.auth->octets, value));
+		if (event->type == IKE_ASK_CHECK &&
+		    (a.value.len != event->u.auth->value.len ||
+		    sodium_memcmp(value, event->u.auth->value.p, a.value.len) != 0))
+			a.error = IKE_AUTHENTICATION_FAILED;
+	}
+	ike_answer_question(e, x->now, event->question, &a);
+}
+
+/* Events of one engine, and its datagrams to the other one.  True: there were any. */
+static bool
+drain(struct engines *x, struct ike *from, struct ike *to)
+{
+	struct ike_event event;
+	struct ike_datagram d;
+	struct ike_path path;
+	uint8_t copy[4096];
+	bool any = false;
+	double start = bench_cpu();
+
+	while (ike_next_event(from, &event)) {
+		any = true;
+		if (event.type <= IKE_ASK_USAGE)
+			answer(x, from, &event);
+		else if (from != x->responder)
+			continue;
+		else if (event.type == IKE_UP && event.child != 0)
+			x->up++;
+		else if (event.type >= IKE_IN_ADD && event.type <= IKE_IN_REMOVE &&
+		    x->child != NULL)
+			x->child(x->arg, &event);
+	}
+	if (from == x->responder)
+		x->cpu += bench_cpu() - start;
+	while (ike_next_datagram(from, &d) && d.data.len <= sizeof(copy)) {
+		any = true;
+		path = d.path;
+		memcpy(path.addr[0], d.path.addr[1], sizeof(path.addr[0]));
+		memcpy(path.addr[1], d.path.addr[0], sizeof(path.addr[1]));
+		path.port[0] = d.path.port[1];
+		path.port[1] = d.path.port[0];
+		memcpy(copy, d.data.p, d.data.len);
+		start = bench_cpu();
+		ike_receive(to, x->now, &path, copy, d.data.len);
+		if (to == x->responder)
+			x->cpu += bench_cpu() - start;
+	}
+	return any;
+}
+
+bool
+engines_handshake(struct engines *x)
+{
+	unsigned up = x->up;
+	struct ike *initiator;
+	ike_id connection;
+
+	x->now += IKE_SECOND / 1000;
+	x->initiators++;
+	if ((initiator = make(x->peer, x->now, &connection)) == NULL)
+		return false;
+	ike_up(initiator, x->now, connection);
+	while (drain(x, initiator, x->responder) | drain(x, x->responder, initiator))
+		;
+	ike_free(initiator);
+	return x->up == up + 1;
+}

@@ -1,0 +1,82 @@
+/* Handshakes, from IKE_SA_INIT to the first Child SA, between engines in memory. */
+#include <stdlib.h>
+
+#include "tests/bench/bench.h"
+#include "tests/bench/engines.h"
+
+enum { ROUND = 500 };		/* handshakes of a measurement */
+
+static bool
+repeat(struct engines *x, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (!engines_handshake(x))
+			return false;
+	return true;
+}
+
+/* Milliseconds of the responder's work a handshake, with `present` sessions there
+ * already. */
+static double
+responder_cpu(unsigned present)
+{
+	struct engines x;
+	double cpu = -1;
+
+	if (engines_open(&x) && repeat(&x, present)) {
+		x.cpu = 0;
+		if (repeat(&x, ROUND))
+			cpu = x.cpu * 1e3 / ROUND;
+	}
+	engines_close(&x);
+	return cpu;
+}
+
+/* Handshakes a second, both ends on one core. */
+static double
+rate(unsigned n)
+{
+	struct engines x;
+	double start = 0, result = -1;
+
+	if (engines_open(&x) && repeat(&x, 10)) {
+		start = bench_time();
+		if (repeat(&x, n))
+			result = n / (bench_time() - start);
+	}
+	engines_close(&x);
+	return result;
+}
+
+/* Octets of an IKE SA with its Child SA in the responder. */
+static double
+memory(unsigned sessions)
+{
+	struct engines x;
+	double result = -1;
+	size_t before;
+
+	if (engines_open(&x) && repeat(&x, 10)) {
+		before = bench_memory();
+		if (repeat(&x, sessions))
+			result = (double)(bench_memory() - before) / sessions;
+	}
+	engines_close(&x);
+	return result;
+}
+
+const struct bench_row bench_handshakes[] = {
+	{ .name = "handshakes, both ends on one core", .unit = "1/s", .measure = rate,
+	    .argument = ROUND, .bare = "X25519", .times = 4 },
+	{ .name = "handshake, responder", .unit = "ms", .measure = responder_cpu,
+	    .bare = "X25519, two", .times = 1, .goal = 0.12 },
+	{ .name = "handshake, responder, 100 sessions", .unit = "ms",
+	    .measure = responder_cpu, .argument = 100, .bare = "X25519, two",
+	    .times = 1, .goal = 0.12 },
+	{ .name = "handshake, responder, 100,000 sessions", .unit = "ms",
+	    .measure = responder_cpu, .argument = 100000, .bare = "X25519, two",
+	    .times = 1, .goal = 0.12, .once = true },
+	{ .name = "memory of a session, engine alone", .unit = "octets",
+	    .measure = memory, .argument = 10000, .once = true },
+	{ .name = NULL }
+};
