@@ -278,11 +278,12 @@ in_remove(struct ipsec_datapath *d, ike_id child)
 }
 
 static void
-set_path(struct ipsec_datapath *d, ike_id child, const struct ike_path *path)
+set_path(struct ipsec_datapath *d, const struct ipsec_sa *sa)
 {
 	struct tun *t = of(d);
 
-	t->worker->ops->set_path(t->worker, child, path);
+	t->worker->ops->set_path(t->worker, sa);
+	fit_mtu(t, sa);
 }
 
 static bool

@@ -376,6 +376,7 @@ ipsec_children_apply(struct ipsec_children *c, const struct ike_event *event,
     struct ike_notice *notice)
 {
 	bool adds = event->type == IKE_IN_ADD || event->type == IKE_OUT_ADD;
+	struct ipsec_sa moved = { .id = event->child, .child = event->u.child };
 	struct sa *sa;
 
 	if (adds && !add(c, event)) {
@@ -392,7 +393,8 @@ ipsec_children_apply(struct ipsec_children *c, const struct ike_event *event,
 		forget_if_gone(c, sa);
 	} else if (sa != NULL && event->type == IKE_SET_PATH &&
 	    c->datapath->ops->set_path != NULL) {
-		c->datapath->ops->set_path(c->datapath, sa->id, &event->u.child->path);
+		moved.policy = sa->policy;
+		c->datapath->ops->set_path(c->datapath, &moved);
 	}
 	return false;
 }

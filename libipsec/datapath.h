@@ -66,8 +66,9 @@ struct ipsec_datapath_ops {	/* bool: false when it could not */
 	/* The attempt to get an SA for this policy has failed: refuse the packets held
 	 * for it, and ask again at the next one. */
 	void (*release)(struct ipsec_datapath *, uint64_t policy);
-	/* The peer of a Child SA is elsewhere now: what it gets goes there. */
-	void (*set_path)(struct ipsec_datapath *, ike_id child, const struct ike_path *);
+	/* The peer of a Child SA is elsewhere now, or a NAT has come between: what it
+	 * gets goes by child->path, as child->encap says. */
+	void (*set_path)(struct ipsec_datapath *, const struct ipsec_sa *);
 	/* ESP that came in by the sockets (batch.h); NULL: the kernel takes it. */
 	void (*receive)(struct ipsec_datapath *, struct ipsec_message *, unsigned n);
 	/* Its fds, to be polled for input: writes up to `n`, returns how many there are.

@@ -601,6 +601,13 @@ in_remove(struct ipsec_datapath *d, ike_id id)
 		free_in(w, in);
 }
 
+static void
+set_way(struct out *out, const struct ike_child *child)
+{
+	out->kind = child->encap ? IPSEC_ESP_UDP : IPSEC_ESP_NATIVE;
+	out->path = child->path;
+}
+
 static struct out *
 new_out(struct worker *w, const struct ipsec_sa *sa)
 {
@@ -613,8 +620,7 @@ new_out(struct worker *w, const struct ipsec_sa *sa)
 	if ((out = calloc(1, sizeof(*out))) == NULL)
 		return NULL;
 	out->id = sa->id;
-	out->kind = sa->child->encap ? IPSEC_ESP_UDP : IPSEC_ESP_NATIVE;
-	out->path = sa->child->path;
+	set_way(out, sa->child);
 	out->transform = sa->child->transform;
 	HASH_ADD(hh, w->outs, id, sizeof(out->id), out);
 	if (out->hh.tbl != NULL)
@@ -670,13 +676,13 @@ out_remove(struct ipsec_datapath *d, ike_id id)
 }
 
 static void
-set_path(struct ipsec_datapath *d, ike_id id, const struct ike_path *path)
+set_path(struct ipsec_datapath *d, const struct ipsec_sa *sa)
 {
-	struct out *out = find_out(of(d), id);
+	struct out *out = find_out(of(d), sa->id);
 
 	if (out == NULL)
 		return;
-	out->path = *path;
+	set_way(out, sa->child);
 	out->mtu = 0;			/* another path may have another */
 }
 

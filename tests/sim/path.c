@@ -130,13 +130,13 @@ in_remove(struct ipsec_datapath *d, ike_id child)
 }
 
 static void
-set_path(struct ipsec_datapath *d, ike_id child, const struct ike_path *path)
+set_path(struct ipsec_datapath *d, const struct ipsec_sa *sa)
 {
 	struct path *p = (struct path *)d;
 
 	for (unsigned i = 0; i < PATH_SAS; i++)
-		if (p->sas[i].id == child)
-			p->sas[i].path = *path;
+		if (p->sas[i].id == sa->id)
+			p->sas[i].path = sa->child->path;
 }
 
 static bool

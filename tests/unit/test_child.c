@@ -99,9 +99,17 @@ release(struct ipsec_datapath *d, uint64_t policy)
 	say(d, "release%llu ", (unsigned long long)policy);
 }
 
+static void
+set_path(struct ipsec_datapath *d, const struct ipsec_sa *sa)
+{
+	say(d, "path%llu/%llu ", (unsigned long long)sa->id,
+	    (unsigned long long)sa->policy);
+}
+
 static const struct ipsec_datapath_ops recorder_ops = {
 	.trap = trap, .untrap = untrap, .in_add = in_add, .out_add = out_add,
 	.out_remove = out_remove, .in_remove = in_remove, .release = release,
+	.set_path = set_path,
 };
 
 /* ---- what every test has ---- */
@@ -262,7 +270,9 @@ START_TEST(sa_steps_in_order)
 	recorder.log[0] = '\0';
 	ck_assert(apply(IKE_IN_ADD, 50, 0, "dmz", "192.0.2.0/28"));
 	ck_assert(apply(IKE_OUT_ADD, 50, 0, "dmz", "192.0.2.0/28"));
-	expect("in+50/2 out+50/2 ");
+	ck_assert(apply(IKE_SET_PATH, 50, 0, "dmz", "192.0.2.0/28"));
+	ck_assert(apply(IKE_SET_PATH, 51, 0, "dmz", "192.0.2.0/28"));
+	expect("in+50/2 out+50/2 path50/2 ");
 	ck_assert_uint_eq(ipsec_children_count(children), 1);
 	ck_assert(apply(IKE_OUT_REMOVE, 50, 0, "dmz", "192.0.2.0/28"));
 	ck_assert(apply(IKE_IN_REMOVE, 50, 0, "dmz", "192.0.2.0/28"));

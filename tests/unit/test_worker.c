@@ -279,6 +279,15 @@ START_TEST(packets_both_ways)
 }
 END_TEST
 
+static void
+move(struct host *h, ike_id id, const struct ike_path *path, bool encap)
+{
+	const struct ike_child child = { .path = *path, .encap = encap };
+	const struct ipsec_sa sa = { .id = id, .policy = 1, .child = &child };
+
+	h->datapath->ops->set_path(h->datapath, &sa);
+}
+
 /* RFC 7296 2.23: paris sends to where berlin is no more, until berlin's next packet
  * (T81). */
 START_TEST(worker_tells_of_a_move)
@@ -294,16 +303,16 @@ START_TEST(worker_tells_of_a_move)
 	memcpy(astray.addr[1], "\177\0\0\1", 4);
 	astray.port[0] = paris.ports[1];
 	astray.port[1] = 9;
-	paris.datapath->ops->set_path(paris.datapath, 7, &astray);
+	move(&paris, 7, &astray, true);
 	carry(&berlin, &paris, "10.1.0.5", "10.2.0.9", 3);
 	process(&paris);
 	ck_assert_uint_eq(paris.n_told, 1);	/* three packets, one fact */
 	ck_assert_int_eq(told->type, IKE_MOVED);
 	ck_assert_uint_eq(told->id, 7);
 	ck_assert_uint_eq(told->path.port[1], berlin.ports[1]);
-	paris.datapath->ops->set_path(paris.datapath, 7, &told->path);
+	move(&paris, 7, &told->path, true);
 	carry(&paris, &berlin, "10.2.0.9", "10.1.0.5", 3);
-	paris.datapath->ops->set_path(paris.datapath, 8, &astray);	/* no such SA */
+	move(&paris, 8, &astray, true);		/* no such SA */
 }
 END_TEST
 
@@ -806,19 +815,28 @@ start_in_own_network(bool native)
 START_TEST(native_esp_both_ways)
 {
 	struct tunnel t = plain;
+	struct ike_path path = { .family = _i == 0 ? 4 : 6 };
 
 	t.encap = false;
-	t.family = _i == 0 ? 4 : 6;
+	t.family = path.family;
 	t.there = _i == 0 ? "127.0.0.1" : "::1";
+	ck_assert_int_eq(inet_pton(_i == 0 ? AF_INET : AF_INET6, t.there, path.addr[1]),
+	    1);
 	if (!own_network(65536))
 		return;
 	start_in_own_network(true);
 	connect_both(&t);
+	path.port[0] = berlin.ports[1];
+	path.port[1] = paris.ports[1];
 	/* Both hosts hear every packet of protocol 50: the other one has no such SPI. */
 	carry(&berlin, &paris, "10.1.0.5", "10.2.0.9", 20);
 	ck_assert_uint_eq(receive(&berlin, WAIT_MS), 20);
 	ck_assert_uint_eq(berlin.port.out.n, 0);
 	ck_assert_uint_eq(counters(&berlin).esp.in[ESP_NO_SA], 20);
+	/* a NAT has come between: what paris gets comes by UDP from now on */
+	move(&berlin, 7, &path, true);
+	carry(&berlin, &paris, "10.1.0.5", "10.2.0.9", 20);
+	ck_assert_uint_eq(receive(&berlin, PATIENCE_MS), 0);
 }
 END_TEST
 
