@@ -13,6 +13,7 @@
 #include "daemon/control.h"
 #include "daemon/notify.h"
 #include "daemon/privilege.h"
+#include "daemon/roam.h"
 #include "daemon/tell.h"
 #include "daemon/tun.h"
 #include "libike/algorithm.h"
@@ -35,6 +36,7 @@ struct life {
 	struct ipsec_resolver *resolver;
 	struct ipsec_endpoint *endpoint;
 	struct ipsec_loop *loop;
+	struct roam *roam;
 	struct control *control;
 	char *folder;				/* of its socket, if it was made here */
 	struct control_connection *connections;	/* as in the file */
@@ -173,6 +175,28 @@ make_base(struct life *life)
 	return true;
 }
 
+static void
+roamed(void *arg)
+{
+	struct life *life = arg;
+
+	log_debug(life->log, "addresses or routes of this host have changed");
+	ipsec_endpoint_roam(life->endpoint, ipsec_now());
+}
+
+/* Without it tunnels still come up again when their peer is found dead. */
+static void
+watch_network(struct life *life)
+{
+	struct tun_status status;
+
+	tun_read_status(life->datapath, &status);
+	life->roam = roam_new(life->base, status.ifindex, roamed, life);
+	if (life->roam == NULL)
+		log_warning(life->log, "cannot watch the addresses of this host: %s; "
+		    "tunnels will not follow when they change", strerror(errno));
+}
+
 static bool
 make_endpoint(struct life *life)
 {
@@ -199,7 +223,10 @@ make_endpoint(struct life *life)
 		return fail(life, why);
 	life->handed_over = true;
 	life->loop = ipsec_attach(life->endpoint, life->base);
-	return life->loop != NULL || fail(life, "no memory");
+	if (life->loop == NULL)
+		return fail(life, "no memory");
+	watch_network(life);
+	return true;
 }
 
 static bool
@@ -301,6 +328,7 @@ clean_up(struct life *life)
 	if (life->folder != NULL)
 		(void)rmdir(life->folder);
 	free(life->folder);
+	roam_free(life->roam);
 	ipsec_detach(life->loop);
 	ipsec_endpoint_free(life->endpoint);
 	if (life->datapath != NULL && !life->handed_over)

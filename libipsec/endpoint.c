@@ -443,6 +443,14 @@ ipsec_endpoint_carry(struct ipsec_endpoint *e, ike_time now)
 	drain(e);
 }
 
+void
+ipsec_endpoint_roam(struct ipsec_endpoint *e, ike_time now)
+{
+	e->now = now;
+	ike_roam(e->ike, now);
+	drain(e);
+}
+
 enum ike_error
 ipsec_endpoint_admit(struct ipsec_endpoint *e, ike_time now, ike_id question,
     enum ike_error verdict)

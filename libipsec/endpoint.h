@@ -88,6 +88,8 @@ enum ike_error ipsec_endpoint_down(struct ipsec_endpoint *, ike_time now, ike_id
 /* The data path has something to tell, not from one of its fds: lets it, and carries out
  * what follows from that. */
 void ipsec_endpoint_carry(struct ipsec_endpoint *, ike_time now);
+/* This host's addresses or routes have changed: as ike_roam. */
+void ipsec_endpoint_roam(struct ipsec_endpoint *, ike_time now);
 /* The late answer to an IKE_ASK_ADMIT for which `admit` returned IKE_WAIT. */
 enum ike_error ipsec_endpoint_admit(struct ipsec_endpoint *, ike_time now,
     ike_id question, enum ike_error);

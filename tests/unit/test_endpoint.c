@@ -433,6 +433,21 @@ START_TEST(packet_behind_its_sa_arrives)
 }
 END_TEST
 
+/* Where nothing has changed nobody is told anything. */
+START_TEST(roaming_nowhere)
+{
+	uint64_t sent;
+
+	connect_both();
+	sent = ipsec_udp_read_counters(ipsec_endpoint_udp(berlin.endpoint))->sent;
+	for (unsigned i = 0; i < 3; i++)
+		ipsec_endpoint_roam(berlin.endpoint, ipsec_now());
+	ck_assert_uint_eq(
+	    ipsec_udp_read_counters(ipsec_endpoint_udp(berlin.endpoint))->sent, sent);
+	carry(&berlin, &paris, 100);
+}
+END_TEST
+
 START_TEST(tunnel_over_ipv6)
 {
 	start(&berlin, "::1", "correct horse battery", NULL);
@@ -774,6 +789,7 @@ main(void)
 	tcase_add_checked_fixture(t, NULL, tear_down);
 	tcase_add_loop_test(t, tunnel_carries_and_goes_down, 0, 2);
 	tcase_add_test(t, packet_behind_its_sa_arrives);
+	tcase_add_test(t, roaming_nowhere);
 	tcase_add_test(t, tunnel_over_ipv6);
 	tcase_add_test(t, packets_of_a_tunnel_that_is_down_are_refused);
 	tcase_add_test(t, first_packet_brings_it_up_and_arrives);
