@@ -290,16 +290,20 @@ $(B)/%.a: $(B)/%.objects
 $(B)/%.objects: FORCE
 	$(call note,$($*))
 
-# In the soname only what breaks programs counts; what else they need is in the .map.
+# Exported is what the installed headers declare.
+$(libraries:%=$(B)/%.map): $(B)/%.map: build-aux/exports $(public_headers)
+	$(call say,GEN,$@)
+	$(Q)CC='$(CC)' build-aux/exports $* $(VERSION) $(public_headers) >$@
+
 $(B)/libesp.so.$(VERSION): $(libesp)
 $(B)/libesp.so.$(VERSION): private libs := $(SODIUM_LIBS) $(CRYPTO_LIBS)
 $(B)/libike.so.$(VERSION): $(libike) $(B)/libesp.so.$(VERSION)
 $(B)/libike.so.$(VERSION): private libs := $(SODIUM_LIBS) $(CRYPTO_LIBS)
 $(B)/libipsec.so.$(VERSION): $(libipsec) $(B)/libike.so.$(VERSION) $(B)/libesp.so.$(VERSION)
 $(B)/libipsec.so.$(VERSION): private libs := $(core_libs)
-$(shared): $(B)/%.so.$(VERSION): $(wildcard $(libraries:%=%/*.map))
+$(shared): $(B)/%.so.$(VERSION): $(B)/%.map
 	$(call say,LD,$@)
-	$(Q)$(link_shared) -Wl,-soname,$*.so.$(major) -Wl,--version-script=$*/$*.map -o $@ \
+	$(Q)$(link_shared) -Wl,-soname,$*.so.$(major) -Wl,--version-script=$(B)/$*.map -o $@ \
 		$(filter %.o,$^) $(filter %.so.$(VERSION),$^) $(libs)
 
 $(B)/ikevd: $(ikevd) $(daemon_archive) $(archives)

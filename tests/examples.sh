@@ -77,20 +77,6 @@ install_all()
 	make -s B="$build" DESTDIR="$root" prefix=$prefix install
 }
 
-# declared PREFIX HEADER...: functions and variables that programs may link to
-declared()
-{
-	local name=$1
-	shift
-	printf '#include <ikev/%s>\n' "$@" |
-		"$cc" -std=c11 -I"$root$prefix/include" -xc -E -P - | tr '\n\t' '  ' |
-		sed ':again; s/{[^{}]*}/;/g; t again' | tr ';' '\n' |
-		grep -vE '^ *(static|typedef) ' |
-		sed -nE "s/^[^(]*[ *](${name}[a-z0-9_]*)\(.*/\1/p
-			s/^ *extern [^(]*[ *](${name}[a-z0-9_]*) *\$/\1/p" |
-		sort -u
-}
-
 exported()
 {
 	nm -D --defined-only "$lib/$1.so" | awk '$2 != "A" { print $3 }'
@@ -112,9 +98,10 @@ check_headers()
 
 check_symbols()
 {
-	local library=$1 name=${1#lib}_ node
-	node=$(echo "${name%_}" | tr '[:lower:]' '[:upper:]')_0
-	declared "$name" "${header_names[@]}" | sed "s/$/@@$node/" >"$tmp/declared"
+	local library=$1 node
+	node=$(echo "${library#lib}" | tr '[:lower:]' '[:upper:]')_0
+	CC=$cc build-aux/exports "$library" 0 "$root$prefix"/include/ikev/*.h |
+		sed -n 's/;$//; /\*/d; s/^\t//p' | sed "s/$/@@$node/" >"$tmp/declared"
 	exported "$library" | sort >"$tmp/exported"
 	[ -s "$tmp/exported" ] || echo 'nothing is exported' >>"$tmp/declared"
 	same "$library exports what its headers declare, versioned, and nothing else" \
@@ -219,8 +206,6 @@ from_cxx()
 }
 
 check 'make install' install_all
-header_names=("$root$prefix"/include/ikev/*.h)
-header_names=("${header_names[@]##*/}")
 check 'each header stands alone, in C11 and C++17' check_headers
 for library in $libraries; do
 	check_symbols "$library"
