@@ -132,6 +132,17 @@ drain(struct ike *e[2], unsigned end, ike_time now)
 	return any;
 }
 
+static void
+run(struct ike *e[2], ike_time now)
+{
+	bool any;
+
+	do {
+		any = drain(e, 0, now);
+		any = drain(e, 1, now) || any;
+	} while (any);
+}
+
 int
 main(void)
 {
@@ -144,14 +155,12 @@ main(void)
 	for (unsigned i = 0; i < 2; i++)
 		e[i] = open_end(i, now, &id[i]);
 	ike_up(e[0], now, id[0]);
-	while (drain(e, 0, now) | drain(e, 1, now))
-		;
+	run(e, now);
 	up = ike_next_sa(e[0], 0, &info) && info.state == IKE_STATE_ESTABLISHED &&
 	    info.n_children == 1;
 	printf("%s\n", up ? info.proposal : "not established");
 	ike_down(e[0], now, id[0]);
-	while (drain(e, 0, now) | drain(e, 1, now))
-		;
+	run(e, now);
 	for (unsigned i = 0; i < 2; i++)
 		ike_free(e[i]);
 	return !up;

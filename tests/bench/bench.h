@@ -1,5 +1,5 @@
-/* What things cost.  A row measures one thing once; bench.c repeats all of them in turn and
- * prints medians, each beside the row it is to be compared with. */
+/* What things cost.  A row measures one thing; bench.c repeats all of them in turn and
+ * prints medians, each beside the row that does the same with nothing around it. */
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H
 
@@ -9,19 +9,17 @@
 
 struct bench_row {
 	const char *name, *unit;
-	/* By this argument.  Below 0: it could not be measured, and bench fails. */
-	double (*measure)(unsigned);
-	unsigned argument;
-	/* The name of the row that does the same with nothing around it, or NULL; */
-	const char *bare;
-	double times;			/* and how many of those one of these takes */
+	/* Measures once, with these arguments.  Below 0: it could not be done, and bench
+	 * fails. */
+	double (*measure)(unsigned, unsigned);
+	unsigned arguments[2];
+	const char *bare;		/* the name of the row to compare with, or NULL */
 	double goal;			/* at most; 0: none */
 	bool once;			/* takes long, and varies little */
 };
 
 /* Each ends with a row without a name. */
-extern const struct bench_row bench_bare[], bench_packets[], bench_handshakes[],
-    bench_tunnels[];
+extern const struct bench_row bench_bare[], bench_packets[], bench_handshakes[];
 
 /* Seconds: of the wall, and of this thread's own work. */
 double bench_time(void);

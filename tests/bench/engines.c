@@ -137,14 +137,17 @@ engines_handshake(struct engines *x)
 	unsigned up = x->up;
 	struct ike *initiator;
 	ike_id connection;
+	bool any;
 
 	x->now += IKE_SECOND / 1000;
 	x->initiators++;
 	if ((initiator = make(x->peer, x->now, &connection)) == NULL)
 		return false;
 	ike_up(initiator, x->now, connection);
-	while (drain(x, initiator, x->responder) | drain(x, x->responder, initiator))
-		;
+	do {
+		any = drain(x, initiator, x->responder);
+		any = drain(x, x->responder, initiator) || any;
+	} while (any);
 	ike_free(initiator);
 	return x->up == up + 1;
 }
