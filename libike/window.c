@@ -95,10 +95,11 @@ ike_window_moved(struct ike *e, struct ike_sa *sa, bool anew)
 
 	if (w->request.len == 0)
 		return;
-	if (anew)
-		w->sent = 1;
-	w->interval = schedule(sa)->first;
 	send(e, sa, &sa->path, ike_buffer_view(&w->request));
+	if (!anew)
+		return;
+	w->sent = 1;
+	w->interval = schedule(sa)->first;
 	ike_timer_arm(e, &sa->retransmit, e->now + w->interval);
 }
 
