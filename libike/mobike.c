@@ -103,6 +103,7 @@ ike_mobike_agree(struct ike_sa *sa, const struct ike_message *m)
 
 	sa->mobile.on = ike_mobike_wants(sa->connection) &&
 	    ike_find_notify(m, IKE_N_MOBIKE_SUPPORTED, &n);
+	sa->mobile.initiator = sa->initiator;
 	if (sa->mobile.on)
 		keep_addresses(sa, m);
 }
@@ -183,7 +184,7 @@ void
 ike_mobike_add_detection(
     struct ike *e, const struct ike_sa *sa, struct ike_chain *chain)
 {
-	if (sa->mobile.on && sa->initiator && sa->natd && sa->nat_here)
+	if (sa->mobile.on && sa->mobile.initiator && sa->natd && sa->nat_here)
 		add_detection(e, sa, &sa->path, chain);
 }
 
@@ -194,7 +195,7 @@ ike_mobike_compare(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	struct bytes hash;
 
 	(void)e;
-	if (mobile->on && sa->initiator && sa->nat_here && mapping_of(x->message, &hash) &&
+	if (mobile->on && sa->mobile.initiator && sa->nat_here && mapping_of(x->message, &hash) &&
 	    !(mobile->mapped &&
 		bytes_equal(hash, bytes_of(mobile->mapping, sizeof(mobile->mapping)))))
 		sa->mobile.pending = true;
@@ -288,7 +289,7 @@ void
 ike_mobike_begin(struct ike *e, struct ike_sa *sa)
 {
 	struct ike_exchange *x = ike_exchange_new(
-	    sa, true, INFORMATIONAL, sa->initiator ? update_steps : check_steps);
+	    sa, true, INFORMATIONAL, sa->mobile.initiator ? update_steps : check_steps);
 
 	if (x != NULL) {
 		ike_exchange_begin(e, sa, x);
@@ -359,7 +360,7 @@ ike_mobike_read(struct ike *e, const struct ike_sa *sa, const struct ike_exchang
 		if (x->message->v[i].type == IKE_PAYLOAD_NOTIFY &&
 		    ike_parse_notify(x->message->v[i].body, &n) == IKE_OK)
 			error = read_notify(wish, &n, &x->path);
-	if (sa->initiator)		/* we move when we say so */
+	if (sa->mobile.initiator)		/* we move when we say so */
 		wish->update = false;
 	if (!wish->update && !wish->addresses)
 		wish->refused = IKE_OK;
@@ -447,7 +448,7 @@ ask_other(struct ike *e, struct ike_sa *sa)
 static bool
 may_look(const struct ike_sa *sa)
 {
-	return sa->mobile.on && sa->initiator && sa->state >= IKE_STATE_ESTABLISHED &&
+	return sa->mobile.on && sa->mobile.initiator && sa->state >= IKE_STATE_ESTABLISHED &&
 	    sa->state != IKE_STATE_CLOSED;
 }
 

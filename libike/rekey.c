@@ -78,6 +78,8 @@ static void
 lay_aside(struct ike *e, struct ike_sa *lost, struct ike_sa *sa, bool theirs)
 {
 	lost->path = sa->path;
+	lost->mobile.on = sa->mobile.on;	/* for its DELETE to arrive */
+	lost->mobile.initiator = sa->mobile.initiator;
 	join(lost, sa);
 	ike_output_free(lost->down);
 	lost->down = NULL;

@@ -355,6 +355,107 @@ START_TEST(refused_update_ends_the_sa)			/* RFC 4555 3.5 */
 }
 END_TEST
 
+/* ---- and the IKE SA is rekeyed ---- */
+
+static struct ike_sa *
+established(unsigned end)
+{
+	struct ike_sa *sa;
+
+	TAILQ_FOREACH(sa, &p.e[end]->sas, link)
+		if (sa->state == IKE_STATE_ESTABLISHED)
+			return sa;
+	ck_abort_msg("end %u has no SA", end);
+}
+
+static void
+rekey(unsigned end)
+{
+	ck_assert_int_eq(ike_rekey(p.e[end], p.now, established(end)->id), IKE_OK);
+	pair_drain(&p, end);
+}
+
+static void
+expect_both_moved(const uint8_t addr[4])
+{
+	for (unsigned i = 0; i < 2; i++) {
+		const struct ike_sa *sa = established(i);
+
+		ck_assert_uint_eq(p.events[i][IKE_DOWN], 0);
+		ck_assert_uint_eq(sa->n_children, 1);
+		ck_assert(memcmp(sa->path.addr[i], addr, 4) == 0);
+		ck_assert(!sa->mobile.pending && !sa->mobile.busy);
+		ck_assert_uint_ge(p.events[i][IKE_SET_PATH], 1);
+	}
+}
+
+/* "Initiator" is who began the first IKE SA, RFC 4555 2.1, whoever rekeys it. */
+START_TEST(initiator_stays_one_after_a_rekey)
+{
+	for (unsigned end = 0; end < 2; end++) {
+		establish();
+		rekey(end);
+		pair_pump(&p);
+		pair_pass(&p, 3 * IKE_SECOND);		/* the old one is deleted */
+		pair_pump(&p);
+		ck_assert_int_eq(established(0)->initiator, end == 0);
+		for (unsigned i = 0; i < 2; i++)
+			ck_assert(established(i)->mobile.on);
+		roam(elsewhere);
+		pair_pump(&p);
+		expect_both_moved(elsewhere);
+		pair_close(&p);
+	}
+}
+END_TEST
+
+/* What is said of the new path is said again on the new SA: the old one may have no
+ * chance to finish. */
+START_TEST(update_outlives_a_rekey)
+{
+	for (unsigned arrived = 0; arrived < 3; arrived++) {
+		establish();
+		roam(elsewhere);
+		for (unsigned i = 0; i < arrived; i++)
+			pair_deliver(&p, 0);
+		p.n = 0;			/* what was on its way is lost */
+		rekey(1);
+		pair_pump(&p);
+		for (unsigned i = 0; i < 20; i++) {
+			pair_pass(&p, IKE_SECOND);
+			pair_pump(&p);
+		}
+		expect_both_moved(elsewhere);
+		pair_close(&p);
+	}
+}
+END_TEST
+
+START_TEST(replaced_sa_is_deleted_from_the_new_address)
+{
+	struct ike_counts counts;
+
+	establish();
+	rekey(0);
+	pair_pump(&p);
+	roam(elsewhere);
+	pair_pump(&p);
+	pair_pass(&p, 3 * IKE_SECOND);
+	ck_assert_uint_ge(p.n, 1);
+	for (unsigned i = 0; i < p.n; i++)
+		if (p.queue[i].to == 1)
+			ck_assert(memcmp(p.queue[i].path.addr[1], elsewhere, 4) == 0);
+	pair_pump(&p);
+	pair_pass(&p, 40 * IKE_SECOND);		/* nor does its last answer linger */
+	for (unsigned i = 0; i < 2; i++) {
+		ike_read_counts(p.e[i], &counts);
+		ck_assert_uint_eq(counts.sas, 1);
+	}
+	expect_both_moved(elsewhere);
+	pair_close(&p);
+}
+END_TEST
+
 /* ---- the responder ---- */
 
 START_TEST(wrong_cookie_ends_the_sa)			/* RFC 4555 3.7 */
@@ -904,6 +1005,9 @@ main(void)
 	tcase_add_test(t, second_change_makes_a_second_update);
 	tcase_add_test(t, roaming_asks_once_at_a_time);
 	tcase_add_test(t, refused_update_ends_the_sa);
+	tcase_add_test(t, initiator_stays_one_after_a_rekey);
+	tcase_add_test(t, update_outlives_a_rekey);
+	tcase_add_test(t, replaced_sa_is_deleted_from_the_new_address);
 	tcase_add_test(t, wrong_cookie_ends_the_sa);
 	tcase_add_test(t, unanswered_check_ends_the_sa);
 	tcase_add_test(t, update_from_the_wrong_side_means_nothing);
