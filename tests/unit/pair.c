@@ -185,6 +185,8 @@ hear(struct pair *p, unsigned end, const struct ike_event *event)
 	const struct ike_refusal *r = event->u.refusal;
 
 	p->events[end][event->type]++;
+	if (p->hear != NULL)
+		p->hear(p->hear_arg, end, event);
 	if (event->type <= IKE_ASK_USAGE) {
 		if (p->hold_answers[end])
 			p->question[end] = event->question;
@@ -343,12 +345,25 @@ pair_seal(struct pair *p, unsigned from, uint8_t exchange, uint8_t flags, uint32
 	return d;
 }
 
+/* The one with these SPIs, or else the newest. */
+static struct ike_sa *
+sa_named(struct pair *p, unsigned end, const struct ike_header *h)
+{
+	struct ike_sa *sa;
+
+	TAILQ_FOREACH(sa, &p->e[end]->sas, link)
+		if (sa->spi_i == h->spi_i && sa->spi_r == h->spi_r)
+			return sa;
+	return pair_sa(p, end);
+}
+
 void
 pair_unseal(struct pair *p, struct pair_datagram *d, struct ike_message *m)
 {
-	struct ike_sa *sa = pair_sa(p, d->to);
+	struct ike_sa *sa;
 
 	ck_assert_int_eq(ike_parse_message(bytes_of(d->data, d->len), m), IKE_OK);
+	sa = sa_named(p, d->to, &m->header);
 	ck_assert_int_eq(
 	    ike_open_message(&sa->suite, &sa->keys, !sa->initiator, d->data, m), IKE_OK);
 }

@@ -36,6 +36,9 @@ struct pair {
 	enum ike_error refused[2];
 	/* Of the last Child SA: [end][0] in, [1] out. */
 	struct pair_key { uint8_t octets[ESP_MAX_KEY_LEN]; size_t len; } keys[2][2];
+	/* Told of every event; or NULL. */
+	void (*hear)(void *arg, unsigned end, const struct ike_event *);
+	void *hear_arg;
 	/* Told when an end's engine is entered and left; or NULL. */
 	void (*within)(unsigned end, bool inside);
 	char refusal[2][1024];			/* what, ours, theirs, setting */
