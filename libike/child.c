@@ -158,21 +158,33 @@ spi_octets(uint32_t spi, uint8_t octets[IKE_ESP_SPI_LEN])
 	return bytes_of(octets, IKE_ESP_SPI_LEN);
 }
 
-/* One TS payload; the triggering packet's own selector comes first (2.9, T49). */
 static void
-add_ts(struct ike_chain *chain, uint8_t type, const struct ike_ts *ts,
-    const struct esp_range *packet)
+add_ts(struct ike_chain *chain, uint8_t type, const struct esp_range *v, unsigned n)
 {
-	struct esp_range v[IKE_MAX_TS];
+	ike_chain_open(chain, type);
+	ike_build_ts(&chain->w, v, n);
+	ike_chain_close(chain);
+}
+
+/* One TS payload of an offer; the triggering packet's own selector comes first (2.9,
+ * T49). */
+static void
+offer_ts(struct ike_chain *chain, uint8_t type, const struct ike_ts *ts,
+    const struct esp_range *packet, const struct ike_child_sa *c)
+{
+	unsigned end = ts == &c->configured->local ? 0 : 1;
+	struct esp_range v[IKE_MAX_TS + 1];
 	unsigned n = 0;
 
 	if (packet->family != 0)
 		v[n++] = *packet;
-	for (unsigned i = 0; i < ts->n && n < IKE_MAX_TS; i++)
-		v[n++] = ts->v[i];
-	ike_chain_open(chain, type);
-	ike_build_ts(&chain->w, v, n);
-	ike_chain_close(chain);
+	if (c->configured->mode == IKE_MODE_TRANSPORT) {
+		n += ike_transport_limit(ts, &c->sa->path, end, v + n);
+	} else {
+		memcpy(v + n, ts->v, ts->n * sizeof(*v));
+		n += ts->n;
+	}
+	add_ts(chain, type, v, n < IKE_MAX_TS ? n : IKE_MAX_TS);
 }
 
 void
@@ -193,8 +205,8 @@ ike_child_offer(struct ike_chain *chain, const struct ike_exchange *x)
 		ike_add_nonce(chain, ike_buffer_view(&fresh->nonce));
 	if (own && fresh->kex != NULL)
 		ike_add_ke(chain, fresh->kex->id, ike_buffer_view(&fresh->ke));
-	add_ts(chain, IKE_PAYLOAD_TSI, &c->local, &x->packet.local);
-	add_ts(chain, IKE_PAYLOAD_TSR, &c->remote, &x->packet.remote);
+	offer_ts(chain, IKE_PAYLOAD_TSI, &c->local, &x->packet.local, x->child);
+	offer_ts(chain, IKE_PAYLOAD_TSR, &c->remote, &x->packet.remote, x->child);
 }
 
 /* The transform of a choice; false: this host has no such row. */
@@ -243,16 +255,17 @@ read_ts(const struct ike_message *m, struct ts_offer *o)
 
 /* ---- responder ---- */
 
-/* Narrows to one configured child; as responder TSr is our side. */
+/* Narrows what is offered of each side to what a configured child allows. */
 static enum ike_error
-narrow(const struct ts_offer *o, const struct ike_connection_child *configured,
+narrow_to(const struct ike_ts *local, const struct ike_ts *remote,
+    const struct ike_ts *our_local, const struct ike_ts *our_remote,
     struct ike_child_sa *c)
 {
 	enum ike_error error;
 
-	error = ike_ts_narrow(&o->r, &configured->local, &c->local);
+	error = ike_ts_narrow(local, our_local, &c->local);
 	if (error == IKE_OK)
-		error = ike_ts_narrow(&o->i, &configured->remote, &c->remote);
+		error = ike_ts_narrow(remote, our_remote, &c->remote);
 	if (error == IKE_OK)
 		error =
 		    ike_ts_pairs(&c->local, &c->remote, &c->selectors, &c->n_selectors);
@@ -260,6 +273,50 @@ narrow(const struct ts_offer *o, const struct ike_connection_child *configured,
 		ike_ts_free(&c->local);
 		ike_ts_free(&c->remote);
 	}
+	return error;
+}
+
+/* Of the configured child in its mode. */
+static enum ike_error
+narrow_sides(const struct ike_ts *local, const struct ike_ts *remote,
+    const struct ike_connection_child *configured, struct ike_child_sa *c)
+{
+	const struct ike_path *path = &c->sa->path;
+	struct ike_ts here = { NULL, 0 }, there = { NULL, 0 };
+	enum ike_error error;
+
+	if (configured->mode == IKE_MODE_TUNNEL)
+		return narrow_to(
+		    local, remote, &configured->local, &configured->remote, c);
+	if ((error = ike_transport_only(&configured->local, path, 0, &here)) == IKE_OK &&
+	    (error = ike_transport_only(&configured->remote, path, 1, &there)) == IKE_OK)
+		error = narrow_to(local, remote, &here, &there, c);
+	ike_ts_free(&here);
+	ike_ts_free(&there);
+	return error;
+}
+
+/* As responder TSr is our side; in transport mode a NAT may have changed both (2.23.1). */
+static enum ike_error
+narrow(struct ike_exchange *x, const struct ts_offer *o,
+    const struct ike_connection_child *configured)
+{
+	struct ts_offer seen = { .tsi = o->tsi, .tsr = o->tsr };
+	const struct ike_sa *sa = x->sa;
+	enum ike_error error;
+
+	memset(x->told, 0, sizeof(x->told));
+	if (configured->mode == IKE_MODE_TUNNEL || (!sa->nat_here && !sa->nat_there))
+		return narrow_sides(&o->r, &o->i, configured, x->child);
+	if ((error = ike_ts_read(o->tsi, &seen.i)) == IKE_OK &&
+	    (error = ike_ts_read(o->tsr, &seen.r)) == IKE_OK) {
+		if (sa->nat_there)
+			ike_transport_see(&seen.i, &sa->path, 1, &x->told[0]);
+		if (sa->nat_here)
+			ike_transport_see(&seen.r, &sa->path, 0, &x->told[1]);
+		error = narrow_sides(&seen.r, &seen.i, configured, x->child);
+	}
+	free_ts_offer(&seen);
 	return error;
 }
 
@@ -316,7 +373,7 @@ choose_child(struct ike *e, struct ike_exchange *x, const struct ts_offer *o,
 	for (unsigned i = 0; i < c->n_children; i++) {
 		if (!fits(x->message, &c->children[i], old))
 			continue;
-		error = narrow(o, &c->children[i], child);
+		error = narrow(x, o, &c->children[i]);
 		if (error != IKE_OK && error != IKE_TS_UNACCEPTABLE)
 			return error;
 		if (error != IKE_OK || !covers(child, old)) {
@@ -335,7 +392,7 @@ choose_child(struct ike *e, struct ike_exchange *x, const struct ts_offer *o,
 	}
 	child->configured = found;
 	child->transport = found->mode == IKE_MODE_TRANSPORT;
-	return child->n_selectors > 0 ? IKE_OK : narrow(o, found, child);
+	return child->n_selectors > 0 ? IKE_OK : narrow(x, o, found);
 }
 
 /* A semantic refusal concerns the Child SA alone; malformed octets are fatal (T51,
@@ -369,11 +426,22 @@ ike_child_choose(struct ike *e, struct ike_exchange *x, const struct ike_child_s
 	return error;
 }
 
+static void
+answer_ts(struct ike_chain *chain, uint8_t type, const struct ike_ts *ts,
+    const struct ike_told *told)
+{
+	struct esp_range v[IKE_MAX_TS];
+	struct ike_ts copy = { v, ts->n < IKE_MAX_TS ? ts->n : IKE_MAX_TS };
+
+	memcpy(v, ts->v, copy.n * sizeof(*v));
+	ike_transport_tell(&copy, told);
+	add_ts(chain, type, v, copy.n);
+}
+
 void
 ike_child_answer(struct ike_chain *chain, const struct ike_exchange *x,
     const struct ike_choice *choice, const struct ike_ke *ke)
 {
-	static const struct esp_range nothing;
 	const struct ike_child_sa *c = x->child;
 	uint8_t spi[IKE_ESP_SPI_LEN];
 
@@ -386,8 +454,8 @@ ike_child_answer(struct ike_chain *chain, const struct ike_exchange *x,
 		ike_add_nonce(chain, ike_buffer_view(&x->fresh.nonce));
 	if (ke->group != IKE_KE_NONE)
 		ike_add_ke(chain, ke->group, ke->data);
-	add_ts(chain, IKE_PAYLOAD_TSI, &c->remote, &nothing);
-	add_ts(chain, IKE_PAYLOAD_TSR, &c->local, &nothing);
+	answer_ts(chain, IKE_PAYLOAD_TSI, &c->remote, &x->told[0]);
+	answer_ts(chain, IKE_PAYLOAD_TSR, &c->local, &x->told[1]);
 }
 
 /* ---- initiator ---- */
@@ -402,12 +470,7 @@ take_ts(struct ike *e, struct ike_exchange *x, const struct ts_offer *o,
 
 	if (ike_ts_within(&o->i, &c->configured->local) &&
 	    ike_ts_within(&o->r, &c->configured->remote)) {
-		error = ike_ts_narrow(&o->i, &c->configured->local, &c->local);
-		if (error == IKE_OK)
-			error = ike_ts_narrow(&o->r, &c->configured->remote, &c->remote);
-		if (error == IKE_OK)
-			error = ike_ts_pairs(&c->local, &c->remote, &c->selectors,
-			    &c->n_selectors);
+		error = narrow_sides(&o->i, &o->r, c->configured, c);
 		if (error == IKE_OK && !covers(c, old))
 			error = IKE_TS_UNACCEPTABLE;
 	}

@@ -91,6 +91,9 @@ struct ike_rival {
 	struct ike_sa *sa;		/* or an IKE SA that waits; owned until settled */
 };
 
+/* transport.c: the address that a request told and a NAT has changed. */
+struct ike_told { bool set; uint8_t addr[16]; };
+
 /* Everything an exchange needs beyond one call.  An SA has at most two: the one it began
  * and the peer's that it answers; and without messages, for a question alone, those of
  * struct ike_liveness and struct ike_mobile. */
@@ -131,6 +134,7 @@ struct ike_exchange {
 	struct ike_child_sa *child;		/* being made; owned until committed */
 	const struct ike_connection_child *configured;	/* the child that is wanted */
 	struct esp_selector packet;		/* the triggering one; family 0: none */
+	struct ike_told told[2];	/* of the initiator, of the responder */
 	struct ike_buffer id_body;		/* our ID payload's octets */
 	uint32_t spi;				/* inbound one that is being deleted */
 	char remote[IKE_ADDRESS_TEXT];	/* RESOLVE this one, not the host that we call */
@@ -611,6 +615,18 @@ void ike_child_describe(const struct ike_child_sa *, struct ike_child *);
 extern ike_step *const ike_create_child_steps[];	/* of any kind, as responder */
 void ike_create_begin(struct ike *, struct ike_sa *, const struct ike_wanted *);
 void ike_create_begin_rekey(struct ike *, struct ike_sa *, uint32_t spi_in);
+
+/* ---- transport.c: selectors of transport mode, RFC 7296 2.23.1 ---- */
+/* What of these ranges is the address of that end of the path; `v` has room for all. */
+unsigned ike_transport_limit(const struct ike_ts *, const struct ike_path *, unsigned end,
+    struct esp_range *v);
+/* The same as a list of its own: IKE_OK or IKE_NO_MEMORY. */
+enum ike_error ike_transport_only(const struct ike_ts *, const struct ike_path *,
+    unsigned end, struct ike_ts *out);
+/* The peer's address as we see it, or ours, in place of the one that it tells; and back. */
+void ike_transport_see(struct ike_ts *, const struct ike_path *, unsigned end,
+    struct ike_told *);
+void ike_transport_tell(struct ike_ts *, const struct ike_told *);
 
 /* ---- rekey.c: CREATE_CHILD_SA for the IKE SA, RFC 7296 1.3.2, 2.18 ---- */
 void ike_rekey_begin(struct ike *, struct ike_sa *);
