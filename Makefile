@@ -478,7 +478,8 @@ man_pages := $(wildcard man/*.[1-8])
 installed_libraries = $(foreach l,$(libraries),$(libdir)/$(l).a $(libdir)/$(l).so \
 		$(libdir)/$(l).so.$(major) $(libdir)/$(l).so.$(VERSION) $(libdir)/pkgconfig/$(l).pc) \
 	$(foreach h,$(headers),$(includedir)/ikev/$(notdir $(h)))
-installed = $(if $(ikevd),$(sbindir)/ikevd) $(if $(ikectl),$(bindir)/ikectl) \
+completion = $(prefix)/share/bash-completion/completions/ikectl
+installed = $(if $(ikevd),$(sbindir)/ikevd) $(if $(ikectl),$(bindir)/ikectl $(completion)) \
 	$(foreach m,$(man_pages),$(mandir)/man$(subst .,,$(suffix $(m)))/$(notdir $(m))) \
 	$(unitdir)/ikevd.service $(sysusersdir)/ikevd.conf $(tmpfilesdir)/ikevd.conf \
 	$(installed_libraries)
@@ -494,6 +495,7 @@ put_substituted = $(Q)$(substitute) $(1) | install -D -m 644 /dev/stdin '$(DESTD
 install: all install-libraries
 	$(if $(ikevd),$(call put,755,$(B)/ikevd,$(sbindir)/ikevd))
 	$(if $(ikectl),$(call put,755,$(B)/ikectl,$(bindir)/ikectl))
+	$(if $(ikectl),$(call put,644,etc/ikectl.bash,$(completion)))
 	$(Q)for page in $(man_pages); do install -D -m 644 $$page \
 		"$(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/}" || exit 1; done
 	$(call put_substituted,etc/ikevd.service,$(unitdir)/ikevd.service)

@@ -69,6 +69,36 @@ show_ranges(FILE *out, const json_t *list)
 		fprintf(out, "%s%s", i > 0 ? " " : "", text_of(range));
 }
 
+/* "generation 4, rekey in 57 min, ends in 1 h 12 min" */
+static void
+show_life(FILE *out, const json_t *object)
+{
+	static const struct { const char *key, *text; } ends[] = {
+		{ "rekey_in", "rekey" }, { "ends_in", "ends" }, { "reauth_in", "reauth" },
+	};
+	char in[32];
+
+	fprintf(out, "generation %lld", number(object, "generation"));
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		if (json_is_integer(json_object_get(object, ends[i].key)))
+			fprintf(out, ", %s in %s", ends[i].text,
+			    age(number(object, ends[i].key), in, sizeof(in)));
+}
+
+/* Nothing, before there was any. */
+static void
+show_rekeys(FILE *out, const json_t *sa)
+{
+	long long won = number(sa, "collisions_won");
+	long long lost = number(sa, "collisions_lost");
+	long long n = number(sa, "child_rekeys");
+
+	if (n > 0)
+		fprintf(out, "; %lld child rekey%s", n, n == 1 ? "" : "s");
+	if (won + lost > 0)
+		fprintf(out, "; of both at once: %lld won, %lld lost", won, lost);
+}
+
 static void
 show_child(FILE *out, const json_t *c)
 {
@@ -78,9 +108,10 @@ show_child(FILE *out, const json_t *c)
 	long long integrity = number(c, "dropped_integrity");
 	long long selectors = number(c, "dropped_selectors");
 
-	fprintf(out, "    child %-12s %s, %s, %s old\n", text(c, "name"),
+	fprintf(out, "    child %-12s %s, %s, %s old%s\n", text(c, "name"),
 	    text(c, "proposal"), udp ? "ESP in UDP" : "ESP",
-	    age(number(c, "age"), since, sizeof(since)));
+	    age(number(c, "age"), since, sizeof(since)),
+	    json_is_true(json_object_get(c, "replaced")) ? ", replaced" : "");
 	fputs("      selectors  ", out);
 	show_ranges(out, json_object_get(c, "local"));
 	fputs(" === ", out);
@@ -91,7 +122,9 @@ show_child(FILE *out, const json_t *c)
 	if (replay + integrity + selectors > 0)
 		fprintf(out, "      dropped    %lld replayed, %lld with a wrong ICV, "
 		    "%lld outside the selectors\n", replay, integrity, selectors);
-	fprintf(out, "      SPIs       in %s, out %s\n", text(c, "spi_in"),
+	fputs("      life       ", out);
+	show_life(out, c);
+	fprintf(out, "\n      SPIs       in %s, out %s\n", text(c, "spi_in"),
 	    text(c, "spi_out"));
 }
 
@@ -126,6 +159,12 @@ show_sa(FILE *out, const json_t *sa)
 	fprintf(out, "\n    %s [%s] === %s [%s]%s\n", text(sa, "local_address"),
 	    text(sa, "local_id"), text(sa, "remote_address"), text(sa, "remote_id"),
 	    nat_text(text(sa, "nat")));
+	if (strcmp(text(sa, "state"), "established") == 0) {
+		fputs("    ", out);
+		show_life(out, sa);
+		show_rekeys(out, sa);
+		fputc('\n', out);
+	}
 	json_array_foreach(children, i, child)
 		show_child(out, child);
 }
@@ -218,6 +257,19 @@ show_other_error(FILE *out, const char *error, const json_t *parameters)
 	    error, *detail != '\0' ? ": " : "", detail);
 }
 
+static void
+show_no_child(FILE *out, const json_t *parameters)
+{
+	const json_t *children = json_object_get(parameters, "children"), *child;
+	size_t i;
+
+	fprintf(out, "ikectl: %s has no child %s; it has: ", text(parameters, "name"),
+	    text(parameters, "child"));
+	json_array_foreach(children, i, child)
+		fprintf(out, "%s%s", i > 0 ? ", " : "", text_of(child));
+	fputc('\n', out);
+}
+
 void
 show_error(FILE *out, const char *error, const json_t *parameters)
 {
@@ -227,6 +279,11 @@ show_error(FILE *out, const char *error, const json_t *parameters)
 	if (strcmp(error, "org.ikev.Ikevd.NotUp") == 0) {
 		fprintf(out, "ikectl: %s did not come up: %s\n", name,
 		    without_name(text(parameters, "explanation"), name));
+	} else if (strcmp(error, "org.ikev.Ikevd.NotRekeyed") == 0) {
+		fprintf(out, "ikectl: %s was not rekeyed: %s\n", name,
+		    without_name(text(parameters, "explanation"), name));
+	} else if (strcmp(error, "org.ikev.Ikevd.NoChild") == 0) {
+		show_no_child(out, parameters);
 	} else if (strcmp(error, "org.ikev.Ikevd.NoConnection") == 0) {
 		fprintf(out, "ikectl: there is no connection %s", name);
 		if (*nearest != '\0')

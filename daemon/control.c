@@ -6,11 +6,13 @@
 
 #include "daemon/control.h"
 #include "daemon/explain.h"
+#include "daemon/renewal.h"
 #include "daemon/report.h"
 #include "libike/like.h"
 
-/* How long `down` waits for the peer's answer. */
+/* How long `down` waits for the peer's answer, and `rekey`. */
 #define DOWN_TIME (5 * IKE_SECOND)
+#define REKEY_TIME (10 * IKE_SECOND)
 
 /* Connections in one of many replies of Status: a few milliseconds of work at a time. */
 enum { STATUS_BATCH = 200 };
@@ -19,7 +21,7 @@ static const char description[] =
 #include "org.ikev.Ikevd.inc"
     ;
 
-enum wish { UP, DOWN };
+enum wish { UP, DOWN, REKEY };
 
 /* A call that waits for its connection. */
 struct waiting {
@@ -28,6 +30,7 @@ struct waiting {
 	enum wish wish;
 	unsigned index;			/* of the connection */
 	ike_time since;
+	struct renewal renewal;		/* of REKEY */
 };
 
 struct state {				/* of a connection */
@@ -113,23 +116,29 @@ named(const struct control *c, struct varlink_call *call)
 
 /* ---- calls that wait ---- */
 
+static const char *const failures[] = {
+	[UP] = "org.ikev.Ikevd.NotUp", [DOWN] = "org.ikev.Ikevd.NotUp",
+	[REKEY] = "org.ikev.Ikevd.NotRekeyed",
+};
+static const char no_memory[] = "there was no memory for an explanation";
+
 static void
-not_up(const struct control *c, struct varlink_call *call, unsigned index,
+fail(const struct control *c, struct varlink_call *call, enum wish wish, unsigned index,
     const char *text)
 {
-	varlink_error(call, "org.ikev.Ikevd.NotUp",
+	varlink_error(call, failures[wish],
 	    json_pack("{ssso}", "name", c->options.connections[index].configured->name,
 		"explanation", report_text(text)));
 }
 
 /* Without a refusal of its own. */
 static void
-not_up_by(const struct control *c, struct varlink_call *call, unsigned index,
-    enum ike_error error)
+fail_by(const struct control *c, struct varlink_call *call, enum wish wish,
+    unsigned index, enum ike_error error)
 {
 	char *text = explain_down(c->options.connections[index].configured, error);
 
-	not_up(c, call, index, text != NULL ? text : ike_error_name(error));
+	fail(c, call, wish, index, text != NULL ? text : ike_error_name(error));
 	free(text);
 }
 
@@ -137,6 +146,7 @@ static void
 end_waiting(struct waiting *w)
 {
 	LIST_REMOVE(w, link);
+	renewal_free(&w->renewal);
 	free(w);
 }
 
@@ -156,10 +166,10 @@ settle_up(struct control *c, struct waiting *w)
 	    state != REPORT_CHILDLESS || (!ended && !refused))
 		return false;
 	else if (!refused)
-		not_up_by(c, w->call, w->index, s->error);
+		fail_by(c, w->call, UP, w->index, s->error);
 	else
-		not_up(c, w->call, w->index, s->refusal != NULL ? s->refusal :
-		    "there was no memory for an explanation");
+		fail(c, w->call, UP, w->index,
+		    s->refusal != NULL ? s->refusal : no_memory);
 	return true;
 }
 
@@ -175,9 +185,34 @@ settle_down(struct control *c, struct waiting *w)
 	return true;
 }
 
+/* Rekeyed, refused, lost, or it takes long, and may come to an end later. */
+static bool
+settle_rekey(struct control *c, struct waiting *w)
+{
+	const struct state *s = &c->states[w->index];
+	unsigned n[RENEWAL_LOST + 1];
+
+	renewal_look(&w->renewal, ipsec_endpoint_engine(c->options.endpoint), n);
+	if (n[RENEWAL_DONE] < w->renewal.n && s->refused >= w->since)
+		fail(c, w->call, REKEY, w->index,
+		    s->refusal != NULL ? s->refusal : no_memory);
+	else if (n[RENEWAL_LOST] > 0)
+		fail_by(c, w->call, REKEY, w->index,
+		    s->ended >= w->since ? s->error : IKE_GONE);
+	else if (n[RENEWAL_LEFT] > 0 && ipsec_now() < w->since + REKEY_TIME)
+		return false;
+	else
+		varlink_reply(w->call, json_pack("{sIsb}", "rekeyed",
+		    (json_int_t)n[RENEWAL_DONE], "finished", n[RENEWAL_LEFT] == 0));
+	return true;
+}
+
 static void
 settle(evutil_socket_t fd, short what, void *arg)
 {
+	static bool (*const settlers[])(struct control *, struct waiting *) = {
+		[UP] = settle_up, [DOWN] = settle_down, [REKEY] = settle_rekey,
+	};
 	struct control *c = arg;
 	struct waiting *w, *next;
 	struct timeval second = { 1, 0 };
@@ -186,7 +221,7 @@ settle(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	for (w = LIST_FIRST(&c->waiting); w != NULL; w = next) {
 		next = LIST_NEXT(w, link);
-		if (w->wish == UP ? settle_up(c, w) : settle_down(c, w))
+		if (settlers[w->wish](c, w))
 			end_waiting(w);
 	}
 	if (LIST_FIRST(&c->waiting) != NULL)
@@ -200,16 +235,21 @@ settle_soon(struct control *c)
 	event_active(c->settle, EV_TIMEOUT, 0);
 }
 
+/* `renewal` is taken over, or NULL. */
 static void
 wait_for(struct control *c, struct varlink_call *call, enum wish wish, unsigned index,
-    ike_time since)
+    ike_time since, struct renewal *renewal)
 {
 	struct waiting *w = calloc(1, sizeof(*w));
 
 	if (w == NULL) {
-		not_up(c, call, index, "no memory");
+		if (renewal != NULL)
+			renewal_free(renewal);
+		fail(c, call, wish, index, "no memory");
 		return;
 	}
+	if (renewal != NULL)
+		w->renewal = *renewal;
 	w->call = call;
 	w->wish = wish;
 	w->index = index;
@@ -260,9 +300,9 @@ up(void *arg, struct varlink_call *call)
 	c->states[i].called = true;
 	error = ipsec_endpoint_up(c->options.endpoint, now, c->options.connections[i].id);
 	if (error == IKE_OK)
-		wait_for(c, call, UP, (unsigned)i, now);
+		wait_for(c, call, UP, (unsigned)i, now, NULL);
 	else
-		not_up_by(c, call, (unsigned)i, error);
+		fail_by(c, call, UP, (unsigned)i, error);
 }
 
 static void
@@ -282,7 +322,88 @@ down(void *arg, struct varlink_call *call)
 	if (already)
 		varlink_reply(call, json_pack("{sbsb}", "already", 1, "answered", 1));
 	else
-		wait_for(c, call, DOWN, (unsigned)i, now);
+		wait_for(c, call, DOWN, (unsigned)i, now, NULL);
+}
+
+/* The configured children, in their order. */
+static json_t *
+child_names(const struct ike_connection *built)
+{
+	json_t *names = json_array();
+
+	for (unsigned i = 0; i < built->n_children && names != NULL; i++)
+		names = report_append(names, json_string(built->children[i].name));
+	return names;
+}
+
+static bool
+has_child(const struct ike_connection *built, const char *name)
+{
+	for (unsigned i = 0; i < built->n_children; i++)
+		if (strcmp(built->children[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* What a call of Rekey means of its connection; false: it was answered with an error. */
+static bool
+find_renewal(struct control *c, struct varlink_call *call, unsigned i,
+    struct renewal *renewal)
+{
+	const json_t *child = json_object_get(call->parameters, "child");
+	const json_t *itself = json_object_get(call->parameters, "ike");
+	const struct configured *configured = c->options.connections[i].configured;
+	const char *name = json_string_value(child);
+	char text[256];
+
+	if (child != NULL && !json_is_null(child) && name == NULL) {
+		varlink_invalid(call, "child");
+	} else if (itself != NULL && !json_is_null(itself) && (!json_is_boolean(itself) ||
+	    (json_is_true(itself) && name != NULL))) {
+		varlink_invalid(call, "ike");
+	} else if (name != NULL && !has_child(configured->connection, name)) {
+		varlink_error(call, "org.ikev.Ikevd.NoChild", json_pack("{ss ss so}",
+		    "name", configured->name, "child", name, "children",
+		    child_names(configured->connection)));
+	} else if (!renewal_find(ipsec_endpoint_engine(c->options.endpoint),
+	    c->options.connections[i].id, json_is_true(itself), name, renewal)) {
+		renewal_free(renewal);
+		fail(c, call, REKEY, i, "no memory");
+	} else if (renewal->n == 0) {
+		if (name == NULL)
+			snprintf(text, sizeof(text),
+			    "it is not up; bring it up: ikectl up %s", configured->name);
+		else
+			snprintf(text, sizeof(text), "its child %s is not up; "
+			    "ikectl status %s shows what is", name, configured->name);
+		fail(c, call, REKEY, i, text);
+	} else {
+		return true;
+	}
+	return false;
+}
+
+static void
+rekey(void *arg, struct varlink_call *call)
+{
+	struct control *c = arg;
+	ike_time now = ipsec_now();
+	struct renewal renewal;
+	enum ike_error error;
+	int i;
+
+	if ((i = named(c, call)) < 0)
+		return;
+	log_call(c, call, (unsigned)i);
+	if (!find_renewal(c, call, (unsigned)i, &renewal))
+		return;
+	error = renewal_begin(&renewal, c->options.endpoint, now);
+	if (error == IKE_OK) {
+		wait_for(c, call, REKEY, (unsigned)i, now, &renewal);
+		return;
+	}
+	renewal_free(&renewal);
+	fail_by(c, call, REKEY, (unsigned)i, error);
 }
 
 static json_t *
@@ -349,6 +470,7 @@ version(void *arg, struct varlink_call *call)
 static const struct varlink_method methods[] = {
 	{ "Up", up, { "name" } },
 	{ "Down", down, { "name" } },
+	{ "Rekey", rekey, { "name", "child", "ike" } },
 	{ "Status", status, { "name" } },
 	{ "List", list, { NULL } },
 	{ "Version", version, { NULL } },

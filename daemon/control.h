@@ -28,8 +28,9 @@ struct control_options { /* everything is borrowed and outlives the control */
 struct control *control_new(const struct control_options *, char why[VARLINK_WHY_LEN]);
 void control_free(struct control *);	/* open calls are ended, the socket is removed */
 
-/* Every IKE_UP, IKE_DOWN and IKE_REFUSED of the endpoint goes through here: calls that
- * wait end by them, and the last refusal of a connection is kept for status. */
+/* Every IKE_UP, IKE_REPLACED, IKE_DOWN and IKE_REFUSED of the endpoint goes through here:
+ * calls that wait end by them, and the last refusal of a connection is kept for
+ * status. */
 void control_event(struct control *, const struct ike_event *);
 
 #endif

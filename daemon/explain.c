@@ -301,6 +301,35 @@ put_proposal(const struct refused *r, const char *setting, const char *one)
 		put_line(r->out, setting, true, standard, 1, one);
 }
 
+/* Is it, or may it be, that the two sides see the key exchange of Child SAs differently?
+ * It has no place in IKE_AUTH: there, ours names no group. */
+static bool
+is_about_groups(const struct refused *r)
+{
+	const struct ike_connection *c = r->connection->connection;
+	uint16_t group = c != NULL ? ike_first_group(&c->esp) : IKE_KE_NONE;
+	char name[IKE_NAME_LEN];
+
+	if (c == NULL || c->pfs == IKE_PFS_PREFER ||
+	    strcmp(r->refusal->setting, "esp") != 0)
+		return false;
+	if (!r->refusal->by_peer)
+		return strstr(r->refusal->difference,
+		    ike_transform_type_name(IKE_KE, name)) != NULL;
+	return c->pfs == IKE_PFS_OFF || strstr(r->refusal->ours,
+	    ike_transform_name(IKE_KE, group, 0, name)) != NULL;
+}
+
+static void
+mend_pfs(const struct refused *r)
+{
+	put_origin(r, "pfs");
+	fprintf(r->out, "\n%sthis would agree with the peer, whatever it has: "
+	    "pfs = \"prefer\";",
+	    r->refusal->by_peer ? "if it is the key exchange of Child SAs that the two "
+	    "sides see differently, " : "");
+}
+
 static void
 mend_proposals(const struct refused *r)
 {
@@ -313,6 +342,11 @@ mend_proposals(const struct refused *r)
 	const struct ike_weak *weak = NULL;
 	char one[256];
 
+	if (is_about_groups(r)) {
+		mend_pfs(r);
+		if (!r->refusal->by_peer)
+			return;
+	}
 	put_origin(r, setting);
 	if (!has_theirs(r) && given == NULL)
 		fprintf(r->out,
@@ -541,6 +575,9 @@ static const struct end {
 	    "only the peer can begin; to call it, write: address = \"203.0.113.7\";" },
 	{ IKE_CLOSED, "the peer has closed it", NULL, NULL },
 	{ IKE_CANCELLED, "closed from here", NULL, NULL },
+	{ IKE_EXPIRED, "its lifetime is over, and it could not be rekeyed", "expire",
+	    "the log says why the rekeys before its end have failed" },
+	{ IKE_GONE, "it is there no more", NULL, NULL },
 	{ IKE_NO_MEMORY, "memory, or the crypto library, failed", NULL, NULL },
 	{ IKE_AUTHENTICATION_FAILED, "authentication failed", NULL, NULL },
 	{ IKE_NO_PROPOSAL_CHOSEN, "no proposal in common", NULL, NULL },

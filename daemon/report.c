@@ -147,6 +147,15 @@ seconds_since(ike_time then)
 	return (ipsec_now() - then) / IKE_SECOND;
 }
 
+/* Until `then`, of something that never comes null. */
+static json_t *
+seconds_until(ike_time then)
+{
+	ike_time left = then - ipsec_now();
+
+	return then == 0 ? json_null() : json_integer(left > 0 ? left / IKE_SECOND : 0);
+}
+
 static json_t *
 report_child(struct ipsec_endpoint *e, const struct ike_child_info *info)
 {
@@ -154,7 +163,8 @@ report_child(struct ipsec_endpoint *e, const struct ike_child_info *info)
 	struct ipsec_usage u = { 0 };
 
 	ipsec_endpoint_usage(e, info->id, &u);
-	return json_pack("{ss so so so sb so so sI sI sI sI sI sI sI sI}", "name",
+	return json_pack(
+	    "{ss so so so sb so so sI sI sI sI sI sI sI sI sI sb so so}", "name",
 	    c->name, "spi_in", hexadecimal(c->spi_in, 8), "spi_out",
 	    hexadecimal(c->spi_out, 8), "proposal", proposal(c), "encapsulated", c->encap,
 	    "local", ranges(c->selectors, c->n_selectors, true), "remote",
@@ -163,7 +173,9 @@ report_child(struct ipsec_endpoint *e, const struct ike_child_info *info)
 	    (json_int_t)u.packets[0], "packets_out", (json_int_t)u.packets[1],
 	    "dropped_replay", (json_int_t)u.replay, "dropped_integrity",
 	    (json_int_t)u.integrity, "dropped_selectors", (json_int_t)u.selectors, "age",
-	    seconds_since(info->since));
+	    seconds_since(info->since), "generation", (json_int_t)info->generation,
+	    "replaced", info->replaced, "rekey_in", seconds_until(info->rekey_at),
+	    "ends_in", seconds_until(info->ends_at));
 }
 
 static const char *
@@ -183,13 +195,18 @@ report_sa(struct ipsec_endpoint *e, const struct ike_sa_info *sa)
 
 	for (unsigned i = 0; ike_child_at(ike, sa->id, i, &child); i++)
 		children = report_append(children, report_child(e, &child));
-	return json_pack("{sI ss sb so so ss ss ss so so ss sI so}",
+	return json_pack("{sI ss sb so so ss ss ss so so ss sI sI sI sI sI so so so so}",
 	    "id", (json_int_t)sa->id, "state", sa_states[sa->state],
 	    "initiator", sa->initiator, "local_address", address(&sa->path, 0),
 	    "remote_address", address(&sa->path, 1), "local_id", sa->local_id,
 	    "remote_id", sa->remote_id, "proposal", sa->proposal,
 	    "spi_i", hexadecimal(sa->spi_i, 16), "spi_r", hexadecimal(sa->spi_r, 16),
-	    "nat", nat(sa), "age", seconds_since(sa->since), "children", children);
+	    "nat", nat(sa), "age", seconds_since(sa->since), "generation",
+	    (json_int_t)sa->generation, "child_rekeys", (json_int_t)sa->child_rekeys,
+	    "collisions_won", (json_int_t)sa->collisions_won, "collisions_lost",
+	    (json_int_t)sa->collisions_lost, "rekey_in", seconds_until(sa->rekey_at),
+	    "ends_in", seconds_until(sa->ends_at), "reauth_in",
+	    seconds_until(sa->reauth_at), "children", children);
 }
 
 json_t *

@@ -162,6 +162,19 @@ tell_child_up(struct tell *tell, const struct ike_event *event, const char *name
 }
 
 static void
+tell_replaced(struct tell *tell, const struct ike *ike, const struct ike_event *event)
+{
+	const char *name = name_of(configured_of(tell, ike, event->connection));
+	const struct ike_child *c = event->u.child;
+
+	if (event->child == 0)
+		log_info(tell->options.log, "%s: IKE SA is rekeyed", name);
+	else
+		log_info(tell->options.log, "%s: child %s is rekeyed, SPIs %08x %08x",
+		    name, c->name, c->spi_in, c->spi_out);
+}
+
+static void
 tell_up(struct tell *tell, const struct ike *ike, const struct ike_event *event)
 {
 	const char *name = name_of(configured_of(tell, ike, event->connection));
@@ -219,8 +232,9 @@ tell_down(struct tell *tell, const struct ike *ike, const struct ike_event *even
 	char *text;
 
 	if (event->child != 0) {
-		log_notice(tell->options.log, "%s: child %s is down", name_of(c),
-		    event->u.child->name);
+		log_notice(tell->options.log, "%s: child %s is down%s", name_of(c),
+		    event->u.child->name, event->error != IKE_EXPIRED ? "" :
+		    ": its lifetime is over, and it could not be rekeyed");
 		return;
 	}
 	text = explain_down(c, event->error);
@@ -282,7 +296,8 @@ tell_event(struct tell *tell, const struct ike *ike, const struct ike_event *eve
 {
 	static void (*const kinds[])(struct tell *, const struct ike *,
 	    const struct ike_event *) = {
-		[IKE_UP] = tell_up, [IKE_DOWN] = tell_down, [IKE_REFUSED] = tell_refused,
+		[IKE_UP] = tell_up, [IKE_REPLACED] = tell_replaced,
+		[IKE_DOWN] = tell_down, [IKE_REFUSED] = tell_refused,
 		[IKE_TRACE] = tell_trace,
 	};
 

@@ -64,8 +64,8 @@ attempting(const struct ipsec_endpoint *e, ike_id connection)
 	return false;
 }
 
-/* What was held for an attempt that has failed is held no longer; an older SA that ends while
- * another attempt goes on says nothing about that one. */
+/* What was held for an attempt that has failed is held no longer; an older SA that ends
+ * while another attempt goes on says nothing about that one. */
 static void
 give_up(struct ipsec_endpoint *e, const struct ike_event *event)
 {
@@ -201,7 +201,8 @@ static void (*const rooms[])(struct ipsec_endpoint *, const struct ike_event *) 
 	[IKE_ASK_ADMIT] = admit, [IKE_ASK_USAGE] = tell_usage,
 	[IKE_IN_ADD] = install, [IKE_OUT_ADD] = install,
 	[IKE_OUT_REMOVE] = install, [IKE_IN_REMOVE] = install, [IKE_SET_PATH] = install,
-	[IKE_UP] = tell_people, [IKE_REPLACED] = tell_people, [IKE_DOWN] = give_up, [IKE_REFUSED] = give_up,
+	[IKE_UP] = tell_people, [IKE_REPLACED] = tell_people,
+	[IKE_DOWN] = give_up, [IKE_REFUSED] = give_up,
 	[IKE_TRACE] = tell_people,
 };
 
@@ -449,6 +450,17 @@ ipsec_endpoint_roam(struct ipsec_endpoint *e, ike_time now)
 	e->now = now;
 	ike_roam(e->ike, now);
 	drain(e);
+}
+
+enum ike_error
+ipsec_endpoint_rekey(struct ipsec_endpoint *e, ike_time now, ike_id id)
+{
+	enum ike_error error;
+
+	e->now = now;
+	error = ike_rekey(e->ike, now, id);
+	drain(e);
+	return error;
 }
 
 enum ike_error

@@ -57,9 +57,10 @@ struct ipsec_options {			/* zeroed: defaults, but for what is required */
 	 * IKE_UNRESOLVED. */
 	struct ipsec_resolver *resolver;
 
-	/* What happened, for people: IKE_UP, IKE_DOWN, IKE_REFUSED, IKE_TRACE.  The
-	 * event's views live until it returns or calls an endpoint function that takes
-	 * `now`, which it may; it must not free the endpoint.  NULL: nobody listens. */
+	/* What happened, for people: IKE_UP, IKE_REPLACED, IKE_DOWN, IKE_REFUSED,
+	 * IKE_TRACE.  The event's views live until it returns or calls an endpoint
+	 * function that takes `now`, which it may; it must not free the endpoint.  NULL:
+	 * nobody listens. */
 	void (*event)(void *arg, const struct ike_event *);
 	/* IKE_ASK_ADMIT: may this authenticated peer come in?  IKE_OK; an error to
 	 * refuse it; IKE_WAIT: ipsec_endpoint_admit will say.  NULL: everyone may. */
@@ -81,10 +82,11 @@ ike_id ipsec_endpoint_put(struct ipsec_endpoint *, ike_time now, struct ike_conn
 /* Closes what the connection has, removes its policies and forgets it. */
 enum ike_error ipsec_endpoint_drop(struct ipsec_endpoint *, ike_time now,
     ike_id connection);
-/* As ike_up and ike_down (ike.h); the outcome comes as an event. */
+/* As ike_up, ike_down and ike_rekey (ike.h); the outcome comes as an event. */
 enum ike_error ipsec_endpoint_up(struct ipsec_endpoint *, ike_time now,
     ike_id connection);
 enum ike_error ipsec_endpoint_down(struct ipsec_endpoint *, ike_time now, ike_id);
+enum ike_error ipsec_endpoint_rekey(struct ipsec_endpoint *, ike_time now, ike_id);
 /* The data path has something to tell, not from one of its fds: lets it, and carries out
  * what follows from that. */
 void ipsec_endpoint_carry(struct ipsec_endpoint *, ike_time now);

@@ -70,7 +70,8 @@ drain(struct ipsec_endpoint *e)
 		if (event.type == IKE_ASK_RESOLVE)
 			resolve(e, &event);
 		else if (e->control != NULL && (event.type == IKE_UP ||
-		    event.type == IKE_DOWN || event.type == IKE_REFUSED))
+		    event.type == IKE_REPLACED || event.type == IKE_DOWN ||
+		    event.type == IKE_REFUSED))
 			control_event(e->control, &event);
 	}
 	while (ike_next_datagram(e->ike, &datagram))
@@ -96,6 +97,15 @@ enum ike_error
 ipsec_endpoint_down(struct ipsec_endpoint *e, ike_time at, ike_id id)
 {
 	enum ike_error error = ike_down(e->ike, at, id);
+
+	drain(e);
+	return error;
+}
+
+enum ike_error
+ipsec_endpoint_rekey(struct ipsec_endpoint *e, ike_time at, ike_id id)
+{
+	enum ike_error error = ike_rekey(e->ike, at, id);
 
 	drain(e);
 	return error;

@@ -26,6 +26,10 @@
 #define PEER(id, from, to, more) \
 	"{ local = { id = `" id "`; subnets = [ `" from "` ]; };\n remote = { " more \
 	" subnets = [ `" to "` ]; }; };\n"
+#define STRICT(id, from, to, more, groups) \
+	"{ local = { id = `" id "`; }; remote = { " more " }; pfs = `" groups "`; " \
+	" childless = false;\n" \
+	" children = { lan = { local = `" from "`; remote = `" to "`; }; }; };\n"
 #define TO_PARIS "address = `127.0.0.1`; id = `gw.paris.example`;"
 
 static const char berlin_file[] = "connections = {\n"
@@ -36,6 +40,7 @@ static const char berlin_file[] = "connections = {\n"
     "nameless = " PEER("e.berlin", "10.1.4.0/24", "10.2.4.0/24",
     "address = `gw.nowhere.example`; id = `x`;")
     "any = " PEER("f.berlin", "10.1.5.0/24", "10.2.5.0/24", "address = `any`; id = `y`;")
+    "strict = " STRICT("g.berlin", "10.1.6.0/24", "10.2.6.0/24", TO_PARIS, "require")
     "};\n";
 static const char paris_file[] = "connections = {\n"
     "paris = " PEER("gw.paris.example", "10.2.0.0/24", "10.1.0.0/24",
@@ -44,8 +49,10 @@ static const char paris_file[] = "connections = {\n"
     "address = `127.0.0.1`; id = `b.berlin`;")
     "narrow = " PEER("gw.paris.example", "10.2.9.0/24", "10.1.9.0/24",
     "address = `127.0.0.1`; id = `c.berlin`;")
+    "strict = " STRICT("gw.paris.example", "10.2.6.0/24", "10.1.6.0/24",
+    "address = `127.0.0.1`; id = `g.berlin`;", "off")
     "};\n";
-enum { PARIS, WRONG, NARROW, SILENT, NAMELESS, ANY, CONNECTIONS };
+enum { PARIS, WRONG, NARROW, SILENT, NAMELESS, ANY, STRICT, CONNECTIONS };
 
 struct host {
 	struct fake_port port;
@@ -209,18 +216,30 @@ asks(const char *call, const char *name, bool value)
 	json_decref(reply);
 }
 
-/* NotUp, and words of its explanation; takes the reply over. */
+/* An error, and words of its explanation; takes the reply over. */
 static void
-not_up(json_t *reply, const char *name, const char *words)
+failed(json_t *reply, const char *error, const char *name, const char *words)
 {
 	const char *text;
 
-	ck_assert_str_eq(error_of(reply), NAMESPACE "NotUp");
+	ck_assert_str_eq(error_of(reply), error);
 	ck_assert_str_eq(json_string_value(parameter_of(reply, "name")), name);
 	text = json_string_value(parameter_of(reply, "explanation"));
 	ck_assert_ptr_nonnull(text);
 	ck_assert_msg(strstr(text, words) != NULL, "no \"%s\" in: %s", words, text);
 	json_decref(reply);
+}
+
+static void
+not_up(json_t *reply, const char *name, const char *words)
+{
+	failed(reply, NAMESPACE "NotUp", name, words);
+}
+
+static void
+not_rekeyed(json_t *reply, const char *name, const char *words)
+{
+	failed(reply, NAMESPACE "NotRekeyed", name, words);
 }
 
 /* A connection of Status, which belongs to *reply. */
@@ -451,11 +470,138 @@ START_TEST(socket_that_cannot_be)
 }
 END_TEST
 
+/* ---- rekey ---- */
+
+#define REKEY(more) \
+	"{\"method\":\"" NAMESPACE "Rekey\",\"parameters\":{\"name\":" more "}}"
+
+static void
+rekeys(const char *call, json_int_t n, bool finished)
+{
+	json_t *reply = caller_ask(&caller, call);
+
+	replies(reply, "finished", finished);
+	ck_assert_int_eq(json_integer_value(parameter_of(reply, "rekeyed")), n);
+	json_decref(reply);
+}
+
+/* The generation of the IKE SA, and of its newest Child SA. */
+static void
+generations_are(const char *name, json_int_t sa, json_int_t child)
+{
+	const json_t *v, *one = NULL;
+	json_int_t newest = 0;
+	json_t *reply;
+	size_t i;
+
+	v = json_object_get(status_of(name, &reply), "sas");
+	json_array_foreach(v, i, one)
+		if (strcmp(json_string_value(json_object_get(one, "state")),
+		    "established") == 0)
+			break;
+	ck_assert_int_eq(json_integer_value(json_object_get(one, "generation")), sa);
+	v = json_object_get(one, "children");
+	json_array_foreach(v, i, one)
+		if (json_integer_value(json_object_get(one, "generation")) > newest)
+			newest =
+			    json_integer_value(json_object_get(one, "generation"));
+	ck_assert_int_eq(newest, child);
+	json_decref(reply);
+}
+
+START_TEST(rekey_of_each_kind)
+{
+	asks(CALL_OF("Up", "paris"), "already", false);
+	generations_are("paris", 1, 1);
+	rekeys(REKEY("\"paris\""), 1, true);
+	generations_are("paris", 1, 2);
+	rekeys(REKEY("\"paris\",\"ike\":true"), 1, true);
+	generations_are("paris", 2, 2);
+	rekeys(REKEY("\"paris\",\"child\":\"paris\",\"ike\":false"), 1, true);
+	generations_are("paris", 2, 3);
+	rekeys(REKEY("\"paris\",\"child\":null,\"ike\":null"), 1, true);
+	generations_are("paris", 2, 4);
+	is_in_state("paris", "up");
+	failed_by("paris", NULL);
+}
+END_TEST
+
+START_TEST(rekey_of_nothing)
+{
+	json_t *reply;
+
+	not_rekeyed(caller_ask(&caller, REKEY("\"paris\"")), "paris",
+	    "it is not up; bring");
+	not_rekeyed(caller_ask(&caller, REKEY("\"paris\",\"ike\":true")), "paris",
+	    "ikectl up paris");
+	not_rekeyed(caller_ask(&caller, REKEY("\"paris\",\"child\":\"paris\"")), "paris",
+	    "its child paris is not up; ikectl status paris");
+	reply = caller_ask(&caller, REKEY("\"paris\",\"child\":\"lan\""));
+	ck_assert_str_eq(error_of(reply), NAMESPACE "NoChild");
+	ck_assert_str_eq(json_string_value(parameter_of(reply, "child")), "lan");
+	ck_assert_str_eq(json_string_value(json_array_get(parameter_of(reply, "children"),
+	    0)), "paris");
+	json_decref(reply);
+}
+END_TEST
+
+START_TEST(rekey_is_asked_wrongly)
+{
+	static const struct { const char *call, *parameter; } rows[] = {
+		{ REKEY("\"paris\",\"child\":7"), "child" },
+		{ REKEY("\"paris\",\"ike\":\"yes\""), "ike" },
+		{ REKEY("\"paris\",\"ike\":true,\"child\":\"paris\""), "ike" },
+		{ REKEY("\"paris\",\"kid\":\"paris\""), "kid" },
+	};
+	json_t *reply = caller_ask(&caller, rows[_i].call);
+
+	ck_assert_str_eq(error_of(reply), "org.varlink.service.InvalidParameter");
+	ck_assert_str_eq(json_string_value(parameter_of(reply, "parameter")),
+	    rows[_i].parameter);
+	json_decref(reply);
+}
+END_TEST
+
+/* The peer wants no groups: the rekey is refused and explained, and the tunnel stays. */
+START_TEST(rekey_is_refused)
+{
+	asks(CALL_OF("Up", "strict"), "already", false);
+	not_rekeyed(caller_ask(&caller, REKEY("\"strict\"")), "strict",
+	    "says: pfs = \"require\";");
+	generations_are("strict", 1, 1);
+	is_in_state("strict", "up");
+	failed_by("strict", "berlin.conf:");
+	rekeys(REKEY("\"strict\",\"ike\":true"), 1, true);
+}
+END_TEST
+
+/* It goes away while the rekey waits for its answer. */
+START_TEST(rekey_of_a_tunnel_that_is_lost)
+{
+	asks(CALL_OF("Up", "paris"), "already", false);
+	close_host(&paris);
+	not_rekeyed(caller_ask(&caller, REKEY("\"paris\"")), "paris", "does not answer");
+	is_in_state("paris", "down");
+}
+END_TEST
+
+START_TEST(rekey_may_be_open_at_the_end)
+{
+	asks(CALL_OF("Up", "paris"), "already", false);
+	close_host(&paris);
+	caller_say(&caller, REKEY("\"paris\""));
+	caller_pause(base, 20);
+	control_free(control);
+	control = NULL;
+	ck_assert_ptr_null(caller_hear(&caller));
+}
+END_TEST
+
 /* ---- names ---- */
 
 START_TEST(name_is_checked)
 {
-	static const char *const methods[] = { "Up", "Down", "Status" };
+	static const char *const methods[] = { "Up", "Down", "Status", "Rekey" };
 	static const struct { const char *name, *suggestion; } rows[] = {
 		{ "pairs", "paris" }, { "Paris", "paris" }, { "pari", "paris" },
 		{ "slient", "silent" }, { "rome", "" }, { "", "" },
@@ -493,7 +639,7 @@ END_TEST
 START_TEST(list_is_in_the_order_of_the_file)
 {
 	static const char *const names[] = { "paris", "wrong", "narrow", "silent",
-		"nameless", "any" };
+		"nameless", "any", "strict" };
 	json_t *reply = caller_ask(&caller, CALL("List"));
 	const json_t *list = parameter_of(reply, "names");
 
@@ -625,6 +771,9 @@ START_TEST(replies_fit_the_description)
 		{ "Up", CALL_OF("Up", "wrong"), NAMESPACE "NotUp" },
 		{ "Up", CALL_OF("Up", "narrow"), NAMESPACE "NotUp" },
 		{ "Up", CALL_OF("Up", "rome"), NAMESPACE "NoConnection" },
+		{ "Rekey", REKEY("\"paris\",\"ike\":true"), "" },
+		{ "Rekey", CALL_OF("Rekey", "wrong"), NAMESPACE "NotRekeyed" },
+		{ "Rekey", REKEY("\"paris\",\"child\":\"x\""), NAMESPACE "NoChild" },
 		{ "Status", CALL("Status"), "" },
 		{ "Status", CALL_OF("Status", "paris"), "" },
 		{ "Down", CALL_OF("Down", "paris"), "" },
@@ -815,6 +964,7 @@ grant(size_t size)
 static void
 forget_ages(json_t *value)
 {
+	static const char *const times[] = { "age", "rekey_in", "ends_in", "reauth_in" };
 	const char *name;
 	json_t *item;
 	size_t i;
@@ -822,8 +972,9 @@ forget_ages(json_t *value)
 	json_array_foreach(value, i, item)
 		forget_ages(item);
 	json_object_foreach(value, name, item) {
-		if (strcmp(name, "age") == 0)
-			json_integer_set(item, 0);
+		for (i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+			if (strcmp(name, times[i]) == 0)
+				json_integer_set(item, 0);	/* null stays null */
 		forget_ages(item);
 	}
 }
@@ -869,6 +1020,8 @@ START_TEST(every_lack_of_memory_is_survived)
 		CALL_OF("Status", "paris"),
 		CALL_OF("Up", "rome"),
 		CALL_OF("Up", "any"),
+		CALL_OF("Rekey", "any"),
+		CALL_OF("Rekey", "paris\",\"child\":\"lan"),
 		CALL("List"),
 		"{\"method\":\"org.varlink.service.GetInfo\"}",
 		"garbage",
@@ -915,14 +1068,20 @@ main(void)
 	tcase_add_test(t, peer_closes_it);
 	tcase_add_test(t, caller_that_leaves_does_not_take_the_tunnel_along);
 	tcase_add_test(t, calls_may_be_open_at_the_end);
+	tcase_add_test(t, rekey_of_each_kind);
+	tcase_add_test(t, rekey_of_nothing);
+	tcase_add_loop_test(t, rekey_is_asked_wrongly, 0, 4);
+	tcase_add_test(t, rekey_is_refused);
+	tcase_add_test(t, rekey_of_a_tunnel_that_is_lost);
+	tcase_add_test(t, rekey_may_be_open_at_the_end);
 	tcase_add_test(t, socket_that_cannot_be);
-	tcase_add_loop_test(t, name_is_checked, 0, 3);
+	tcase_add_loop_test(t, name_is_checked, 0, 4);
 	tcase_add_test(t, list_is_in_the_order_of_the_file);
 	tcase_add_test(t, version_is_told);
 	tcase_add_test(t, replies_fit_the_description);
 	tcase_add_test(t, status_of_a_tunnel);
 	tcase_add_test(t, status_of_very_many);
 	tcase_add_test(t, text_that_is_no_utf8_is_escaped);
-	tcase_add_loop_test(t, every_lack_of_memory_is_survived, 0, 7);
+	tcase_add_loop_test(t, every_lack_of_memory_is_survived, 0, 9);
 	return run_tests("control", t);
 }

@@ -101,8 +101,8 @@ START_TEST(refusal_of_proposals)
 	    .what = "no IKE proposal in common",
 	    .ours = "aes256-sha256-prfsha256-modp2048",
 	    .theirs = "aes128-sha1-modp1024, aes256gcm16-prfsha384-ecp384",
-	    .difference = "no key exchange in common"), "ike"),
-	    "paris: no IKE proposal in common: no key exchange in common\n"
+	    .difference = "no KE in common"), "ike"),
+	    "paris: no IKE proposal in common: no KE in common\n"
 	    "ours:   aes256-sha256-prfsha256-modp2048\n"
 	    "theirs: aes128-sha1-modp1024, aes256gcm16-prfsha384-ecp384\n"
 	    "FILE:6 says: ike = [ \"aes256-sha256-modp2048\" ];\n"
@@ -279,6 +279,49 @@ START_TEST(refusal_of_one_of_several_addresses)
 }
 END_TEST
 
+#define GROUPS(pfs) \
+	"connections = { paris = {\n" \
+	"local = { id = \"berlin\"; subnets = \"10.1.0.0/24\"; };\n" \
+	"remote = { id = \"b\"; subnets = \"10.2.0.0/24\"; " \
+	"address = \"192.0.2.1\"; };\n" \
+	"pfs = \"" pfs "\"; esp = \"aes256gcm16-x25519\"; }; };"
+
+/* What one side demands and the other refuses, and where: here, there, or perhaps. */
+START_TEST(refusal_of_groups)
+{
+	static const char ours[] = "aes256gcm16-x25519-noesn-esn";
+
+	ck_assert_str_eq(explained(GROUPS("require"), REFUSAL(.what = "nothing in common",
+	    .theirs = "aes256gcm16-noesn", .difference = "no KE in common"),
+	    "esp"),
+	    "paris: nothing in common: no KE in common\n"
+	    "theirs: aes256gcm16-noesn\n"
+	    "FILE:4 says: pfs = \"require\";\n"
+	    "this would agree with the peer, whatever it has: pfs = \"prefer\";");
+	ck_assert_str_eq(explained(GROUPS("require"), REFUSAL(.by_peer = true,
+	    .what = "refused", .ours = ours, .theirs = "NO_PROPOSAL_CHOSEN"), "esp"),
+	    "paris: refused\n"
+	    "ours:   aes256gcm16-x25519-noesn-esn\n"
+	    "theirs: NO_PROPOSAL_CHOSEN\n"
+	    "FILE:4 says: pfs = \"require\";\n"
+	    "if it is the key exchange of Child SAs that the two sides see differently, "
+	    "this would agree with the peer, whatever it has: pfs = \"prefer\";\n"
+	    "FILE:4 says: esp = \"aes256gcm16-x25519\";\n"
+	    "this would offer what nearly every peer allows, too: "
+	    "esp = [ \"aes256gcm16-x25519\", \"default\" ];");
+	/* in IKE_AUTH there are none */
+	ck_assert_ptr_null(strstr(explained(GROUPS("require"), REFUSAL(.by_peer = true,
+	    .what = "refused", .ours = "aes256gcm16-noesn-esn",
+	    .theirs = "NO_PROPOSAL_CHOSEN"), "esp"), "pfs"));
+	ck_assert_ptr_nonnull(strstr(explained(GROUPS("off"), REFUSAL(.by_peer = true,
+	    .what = "refused", .ours = "aes256gcm16-noesn-esn",
+	    .theirs = "NO_PROPOSAL_CHOSEN"), "esp"), "says: pfs = \"off\";"));
+	ck_assert_ptr_null(strstr(explained(GROUPS("prefer"), REFUSAL(.by_peer = true,
+	    .what = "refused", .ours = ours, .theirs = "NO_PROPOSAL_CHOSEN"), "esp"),
+	    "pfs"));
+}
+END_TEST
+
 START_TEST(refusal_of_a_second_sa)
 {
 	static const char keep[] =
@@ -444,6 +487,7 @@ main(void)
 	tcase_add_test(t, refusal_of_a_name);
 	tcase_add_test(t, refusal_of_an_address);
 	tcase_add_test(t, refusal_of_one_of_several_addresses);
+	tcase_add_test(t, refusal_of_groups);
 	tcase_add_test(t, refusal_of_a_second_sa);
 	tcase_add_test(t, refusal_without_encapsulation);
 	tcase_add_test(t, refusal_of_anybody);

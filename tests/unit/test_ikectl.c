@@ -30,6 +30,21 @@ static char called[256];
 
 /* ---- the daemon ---- */
 
+/* "org.ikev.Ikevd.Rekey paris child=lan ike" */
+static void
+note(const struct varlink_call *call)
+{
+	const char *name =
+	    json_string_value(json_object_get(call->parameters, "name"));
+	const char *child =
+	    json_string_value(json_object_get(call->parameters, "child"));
+	bool itself = json_is_true(json_object_get(call->parameters, "ike"));
+
+	snprintf(called, sizeof(called), "%s %s%s%s%s", call->method,
+	    name != NULL ? name : "", child != NULL ? " child=" : "",
+	    child != NULL ? child : "", itself ? " ike" : "");
+}
+
 static void
 reply(void *arg, struct varlink_call *call)
 {
@@ -41,9 +56,7 @@ reply(void *arg, struct varlink_call *call)
 
 	(void)arg;
 	if (i == 0)
-		snprintf(called, sizeof(called), "%s %s", call->method,
-		    json_object_size(call->parameters) == 0 ? "" :
-		    json_string_value(json_object_get(call->parameters, "name")));
+		note(call);
 	if (sscanf(text, "error %60s %n", error, &skip) == 1)
 		text += skip;
 	parameters = json_loads(text, 0, NULL);
@@ -67,6 +80,7 @@ cancel(void *arg, struct varlink_call *call)
 static const struct varlink_method methods[] = {
 	{ "Up", reply, { "name" } },
 	{ "Down", reply, { "name" } },
+	{ "Rekey", reply, { "name", "child", "ike" } },
 	{ "Status", reply, { "name" } },
 	{ "List", reply, { NULL } },
 	{ "Version", reply, { NULL } },
@@ -227,8 +241,42 @@ START_TEST(command_calls_its_method)
 }
 END_TEST
 
+static const struct {
+	const char *words[4], *said, *called, *out;
+} rekeys[] = {
+	{ { "rekey", "paris" }, "{\"rekeyed\":1,\"finished\":true}",
+	    "org.ikev.Ikevd.Rekey paris", "1 rekeyed\n" },
+	{ { "rekey", "paris", "--ike" }, "{\"rekeyed\":1,\"finished\":true}",
+	    "org.ikev.Ikevd.Rekey paris ike", "1 rekeyed\n" },
+	{ { "rekey", "--child", "lan", "paris" }, "{\"rekeyed\":2,\"finished\":true}",
+	    "org.ikev.Ikevd.Rekey paris child=lan", "2 rekeyed\n" },
+	{ { "--child=lan", "rekey", "paris" }, "{\"rekeyed\":0,\"finished\":false}",
+	    "org.ikev.Ikevd.Rekey paris child=lan",
+	    "0 rekeyed; for the rest, the peer has not answered yet\n" },
+};
+
+START_TEST(rekey_says_what)
+{
+	const char *const *w = rekeys[_i].words;
+
+	said[0] = rekeys[_i].said;
+	ck_assert_int_eq(RUN(w[0], w[1], w[2], w[3]), 0);
+	is(errors, "");
+	is(called, rekeys[_i].called);
+	is(out, rekeys[_i].out);
+}
+END_TEST
+
 static const struct { const char *said, *says, *error;
 } refusals[] = {
+	{ "error org.ikev.Ikevd.NotRekeyed {\"name\":\"paris\",\"explanation\":"
+	  "\"paris: the peer accepts none\\nours: 1\"}",
+	    "ikectl: paris was not rekeyed: the peer accepts none\nours: 1\n",
+	    "org.ikev.Ikevd.NotRekeyed" },
+	{ "error org.ikev.Ikevd.NoChild {\"name\":\"paris\",\"child\":\"wan\","
+	  "\"children\":[\"lan\",\"lan6\"]}",
+	    "ikectl: paris has no child wan; it has: lan, lan6\n",
+	    "org.ikev.Ikevd.NoChild" },
 	{ "error org.ikev.Ikevd.NotUp {\"name\":\"paris\",\"explanation\":\"paris: the "
 	  "peer "
 	  "does not answer\\n/etc/ikev.conf:7 says: address = \\\"192.0.2.1\\\";\"}",
@@ -286,13 +334,16 @@ static const char paris[] =
     "\"local_address\":\"192.0.2.1:4500\",\"remote_address\":\"203.0.113.7:4500\","
     "\"local_id\":\"gw.berlin.example\",\"remote_id\":\"gw.paris.example\","
     "\"proposal\":\"aes256gcm16-prfsha256-x25519\",\"spi_i\":\"0102030405060708\","
-    "\"spi_r\":\"1112131415161718\",\"nat\":\"local\",\"age\":187920,\"children\":["
+    "\"spi_r\":\"1112131415161718\",\"nat\":\"local\",\"age\":187920,"
+    "\"generation\":14,\"child_rekeys\":52,\"collisions_won\":1,\"collisions_lost\":2,"
+    "\"rekey_in\":11520,\"ends_in\":15060,\"reauth_in\":null,\"children\":["
     "{\"name\":\"paris\",\"spi_in\":\"c0de51f1\",\"spi_out\":\"4a6f6e61\","
     "\"proposal\":\"aes256gcm16\",\"encapsulated\":true,\"local\":[\"10.1.0.0/24\","
     "\"10.3.0.0/24\"],\"remote\":[\"10.2.0.0/"
     "24\"],\"bytes_in\":1023,\"bytes_out\":5368709120,"
     "\"packets_in\":20,\"packets_out\":21,\"dropped_replay\":0,\"dropped_integrity\":2,"
-    "\"dropped_selectors\":0,\"age\":3}]}]}]}";
+    "\"dropped_selectors\":0,\"age\":3,\"generation\":53,\"replaced\":true,"
+    "\"rekey_in\":3420,\"ends_in\":null}]}]}]}";
 static const char others[] =
     "{\"connections\":[{\"name\":\"a-name-that-is-longer\","
     "\"state\":\"down\",\"start\":\"on-demand\",\"local_id\":\"b\",\"remote_id\":\"r\","
@@ -321,10 +372,13 @@ START_TEST(status_is_a_table)
 	    "    192.0.2.1:4500 [gw.berlin.example] === 203.0.113.7:4500 "
 	    "[gw.paris.example], "
 	    "behind a NAT here\n"
-	    "    child paris        aes256gcm16, ESP in UDP, 3 s old\n"
+	    "    generation 14, rekey in 3 h 12 min, ends in 4 h 11 min; "
+	    "52 child rekeys; of both at once: 1 won, 2 lost\n"
+	    "    child paris        aes256gcm16, ESP in UDP, 3 s old, replaced\n"
 	    "      selectors  10.1.0.0/24 10.3.0.0/24 === 10.2.0.0/24\n"
 	    "      traffic    in 1023 B, 20 packets; out 5.0 GiB, 21 packets\n"
 	    "      dropped    0 replayed, 2 with a wrong ICV, 0 outside the selectors\n"
+	    "      life       generation 53, rekey in 57 min\n"
 	    "      SPIs       in c0de51f1, out 4a6f6e61\n"
 	    "a-name-that-is-longer  down                 on-demand  gw.rome.example [r]\n"
 	    "  last failure:\n"
@@ -378,7 +432,7 @@ END_TEST
 
 START_TEST(wrong_command_line)
 {
-	static const struct { const char *words[4], *says; } rows[] = {
+	static const struct { const char *words[5], *says; } rows[] = {
 		{ { NULL }, "usage: " },
 		{ { "sideways" }, "there is no command sideways" },
 		{ { "up" }, "up takes the name of a connection" },
@@ -387,6 +441,11 @@ START_TEST(wrong_command_line)
 		{ { "status", "a", "b" }, "status takes at most" },
 		{ { "list", "a" }, "list takes nothing" },
 		{ { "version", "a" }, "version takes nothing" },
+		{ { "rekey" }, "rekey takes the name of a connection" },
+		{ { "rekey", "a", "--child" }, "usage: " },
+		{ { "up", "a", "--ike" }, "--child and --ike belong to rekey" },
+		{ { "status", "--child=x" }, "--child and --ike belong to rekey" },
+		{ { "rekey", "a", "--child=x", "--ike" }, "not both" },
 		{ { "-x", "list" }, "usage: " },
 		{ { "list", "--frob" }, "usage: " },
 		{ { "-s" }, "usage: " },
@@ -412,6 +471,7 @@ START_TEST(help_and_version_need_no_daemon)
 		has(out, "usage: ikectl");
 		has(out, "up NAME");
 		has(out, "status [NAME]");
+		has(out, "--child NAME");
 		has(out, "/run/ikevd/control");
 	} else {
 		is(out, "ikectl " IKEVD_VERSION "\n");
@@ -533,11 +593,12 @@ main(void)
 	tcase_set_timeout(t, 30);
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_loop_test(t, command_calls_its_method, 0, ROWS(answers));
+	tcase_add_loop_test(t, rekey_says_what, 0, ROWS(rekeys));
 	tcase_add_loop_test(t, refusal_is_explained, 0, ROWS(refusals));
 	tcase_add_test(t, status_is_a_table);
 	tcase_add_test(t, error_after_a_piece_is_an_error);
 	tcase_add_loop_test(t, reply_without_what_is_expected, 0, 7);
-	tcase_add_loop_test(t, wrong_command_line, 0, 11);
+	tcase_add_loop_test(t, wrong_command_line, 0, 16);
 	tcase_add_loop_test(t, help_and_version_need_no_daemon, 0, 4);
 	tcase_add_test(t, options_may_stand_behind_the_command);
 	tcase_add_test(t, no_daemon);

@@ -177,6 +177,13 @@ START_TEST(tunnel_that_was_lost)
 	ck_assert_uint_eq(count(written(), "warning passive: the peer does not"), 1);
 	go(IKE_DOWN, IKE_SECOND, passive, 5, IKE_TIMEOUT);
 	ck_assert_uint_eq(count(written(), " warning "), 0);
+	go(IKE_REPLACED, IKE_SECOND, passive, 6, IKE_OK);	/* keeps its id */
+	ck_assert_uint_eq(count(written(), "info    passive: IKE SA is rekeyed\n"), 1);
+	go(IKE_UP, IKE_SECOND, passive, 8, IKE_OK);
+	written();
+	go(IKE_DOWN, IKE_SECOND, passive, 8, IKE_EXPIRED);
+	ck_assert_uint_eq(count(written(), "warning passive: its lifetime is over, and "
+	    "it could not be rekeyed\n"), 1);
 	go(IKE_DOWN, IKE_SECOND, passive, 6, IKE_CLOSED);
 	ck_assert_uint_eq(count(written(), "notice  passive: the peer has closed"), 1);
 	go(IKE_UP, IKE_SECOND, passive, 7, IKE_OK);	/* freed with the rest */
@@ -202,9 +209,18 @@ START_TEST(event_of_a_child)
 	ck_assert_uint_eq(count(written(), "notice  always: child lan is up: "
 	    "10.1.0.0/24 - 10.2.0.0/24, aes256-sha256-esn, native ESP, "
 	    "SPIs 000000a1 000000b2\n"), 1);
+	event.type = IKE_REPLACED;
+	event.replaced = 4;
+	tell_event(tell, ike, &event);
+	ck_assert_uint_eq(count(written(), "info    always: child lan is rekeyed, "
+	    "SPIs 000000a1 000000b2\n"), 1);
 	event.type = IKE_DOWN;
 	tell_event(tell, ike, &event);
 	ck_assert_uint_eq(count(written(), "notice  always: child lan is down\n"), 1);
+	event.error = IKE_EXPIRED;
+	tell_event(tell, ike, &event);
+	ck_assert_uint_eq(count(written(), "child lan is down: its lifetime is over, and "
+	    "it could not be rekeyed\n"), 1);
 }
 END_TEST
 
