@@ -8,14 +8,11 @@
 
 #include "libesp/esp.h"
 
-struct esp_policy;
-
 struct esp_alert {
 	TAILQ_ENTRY(esp_alert) next;
-	unsigned pending;		/* bits by enum esp_notice_type; 0: not in the
+	uint8_t pending;		/* bits by enum esp_notice_type; 0: not in the
 					 * queue */
-	struct esp_sa *sa;		/* whose it is: one of these two */
-	struct esp_policy *policy;
+	bool of_policy;			/* whose it is: a policy's, or an SA's */
 };
 
 TAILQ_HEAD(esp_alerts, esp_alert);
@@ -25,7 +22,7 @@ esp_alert_raise(struct esp_alerts *alerts, struct esp_alert *a, enum esp_notice_
 {
 	if (a->pending == 0)
 		TAILQ_INSERT_TAIL(alerts, a, next);
-	a->pending |= 1u << type;
+	a->pending |= (uint8_t)(1u << type);
 }
 
 /* Before the owner of `a` is freed. */

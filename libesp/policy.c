@@ -18,7 +18,7 @@ struct bucket_key {			/* no padding: it is hashed as octets */
 struct esp_policy_bucket {
 	struct bucket_key key;
 	struct esp_policy_entry *first;
-	UT_hash_handle hh;
+	struct esp_link link;
 };
 
 struct esp_tuple {
@@ -131,10 +131,7 @@ make_key(uint8_t family, unsigned remote_bits, const uint8_t *remote, unsigned l
 static struct esp_policy_bucket *
 find_bucket(const struct esp_policies *p, const struct bucket_key *key)
 {
-	struct esp_policy_bucket *bucket;
-
-	HASH_FIND(hh, p->buckets, key, sizeof *key, bucket);
-	return bucket;
+	return ESP_MEMBER(esp_table_find(&p->buckets, key), struct esp_policy_bucket, link);
 }
 
 static struct esp_policy_bucket *
@@ -148,8 +145,7 @@ need_bucket(struct esp_policies *p, const struct bucket_key *key)
 	if (bucket == NULL)
 		return NULL;
 	bucket->key = *key;
-	HASH_ADD(hh, p->buckets, key, sizeof bucket->key, bucket);
-	if (bucket->hh.tbl == NULL) {
+	if (!esp_table_add(&p->buckets, &bucket->link)) {
 		free(bucket);
 		return NULL;
 	}
@@ -161,7 +157,7 @@ drop_empty_bucket(struct esp_policies *p, struct esp_policy_bucket *bucket)
 {
 	if (bucket->first != NULL)
 		return;
-	HASH_DEL(p->buckets, bucket);
+	esp_table_remove(&p->buckets, &bucket->link);
 	free(bucket);
 }
 
@@ -221,10 +217,7 @@ unlink_entries(struct esp_policies *p, struct esp_policy_entry *entries, unsigne
 struct esp_policy *
 esp_policies_named(const struct esp_policies *p, uint64_t id)
 {
-	struct esp_policy *policy;
-
-	HASH_FIND(hh, p->by_id, &id, sizeof id, policy);
-	return policy;
+	return ESP_MEMBER(esp_table_find(&p->by_id, &id), struct esp_policy, by_id);
 }
 
 static struct esp_policy *
@@ -238,10 +231,9 @@ need_policy(struct esp_policies *p, uint64_t id)
 	if (policy == NULL)
 		return NULL;
 	policy->id = id;
-	policy->alert.policy = policy;
+	policy->alert.of_policy = true;
 	TAILQ_INIT(&policy->sas);
-	HASH_ADD(hh, p->by_id, id, sizeof policy->id, policy);
-	if (policy->hh.tbl == NULL) {
+	if (!esp_table_add(&p->by_id, &policy->by_id)) {
 		free(policy);
 		return NULL;
 	}
@@ -256,7 +248,7 @@ drop_unused(struct esp_policies *p, struct esp_alerts *alerts, struct esp_policy
 		return;
 	if (alerts != NULL)
 		esp_alert_drop(alerts, &policy->alert);
-	HASH_DEL(p->by_id, policy);
+	esp_table_remove(&p->by_id, &policy->by_id);
 	free(policy);
 }
 
@@ -342,16 +334,30 @@ esp_policies_remove(struct esp_policies *p, struct esp_alerts *alerts, uint64_t 
 	drop_unused(p, alerts, policy);
 }
 
+void
+esp_policies_init(struct esp_policies *p)
+{
+	*p = (struct esp_policies){
+		.by_id = ESP_TABLE(struct esp_policy, by_id, id),
+		.buckets = ESP_TABLE(struct esp_policy_bucket, link, key)
+	};
+}
+
 /* After every SA has left. */
 void
 esp_policies_free(struct esp_policies *p, struct esp_alerts *alerts)
 {
-	struct esp_policy *policy, *next;
+	struct esp_policy *policy;
+	struct esp_link *link;
+	size_t from = 0;
 
-	HASH_ITER(hh, p->by_id, policy, next) {
+	while ((link = esp_table_any(&p->by_id, &from)) != NULL) {
+		policy = ESP_MEMBER(link, struct esp_policy, by_id);
 		take_out(p, policy);
 		drop_unused(p, alerts, policy);
 	}
+	esp_table_free(&p->by_id);
+	esp_table_free(&p->buckets);
 	free(p->tuples[0].v);
 	free(p->tuples[1].v);
 }
@@ -395,6 +401,7 @@ esp_policies_join(struct esp_policies *p, uint64_t id, struct esp_sa *sa)
 		return false;
 	TAILQ_INSERT_HEAD(&policy->sas, sa, sibling);
 	sa->policy = policy;
+	sa->listed = true;
 	policy->wanted = false;
 	return true;
 }
@@ -405,6 +412,6 @@ esp_policies_leave(struct esp_policies *p, struct esp_alerts *alerts, struct esp
 	struct esp_policy *policy = sa->policy;
 
 	TAILQ_REMOVE(&policy->sas, sa, sibling);
-	sa->policy = NULL;
+	sa->listed = false;
 	drop_unused(p, alerts, policy);
 }

@@ -17,7 +17,7 @@ struct esp_policy {
 	struct esp_selector packet;	/* the one that wanted it */
 	struct esp_siblings sas;
 	struct esp_alert alert;
-	UT_hash_handle hh;
+	struct esp_link by_id;
 };
 
 /* Tuple space search: each selector lies in the bucket of the shortest prefixes around
@@ -26,8 +26,7 @@ struct esp_policy {
  * Disjoint ranges never share a bucket: two that need the same prefix both contain its
  * middle. */
 struct esp_policies {
-	struct esp_policy *by_id;
-	struct esp_policy_bucket *buckets;
+	struct esp_table by_id, buckets;
 	struct esp_tuples {
 		struct esp_tuple *v;	/* owned; the best rank first */
 		unsigned n, room;
@@ -35,6 +34,7 @@ struct esp_policies {
 	uint64_t serial;
 };
 
+void esp_policies_init(struct esp_policies *);
 void esp_policies_free(struct esp_policies *, struct esp_alerts *);
 
 enum esp_error esp_policies_put(struct esp_policies *, const struct esp_policy_config *);

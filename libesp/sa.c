@@ -38,17 +38,13 @@ config_valid(const struct esp_sa_config *c, bool mine)
 }
 
 static bool
-fill(struct esp_sa *sa, const struct esp_sa_config *c, bool mine)
+make_keys(struct esp_sa *sa, const struct esp_sa_config *c, bool mine)
 {
 	uint64_t first = c->first == 0 ? 1 : c->first;
 	uint32_t window =
 	    c->window == 0 ? ESP_WINDOW_DEFAULT : (c->window + 63) / 64 * 64;
 	struct bytes iv_key = c->direction == ESP_OUT ? c->iv_key : bytes_of(NULL, 0);
 
-	sa->selectors = calloc(c->n_selectors, sizeof *sa->selectors);
-	if (sa->selectors == NULL)
-		return false;
-	memcpy(sa->selectors, c->selectors, c->n_selectors * sizeof *sa->selectors);
 	if (c->direction == ESP_IN &&
 	    !esp_replay_init(&sa->replay, window, first, c->esn))
 		return false;
@@ -57,19 +53,25 @@ fill(struct esp_sa *sa, const struct esp_sa_config *c, bool mine)
 		if (sa->key == NULL)
 			return false;
 	}
+	sa->usage.sequence = first - 1;
+	return true;
+}
+
+static void
+copy(struct esp_sa *sa, const struct esp_sa_config *c)
+{
 	sa->id = c->id;
 	sa->user = c->user;
-	sa->direction = c->direction;
-	sa->mode = c->mode;
+	sa->direction = (uint8_t)c->direction;
+	sa->mode = (uint8_t)c->mode;
 	sa->spi = c->spi;
 	sa->owner = c->owner;
 	sa->esn = c->esn;
-	sa->n_selectors = c->n_selectors;
+	sa->transform = c->transform;
 	sa->soft = c->soft;
 	sa->hard = c->hard;
-	sa->usage.sequence = first - 1;
-	sa->alert.sa = sa;
-	return true;
+	sa->n_selectors = c->n_selectors;
+	memcpy(sa->selectors, c->selectors, c->n_selectors * sizeof *sa->selectors);
 }
 
 enum esp_error
@@ -79,11 +81,11 @@ esp_sa_new(const struct esp_sa_config *c, bool mine, struct esp_sa **sa)
 
 	if (!config_valid(c, mine))
 		return ESP_INVALID;
-	new = calloc(1, sizeof *new);
+	new = calloc(1, sizeof *new + c->n_selectors * sizeof *new->selectors);
 	if (new == NULL)
 		return ESP_NO_MEMORY;
-	new->transform = c->transform;
-	if (!fill(new, c, mine)) {
+	copy(new, c);
+	if (!make_keys(new, c, mine)) {
 		esp_sa_free(new);
 		return ESP_NO_MEMORY;
 	}
@@ -97,8 +99,8 @@ esp_sa_free(struct esp_sa *sa)
 	if (sa == NULL)
 		return;
 	sa->transform->free_key(sa->key);
-	esp_replay_free(&sa->replay);
-	free(sa->selectors);
+	if (sa->direction == ESP_IN)
+		esp_replay_free(&sa->replay);
 	free(sa);
 }
 

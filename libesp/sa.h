@@ -2,32 +2,39 @@
 #ifndef LIBESP_SA_H
 #define LIBESP_SA_H
 
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
-
 #include "libesp/alert.h"
 #include "libesp/replay.h"
+#include "libesp/table.h"
 
-struct esp_sa {
+struct esp_policy;
+
+struct esp_sa {			/* there are many: nothing is larger than it must be */
 	uint64_t id;
 	void *user;
-	enum esp_direction direction;
-	enum esp_mode mode;
 	uint32_t spi;
 	uint16_t owner;			/* the worker whose packets these are */
+	uint8_t direction, mode;	/* enum esp_direction, enum esp_mode */
 	bool esn;
 	bool soft_told, hard_told, first_told;
+	bool listed;			/* in by_spi, or at its policy */
 	const struct esp_transform *transform;
 	void *key;			/* NULL: another worker's */
-	struct esp_selector *selectors;	/* owned */
-	unsigned n_selectors;
 	struct esp_limits soft, hard;
-	struct esp_replay replay;	/* inbound */
 	struct esp_usage usage;		/* .sequence is the counter itself */
 	struct esp_alert alert;
-	struct esp_policy *policy;	/* outbound */
-	TAILQ_ENTRY(esp_sa) sibling;	/* newest first */
-	UT_hash_handle by_id, by_spi;
+	struct esp_link by_id;
+	union {
+		struct {		/* inbound */
+			struct esp_replay replay;
+			struct esp_link by_spi;
+		};
+		struct {		/* outbound */
+			struct esp_policy *policy;
+			TAILQ_ENTRY(esp_sa) sibling;	/* newest first */
+		};
+	};
+	unsigned n_selectors;
+	struct esp_selector selectors[];
 };
 
 /* ESP_INVALID, ESP_NO_MEMORY, or *sa is a new SA outside every table.  `mine`: this

@@ -15,6 +15,10 @@ esp_new(uint16_t worker, uint16_t workers)
 		return NULL;
 	esp->worker = worker;
 	esp->workers = workers;
+	esp->by_id[ESP_IN] = esp->by_id[ESP_OUT] =
+	    (struct esp_table)ESP_TABLE(struct esp_sa, by_id, id);
+	esp->by_spi = (struct esp_table)ESP_TABLE(struct esp_sa, by_spi, spi);
+	esp_policies_init(&esp->policies);
 	TAILQ_INIT(&esp->alerts);
 	return esp;
 }
@@ -24,45 +28,41 @@ esp_new(uint16_t worker, uint16_t workers)
 static struct esp_sa *
 find_id(const struct esp *esp, enum esp_direction direction, uint64_t id)
 {
-	struct esp_sa *sa;
-
-	HASH_FIND(by_id, esp->by_id[direction], &id, sizeof id, sa);
-	return sa;
+	return ESP_MEMBER(esp_table_find(&esp->by_id[direction], &id), struct esp_sa,
+	    by_id);
 }
 
 struct esp_sa *
 esp_sadb_inbound(const struct esp *esp, uint32_t spi)
 {
-	struct esp_sa *sa;
-
-	HASH_FIND(by_spi, esp->by_spi, &spi, sizeof spi, sa);
-	return sa;
+	return ESP_MEMBER(esp_table_find(&esp->by_spi, &spi), struct esp_sa, by_spi);
 }
 
 static void
 take_out(struct esp *esp, struct esp_sa *sa)
 {
-	if (sa->by_id.tbl != NULL)
-		HASH_DELETE(by_id, esp->by_id[sa->direction], sa);
-	if (sa->by_spi.tbl != NULL)
-		HASH_DELETE(by_spi, esp->by_spi, sa);
-	if (sa->policy != NULL)
+	esp_table_remove(&esp->by_id[sa->direction], &sa->by_id);
+	if (sa->listed && sa->direction == ESP_IN)
+		esp_table_remove(&esp->by_spi, &sa->by_spi);
+	else if (sa->listed)
 		esp_policies_leave(&esp->policies, &esp->alerts, sa);
 	esp_alert_drop(&esp->alerts, &sa->alert);
 	esp_sa_free(sa);
 }
 
-/* uthash leaves `tbl` NULL when it has no memory. */
+/* False: no memory, and the SA is gone. */
 static bool
 put_in(struct esp *esp, struct esp_sa *sa, uint64_t policy)
 {
-	HASH_ADD(by_id, esp->by_id[sa->direction], id, sizeof sa->id, sa);
-	if (sa->by_id.tbl == NULL)
+	if (!esp_table_add(&esp->by_id[sa->direction], &sa->by_id)) {
+		esp_sa_free(sa);
 		return false;
-	if (sa->direction == ESP_OUT)
-		return esp_policies_join(&esp->policies, policy, sa);
-	HASH_ADD(by_spi, esp->by_spi, spi, sizeof sa->spi, sa);
-	return sa->by_spi.tbl != NULL;
+	}
+	if (sa->direction == ESP_OUT ? esp_policies_join(&esp->policies, policy, sa) :
+	    (sa->listed = esp_table_add(&esp->by_spi, &sa->by_spi)))
+		return true;
+	take_out(esp, sa);
+	return false;
 }
 
 static uint16_t
@@ -96,11 +96,7 @@ esp_add(struct esp *esp, const struct esp_sa_config *c)
 		esp_sa_free(sa);
 		return ESP_EXISTS;
 	}
-	if (!put_in(esp, sa, c->policy)) {
-		take_out(esp, sa);
-		return ESP_NO_MEMORY;
-	}
-	return ESP_SUCCESS;
+	return put_in(esp, sa, c->policy) ? ESP_SUCCESS : ESP_NO_MEMORY;
 }
 
 void
@@ -133,13 +129,18 @@ esp_read_counters(const struct esp *esp)
 void
 esp_free(struct esp *esp)
 {
-	struct esp_sa *sa, *next;
+	struct esp_link *link;
+	size_t from;
 
 	if (esp == NULL)
 		return;
-	for (int direction = 0; direction < 2; direction++)
-		HASH_ITER(by_id, esp->by_id[direction], sa, next)
-			take_out(esp, sa);
+	for (int direction = 0; direction < 2; direction++) {
+		from = 0;
+		while ((link = esp_table_any(&esp->by_id[direction], &from)) != NULL)
+			take_out(esp, ESP_MEMBER(link, struct esp_sa, by_id));
+		esp_table_free(&esp->by_id[direction]);
+	}
+	esp_table_free(&esp->by_spi);
 	esp_policies_free(&esp->policies, &esp->alerts);
 	free(esp);
 }
@@ -281,26 +282,32 @@ esp_find_of(struct esp *esp, uint64_t policy, struct esp_packet *v, unsigned n)
 
 /* ---- notices ---- */
 
+#define OWNER(a, type) ((type *)(void *)((uint8_t *)(a) - offsetof(type, alert)))
+
 static bool
 take_notice(struct esp_alert *a, struct esp_notice *notice)
 {
 	static const enum esp_notice_type order[] = {
 		ESP_WANTED, ESP_FIRST_IN, ESP_SOFT, ESP_HARD
 	};
+	const struct esp_policy *policy;
+	const struct esp_sa *sa;
 
 	for (unsigned i = 0; i < sizeof order / sizeof order[0]; i++) {
 		if ((a->pending & 1u << order[i]) == 0)
 			continue;
-		a->pending &= ~(1u << order[i]);
+		a->pending &= (uint8_t)~(1u << order[i]);
 		*notice = (struct esp_notice){ .type = order[i], .direction = ESP_OUT };
-		if (a->sa != NULL) {
-			notice->direction = a->sa->direction;
-			notice->id = a->sa->id;
+		if (!a->of_policy) {
+			sa = OWNER(a, struct esp_sa);
+			notice->direction = sa->direction;
+			notice->id = sa->id;
 			return true;
 		}
-		notice->id = a->policy->id;
-		notice->packet = a->policy->packet;
-		return a->policy->wanted;	/* else it has got its SA meanwhile */
+		policy = OWNER(a, struct esp_policy);
+		notice->id = policy->id;
+		notice->packet = policy->packet;
+		return policy->wanted;		/* else it has got its SA meanwhile */
 	}
 	return false;
 }

@@ -19,8 +19,8 @@ struct esp_batch {
 
 struct esp {
 	uint16_t worker, workers;
-	struct esp_sa *by_id[2];	/* by enum esp_direction */
-	struct esp_sa *by_spi;		/* inbound */
+	struct esp_table by_id[2];	/* by enum esp_direction */
+	struct esp_table by_spi;	/* inbound */
 	struct esp_policies policies;
 	struct esp_alerts alerts;
 	struct esp_counters counters;

@@ -7,8 +7,8 @@
  *	t->seal(NULL, ops, n);		then each op's `ok`
  *	t->free_key(key);
  *
- * esp_new and ike_new have called sodium_init; a program that uses neither does so before;
- * libcrypto sets itself up. */
+ * esp_new and ike_new have called sodium_init; a program that uses neither does so
+ * before.  libcrypto sets itself up. */
 #ifndef LIBESP_TRANSFORM_H
 #define LIBESP_TRANSFORM_H
 

@@ -46,9 +46,10 @@ best(const struct esp_policies *p, const char *from, const char *to, uint16_t po
 
 START_TEST(policy_most_specific_decides)
 {
-	struct esp_policies p = { .by_id = NULL };
+	struct esp_policies p;
 	struct esp_alerts alerts;
 
+	esp_policies_init(&p);
 	TAILQ_INIT(&alerts);
 	put(&p, 1, "0.0.0.0/0", "0.0.0.0/0");
 	put(&p, 2, "10.0.0.0/8", "10.0.0.0/8");
@@ -82,9 +83,10 @@ END_TEST
 
 START_TEST(policy_of_equal_rank_the_newest)
 {
-	struct esp_policies p = { .by_id = NULL };
+	struct esp_policies p;
 	struct esp_alerts alerts;
 
+	esp_policies_init(&p);
 	TAILQ_INIT(&alerts);
 	put(&p, 1, "10.1.0.0/16", "10.2.0.0/24");
 	put(&p, 2, "10.1.0.0/16", "10.2.0.0/24");
@@ -99,11 +101,12 @@ END_TEST
 
 START_TEST(policy_refuses_invalid)
 {
-	struct esp_policies p = { .by_id = NULL };
+	struct esp_policies p;
 	struct esp_alerts alerts;
 	struct esp_selector s[2] = { { .local = { .family = 0 } } };
 	struct esp_policy_config c = { .id = 1, .selectors = s, .n_selectors = 2 };
 
+	esp_policies_init(&p);
 	TAILQ_INIT(&alerts);
 	s[0].local = s[0].remote = esp_range_any(ESP_IPV4);
 	ck_assert_int_eq(esp_policies_put(&p, &c), ESP_INVALID);
@@ -220,11 +223,12 @@ change(struct esp_policies *p, struct esp_alerts *alerts, struct oracle *o,
 START_TEST(policy_look_up_like_a_scan)
 {
 	static struct oracle o;
-	struct esp_policies p = { .by_id = NULL };
+	struct esp_policies p;
 	struct esp_alerts alerts;
 	uint64_t seed = 1;
 	unsigned found = 0;
 
+	esp_policies_init(&p);
 	TAILQ_INIT(&alerts);
 	for (unsigned step = 0; step < 3000; step++) {
 		change(&p, &alerts, &o, &seed);
@@ -269,11 +273,12 @@ seconds(void)
 START_TEST(policy_look_up_among_forty_thousand)
 {
 	enum { N = 40000, LOOKUPS = 200000 };
-	struct esp_policies p = { .by_id = NULL };
+	struct esp_policies p;
 	struct esp_alerts alerts;
 	double start;
 	unsigned wrong = 0;
 
+	esp_policies_init(&p);
 	TAILQ_INIT(&alerts);
 	start = seconds();
 	for (unsigned i = 0; i < N; i++) {
