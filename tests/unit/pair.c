@@ -36,6 +36,25 @@ pair_setups(struct ike_setup setup[2], struct ike_child_setup child[2])
 	}
 }
 
+void
+pair_widen(struct ike_child_setup child[2])
+{
+	enum { RANGES = 58 };
+	static char text[2][RANGES][20];
+	static const char *list[2][RANGES];
+
+	for (unsigned end = 0; end < 2; end++)
+		for (unsigned i = 0; i < RANGES; i++) {
+			snprintf(text[end][i], sizeof(text[end][i]), "10.%u.%u.0/24",
+			    end + 1, 2 * i);
+			list[end][i] = text[end][i];
+		}
+	for (unsigned end = 0; end < 2; end++) {
+		child[end].local = (struct ike_texts){ list[end], RANGES };
+		child[end].remote = (struct ike_texts){ list[1 - end], RANGES };
+	}
+}
+
 static void
 fill(void *arg, uint8_t *p, size_t n)
 {

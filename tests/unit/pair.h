@@ -47,6 +47,8 @@ struct pair {
 /* Setups as two hosts that fit together, which never ask whether the other is there and
  * never move; change them before pair_open. */
 void pair_setups(struct ike_setup setup[2], struct ike_child_setup child[2]);
+/* So many selectors that IKE_AUTH is over 2,000 octets long, both ways. */
+void pair_widen(struct ike_child_setup child[2]);
 void pair_open(struct pair *, const struct ike_setup setup[2]);
 void pair_close(struct pair *);			/* fails the test when anything is left */
 void pair_start(struct pair *);			/* two such hosts, opened */

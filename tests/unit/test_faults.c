@@ -137,10 +137,11 @@ enum part {
 	DOWN_AT_1,
 	NOT_INSTALLED,
 	REFUSED,
+	IN_FRAGMENTS,
 	PARTS
 };
 static const char *const parts[] = { "set-up", "acquire", "Child SA down", "down at 0",
-    "down at 1", "not installed", "refused" };
+    "down at 1", "not installed", "refused", "in fragments" };
 
 static void
 live_through(enum part part, struct ike_child_info *info)
@@ -153,6 +154,7 @@ live_through(enum part part, struct ike_child_info *info)
 		p.secret[1] = "something else";
 		/* fall through */
 	case SET_UP:
+	case IN_FRAGMENTS:
 		within(0, true);
 		ike_up(p.e[0], p.now, p.connection[0]);
 		within(0, false);
@@ -182,14 +184,30 @@ live_through(enum part part, struct ike_child_info *info)
 		pair_drain(&p, i);
 }
 
+/* Those whose IKE_AUTH is cut in five. */
+static void
+start_in_fragments(void)
+{
+	struct ike_setup setup[2];
+	struct ike_child_setup child[2];
+
+	pair_setups(setup, child);
+	pair_widen(child);
+	setup[0].fragment = setup[1].fragment = 576;
+	pair_open(&p, setup);
+}
+
 /* False: there was no such allocation to fail. */
 static bool
 fail_one(enum part part, unsigned n)
 {
-	bool up = part == SET_UP || part == ACQUIRE || part == REFUSED;
+	bool up = part == SET_UP || part == ACQUIRE || part == REFUSED ||
+	    part == IN_FRAGMENTS;
 	struct ike_child_info info = { 0 };
 
-	if (up)
+	if (part == IN_FRAGMENTS)
+		start_in_fragments();
+	else if (up)
 		pair_start(&p);
 	else
 		pair_establish(&p);
@@ -205,7 +223,7 @@ fail_one(enum part part, unsigned n)
 	for (unsigned i = 0; i < 2; i++)
 		ck_assert_msg(children(i) == 0 || pair_sa(&p, i)->encap,
 		    "%s, allocation %u: up without encapsulation", parts[part], n);
-	if (part != SET_UP && part != ACQUIRE)
+	if (part != SET_UP && part != ACQUIRE && part != IN_FRAGMENTS)
 		ck_assert_msg(children(0) == 0, "%s, allocation %u: a child is left",
 		    parts[part], n);
 	/* And nothing keeps it from being up again. */
