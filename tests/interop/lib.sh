@@ -22,6 +22,7 @@ swan_conf() { # NODE: its swanctl.conf on standard input
 			group = root
 			retransmit_timeout = 1.0
 			retransmit_tries = 3
+			${CHARON-}
 			plugins {
 				vici { socket = unix://$tmp/$1.swan/vici }
 				kernel-libipsec { allow_peer_ts = yes }
@@ -117,6 +118,7 @@ swan_gateway() {
 			local_addrs = ${OUTER:-$PARIS}
 			remote_addrs = ${PEER:-$BERLIN}
 			proposals = ${IKE:-aes256gcm16-prfsha256-x25519}
+			fragmentation = ${FRAGMENTATION:-yes}
 			local { auth = psk
 				id = gw.paris.example }
 			remote { auth = psk

@@ -484,7 +484,7 @@ END_TEST
 
 /* Authentic, and out of order in another sense: 2.5, 2.6. */
 static const struct ike_cover hostile[] = {	/* T86; two of three are here */
-	{ IKE_PAYLOAD_VENDOR, 0, 0 }, { IKE_PAYLOAD_VENDOR, 0, 3 },
+	{ IKE_PAYLOAD_VENDOR, 0, 0 }, { IKE_PAYLOAD_VENDOR, 0, 3 }, { 0, 0, 3 },
 	{ IKE_PAYLOAD_VENDOR, 1, 0 }, { 0, 3, 0 }, { 0, 4, 3 }, { 0, 65535, 3 },
 	{ 0, 65535, 65534 }, { IKE_PAYLOAD_VENDOR, 3, 3 }, { IKE_PAYLOAD_SKF, 3, 3 },
 	{ IKE_PAYLOAD_SA, 4, 4 }, { IKE_PAYLOAD_VENDOR, 1, 256 }, { 0, 256, 256 },

@@ -782,6 +782,31 @@ START_TEST(memory_is_bounded_and_given_back)
 }
 END_TEST
 
+/* One that has ended stays for a while to repeat its last response, without them. */
+START_TEST(nothing_is_kept_for_an_sa_that_lingers)
+{
+	struct ike_header h = { .exchange = INFORMATIONAL, .flags = IKE_FLAG_RESPONSE };
+	struct pair_datagram d;
+	struct ike_counts c;
+
+	establish(1280, 1280);
+	ike_down(p.e[1], p.now, pair_sa(&p, 1)->id);
+	pair_drain(&p, 1);
+	p.n = 0;
+	d = seal_one(0, &h, (struct ike_cover){ 0, 2, 3 }, bytes_of("part", 4));
+	pair_send(&p, &d);
+	ck_assert_uint_gt(reassembling(1), 0);
+	ike_down(p.e[0], p.now, pair_sa(&p, 0)->id);	/* crosses ours */
+	pair_drain(&p, 0);
+	pair_deliver(&p, 0);
+	ike_read_counts(p.e[1], &c);
+	ck_assert_uint_eq(c.sas, 1);
+	ck_assert_uint_eq(reassembling(1), 0);
+	pair_pump(&p);
+	pair_close(&p);
+}
+END_TEST
+
 /* A half-open SA ends with what its peer has left there; together they leave no more
  * than so much, and nobody else's room is taken. */
 START_TEST(strangers_leave_no_more_than_so_much)
@@ -881,7 +906,7 @@ main(void)
 		malformed_in_fragments_is_fatal, retransmission_repeats_every_fragment,
 		response_in_every_order, response_out_of_place_is_not_kept,
 		both_directions_at_once, memory_is_bounded_and_given_back,
-		strangers_leave_no_more_than_so_much, peer_that_is_known_is_no_stranger,
+		nothing_is_kept_for_an_sa_that_lingers, strangers_leave_no_more_than_so_much, peer_that_is_known_is_no_stranger,
 		trace_tells_of_fragments,
 	};
 	TCase *t = tcase_create("fragmented");
