@@ -35,27 +35,6 @@ warn_compat(const struct configured *c, struct faults *warnings)
 		    "remove it", c->name);
 }
 
-/* A further Child SA comes by CREATE_CHILD_SA, which is refused, see libike/child.c. */
-static void
-warn_children(const struct configured *c, struct faults *warnings)
-{
-	static const char remedy[] =
-	    "write all networks into one: local = [ ... ]; remote = [ ... ];";
-	const struct ike_connection *built = c->connection;
-	struct origin origin = configured_origin(c, "children", -1);
-
-	if (built->n_children > 1 && built->start == IKE_START_ALWAYS)
-		fault_add(warnings, origin,
-		    "%s: of its %u children only the first, %s, comes up by itself in "
-		    "this version, and no other beside it; %s",
-		    c->name, built->n_children, built->children[0].name, remedy);
-	else if (built->n_children > 1)
-		fault_add(warnings, origin,
-		    "%s: of its %u children only one at a time can be up in this "
-		    "version; %s",
-		    c->name, built->n_children, remedy);
-}
-
 /* The child whose peer has all addresses behind it, or -1. */
 static int
 find_everything(const struct ike_connection *built)
@@ -102,7 +81,7 @@ void
 configuration_warn(const struct configuration *c, struct faults *warnings)
 {
 	static void (*const look[])(const struct configured *, struct faults *) = {
-		warn_compat, warn_children, warn_anywhere, warn_uncallable,
+		warn_compat, warn_anywhere, warn_uncallable,
 	};
 	unsigned i, k;
 

@@ -5,8 +5,8 @@
 #include "daemon/load.h"
 
 /* Looks at a configuration without faults: weak algorithms, networks of several
- * connections that overlap, children that cannot be up together, peers that may come from
- * anywhere with any address inside, and settings without an effect. */
+ * connections that overlap, peers that may come from anywhere with any address inside,
+ * and settings without an effect. */
 void configuration_warn(const struct configuration *, struct faults *warnings);
 
 #endif
