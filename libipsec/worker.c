@@ -353,7 +353,8 @@ copy_in(struct worker *w, struct esp_packet *p, unsigned i, struct ipsec_packet 
 		return;
 	}
 	p->len = (uint32_t)from->len;
-	memcpy(p->data, from->data, from->len);
+	if (p->len > 0)
+		memcpy(p->data, from->data, p->len);
 	set_tail(p);
 }
 
