@@ -488,7 +488,7 @@ admit(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	struct ike_auth_request r = { .method = c->auth, .prf = sa->suite.prf->id,
 	    .secret = c->secret,
 	    .local_id_type = c->local_id.type, .local_id = c->local_id.data,
-	    .remote_id_type = remote.type, .remote_id = remote.data };
+	    .remote_id_type = remote.type, .remote_id = remote.data, .path = x->path };
 	enum ike_error error = take_check(e, x);
 	struct ike_refusal refusal;
 	struct ike_notify n;

@@ -167,6 +167,7 @@ struct ike_auth_request {
 	struct bytes local_id, remote_id;
 	struct bytes octets;	/* what is signed, 2.15 */
 	struct bytes value;	/* CHECK: what the peer sent */
+	struct ike_path path;	/* ADMIT: that it came by */
 };
 
 struct ike_event {		/* views live until the next call that takes now */

@@ -257,7 +257,8 @@ name_peer(uint8_t type, struct bytes id, char name[SECRET_NAME])
 		crypto_generichash_update(&state, &octet, 1);
 	}
 	crypto_generichash_final(&state, hash, sizeof(hash));
-	sodium_bin2hex(name, SECRET_NAME, hash, sizeof(hash));
+	for (size_t i = 0; i < sizeof(hash); i++)
+		snprintf(name + 2 * i, 3, "%02x", hash[i]);
 }
 
 void

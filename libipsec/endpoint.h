@@ -86,6 +86,7 @@ enum ike_error ipsec_endpoint_drop(struct ipsec_endpoint *, ike_time now,
 enum ike_error ipsec_endpoint_up(struct ipsec_endpoint *, ike_time now,
     ike_id connection);
 enum ike_error ipsec_endpoint_down(struct ipsec_endpoint *, ike_time now, ike_id);
+/* As ike_rekey. */
 enum ike_error ipsec_endpoint_rekey(struct ipsec_endpoint *, ike_time now, ike_id);
 /* The data path has something to tell, not from one of its fds: lets it, and carries out
  * what follows from that. */

@@ -198,7 +198,7 @@ need_child(struct ipsec_links *l, const struct ipsec_sa *sa)
 
 	if (c != NULL)
 		return c;
-	if ((link = l->user.need(l->user.arg, sa->ike_sa)) == NULL ||
+	if ((link = l->user.need(l->user.arg, sa)) == NULL ||
 	    (c = calloc(1, sizeof(*c))) == NULL)
 		return NULL;
 	c->id = sa->id;
@@ -291,14 +291,14 @@ usage(struct ipsec_datapath *d, ike_id id, struct ipsec_usage *u)
 }
 
 static void
-set_path(struct ipsec_datapath *d, ike_id id, const struct ike_path *path)
+set_path(struct ipsec_datapath *d, const struct ipsec_sa *sa)
 {
 	struct ipsec_links *l = of(d);
-	const struct ipsec_link_child *c = find_child(l, id);
+	const struct ipsec_link_child *c = find_child(l, sa->id);
 
-	l->worker->ops->set_path(l->worker, id, path);
+	l->worker->ops->set_path(l->worker, sa);
 	if (c != NULL && c->link != NULL)
-		l->user.moved(l->user.arg, c->link, path);
+		l->user.moved(l->user.arg, c->link, &sa->child->path);
 }
 
 static void

@@ -30,8 +30,8 @@ struct ipsec_link {			/* embedded in a session; zeroed, then ipsec_link_init */
 };
 
 struct ipsec_links_user {
-	/* The link of an IKE SA that gets a Child SA; NULL: there can be none. */
-	struct ipsec_link *(*need)(void *arg, ike_id ike_sa);
+	/* The link of the IKE SA that gets this Child SA; NULL: there can be none. */
+	struct ipsec_link *(*need)(void *arg, const struct ipsec_sa *);
 	/* Received, for this link; NULL: they wait in its queue. */
 	void (*packets)(void *arg, struct ipsec_link *, const struct ipsec_packet *,
 	    unsigned n);
