@@ -129,6 +129,9 @@ struct esp_sa_config {		/* read during the call, all of it copied */
 	const struct esp_selector *selectors;
 	unsigned n_selectors;	/* at least 1 */
 	struct esp_limits soft, hard;
+	/* inbound, transport mode: source and destination that the sender had in its
+	 * packets, where a NAT has changed them (RFC 7296 2.23.1); zeros: as received */
+	uint8_t sent[2][16];
 };
 
 /* A policy: what is to be protected, whether or not an SA for it exists. */
@@ -222,7 +225,8 @@ void esp_seal(struct esp *, struct esp_packet *v, unsigned n);
  * Transport mode: protocol, lengths and checksum of the IP header in front become again
  * what they were; its addresses are what the selectors are checked against, and who
  * received it has checked that they are true.  Checksums behind it, which address
- * translation makes wrong, are not touched (RFC 3948 3.1.2). */
+ * translation makes wrong, are mended where the SA says what they were computed over
+ * (`sent`, RFC 3948 3.1.2). */
 void esp_open(struct esp *, struct esp_packet *v, unsigned n);
 
 /* False when there is none.  Notices are never lost and take no memory: each SA and

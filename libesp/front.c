@@ -1,5 +1,9 @@
 #include "libesp/front.h"
 
+enum {
+	TCP = 6, UDP = 17, DCCP = 33, ICMPV6 = 58, MOBILITY = 135, UDP_LITE = 136
+};
+
 enum { HOP_BY_HOP = 0, ROUTING = 43, FRAGMENT = 44, DESTINATION = 60 };
 
 enum { IPV4_MIN = 20, IPV6_HEADER = 40, HEADERS_MAX = 16 };
@@ -108,4 +112,67 @@ esp_front_write(uint8_t *p, const struct esp_front *front, uint8_t next, uint32_
 	} else {
 		bytes_store16(p + 4, (uint16_t)(front->len - IPV6_HEADER + behind));
 	}
+}
+
+/* ---- address translation ---- */
+
+/* Where a checksum covers the addresses.  UDP's is never 0: that would say that there is
+ * none (RFC 768). */
+static const struct covered {
+	uint8_t protocol, at;
+	bool ipv6_only, never_zero;
+} covered[] = {
+	{ TCP, 16, false, false }, { UDP, 6, false, true }, { DCCP, 6, false, false },
+	{ ICMPV6, 2, true, false }, { MOBILITY, 4, true, false },
+	{ UDP_LITE, 6, false, true },
+};
+
+static const struct covered *
+find_covered(uint8_t protocol, uint8_t family)
+{
+	for (unsigned i = 0; i < sizeof covered / sizeof covered[0]; i++)
+		if (covered[i].protocol == protocol &&
+		    (family == ESP_IPV6 || !covered[i].ipv6_only))
+			return &covered[i];
+	return NULL;
+}
+
+/* RFC 1624 3, equation 3: what is taken out and what comes in, of one address. */
+static uint32_t
+exchange(const uint8_t *out, const uint8_t *in, unsigned len)
+{
+	static const uint8_t same[16];
+	uint32_t sum = 0;
+
+	if (memcmp(out, same, len) == 0)
+		return 0;
+	for (unsigned i = 0; i < len; i += 2)
+		sum += (uint16_t)~bytes_load16(out + i) + (uint32_t)bytes_load16(in + i);
+	return sum;
+}
+
+void
+esp_front_mend(uint8_t *packet, uint32_t len, const uint8_t sent[2][16])
+{
+	bool v4 = len > 0 && packet[0] >> 4 == 4;
+	struct bytes p = bytes_of(packet, len);
+	const struct covered *c;
+	struct esp_front front;
+	uint32_t sum;
+	uint8_t *at;
+
+	if (!(v4 ? find_ipv4(p, &front) : find_ipv6(p, true, &front)) ||
+	    (c = find_covered(packet[front.next], front.family)) == NULL ||
+	    len - front.len < c->at + 2u)
+		return;
+	at = packet + front.len + c->at;
+	if (c->never_zero && bytes_load16(at) == 0)
+		return;
+	sum = (uint16_t)~bytes_load16(at);
+	sum += exchange(sent[0], packet + (v4 ? 12 : 8), v4 ? 4 : 16);
+	sum += exchange(sent[1], packet + (v4 ? 16 : 24), v4 ? 4 : 16);
+	sum = (sum >> 16) + (sum & 0xffff);
+	sum += sum >> 16;
+	sum = ~sum & 0xffff;
+	bytes_store16(at, (uint16_t)(sum == 0 && c->never_zero ? 0xffff : sum));
 }

@@ -24,6 +24,13 @@ bool esp_front_find(struct bytes packet, uint8_t family, struct esp_front *);
  * IP header and its extension headers, all of them, whose last says that ESP follows. */
 bool esp_front_read(struct bytes, struct esp_front *);
 
+/* RFC 3948 3.1.2: a NAT has changed the addresses of this packet, so that the checksum of
+ * its transport header, which covers them, is wrong.  `sent` is the source and the
+ * destination its sender computed it over (zeros: that one is as it was); the packet has
+ * those of now.  Protocols without such a checksum, UDP datagrams without one, and what
+ * is too short to have one stay as they are. */
+void esp_front_mend(uint8_t *packet, uint32_t len, const uint8_t sent[2][16]);
+
 /* At p, where the octets of `front` stand: now `next` follows, in `behind` octets.  Sets
  * the lengths and the checksum.  The caller has checked that their sum fits 16 bits. */
 void esp_front_write(uint8_t *p, const struct esp_front *, uint8_t next, uint32_t behind);

@@ -152,6 +152,8 @@ deliver_transport(struct esp_packet *p, uint8_t *data, uint32_t len, uint8_t nex
 		return ESP_MALFORMED;
 	if (!esp_sa_matches(p->sa, &flow))
 		return ESP_POLICY;
+	if (p->sa->sent != NULL)
+		esp_front_mend(whole, flow.len, (const uint8_t(*)[16])p->sa->sent);
 	esp_packet_move(p, 0, whole, flow.len);
 	return ESP_OK;
 }

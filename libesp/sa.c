@@ -57,6 +57,21 @@ make_keys(struct esp_sa *sa, const struct esp_sa_config *c, bool mine)
 	return true;
 }
 
+/* Few SAs have these. */
+static bool
+keep_sent(struct esp_sa *sa, const struct esp_sa_config *c)
+{
+	static const uint8_t none[2][16];
+
+	if (c->direction != ESP_IN || memcmp(c->sent, none, sizeof none) == 0)
+		return true;
+	sa->sent = malloc(sizeof c->sent);
+	if (sa->sent == NULL)
+		return false;
+	memcpy(sa->sent, c->sent, sizeof c->sent);
+	return true;
+}
+
 static void
 copy(struct esp_sa *sa, const struct esp_sa_config *c)
 {
@@ -85,7 +100,7 @@ esp_sa_new(const struct esp_sa_config *c, bool mine, struct esp_sa **sa)
 	if (new == NULL)
 		return ESP_NO_MEMORY;
 	copy(new, c);
-	if (!make_keys(new, c, mine)) {
+	if (!make_keys(new, c, mine) || !keep_sent(new, c)) {
 		esp_sa_free(new);
 		return ESP_NO_MEMORY;
 	}
@@ -99,8 +114,10 @@ esp_sa_free(struct esp_sa *sa)
 	if (sa == NULL)
 		return;
 	sa->transform->free_key(sa->key);
-	if (sa->direction == ESP_IN)
+	if (sa->direction == ESP_IN) {
 		esp_replay_free(&sa->replay);
+		free(sa->sent);
+	}
 	free(sa);
 }
 

@@ -27,6 +27,7 @@ struct esp_sa {			/* there are many: nothing is larger than it must be */
 		struct {		/* inbound */
 			struct esp_replay replay;
 			struct esp_link by_spi;
+			uint8_t (*sent)[16];	/* NULL: not translated; owned */
 		};
 		struct {		/* outbound */
 			struct esp_policy *policy;

@@ -111,6 +111,10 @@ struct ike_child {
 	bool esn;
 	bool encap;			/* ESP in UDP, from path.port to path.port */
 	bool transport;			/* transport mode, RFC 4303 3.1.1 */
+	/* Transport mode through a NAT, RFC 7296 2.23.1: `selectors` have the addresses
+	 * that we see, these are the same as the peer has them in its packets: ours, its
+	 * own.  Zeros: no different. */
+	uint8_t seen_by_peer[2][16];
 	/* In packets and inner octets of each direction, 0: none.  At soft the data path
 	 * tells IKE_SOFT, at hard it stops and tells IKE_HARD. */
 	uint64_t soft_packets, soft_octets, hard_packets, hard_octets;
