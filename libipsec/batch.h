@@ -23,6 +23,7 @@ struct ipsec_message {		/* one datagram */
 	uint32_t len;
 	enum ipsec_kind kind;
 	uint8_t tos;		/* DS field and ECN of the outer header */
+	uint16_t head;		/* received: octets before data, free to be written */
 	int error;		/* set by send: 0, or the errno it was dropped for */
 	struct ike_path path;
 };

@@ -14,6 +14,7 @@ enum {
 	ESP_MIN = 8,			/* SPI and sequence number */
 	KEEPALIVE = 0xff,		/* RFC 3948 2.3 */
 	ROOM = 65536,			/* the longest datagram, with its IP header */
+	HEAD = 64,		/* before it, for an IP header in transport mode */
 	FREE_PORTS = 16			/* tried until both families have one */
 };
 
@@ -162,7 +163,7 @@ ipsec_udp_new(const struct ipsec_udp_options *o, char why[IPSEC_WHY_LEN])
 {
 	struct ipsec_udp *u = calloc(1, sizeof(*u));
 
-	if (u == NULL || (u->room = calloc(IPSEC_BATCH, ROOM)) == NULL) {
+	if (u == NULL || (u->room = calloc(IPSEC_BATCH, HEAD + ROOM)) == NULL) {
 		snprintf(why, IPSEC_WHY_LEN, "no memory for the sockets");
 		goto out;
 	}
@@ -226,6 +227,7 @@ strip(struct ipsec_message *m, uint32_t n)
 {
 	m->data += n;
 	m->len -= n;
+	m->head = (uint16_t)(m->head + n);
 }
 
 /* IPv4 raw sockets give the IP header too. */
@@ -268,6 +270,7 @@ take(struct ipsec_udp *u, const struct ipsec_socket *s, struct mmsghdr *h,
 
 	m->data = h->msg_hdr.msg_iov->iov_base;
 	m->len = h->msg_len;
+	m->head = HEAD;
 	m->error = 0;
 	ipsec_control_read(&h->msg_hdr, m);
 	m->path.port[0] = s->port;
@@ -292,7 +295,7 @@ ipsec_udp_receive(struct ipsec_udp *u, unsigned socket, struct ipsec_message **v
 	if (socket >= u->n)
 		return 0;
 	for (unsigned i = 0; i < IPSEC_BATCH; i++) {
-		u->parts[i][0].iov_base = u->room + (size_t)i * ROOM;
+		u->parts[i][0].iov_base = u->room + (size_t)i * (HEAD + ROOM) + HEAD;
 		u->parts[i][0].iov_len = ROOM;
 		h = &u->headers[i].msg_hdr;
 		*h = (struct msghdr){ .msg_iov = u->parts[i], .msg_iovlen = 1,

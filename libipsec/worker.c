@@ -7,6 +7,7 @@
 #include "libipsec/endpoint.h"
 #include "libipsec/hash.h"
 #include "libipsec/hold.h"
+#include "libipsec/transport.h"
 #include "libipsec/udp.h"
 #include "libipsec/worker.h"
 
@@ -28,8 +29,10 @@ struct policy {
 };
 
 struct in {			/* what an inbound SA has heard */
-	UT_hash_handle hh;
+	UT_hash_handle hh, by_spi;
 	ike_id id;
+	uint32_t spi;
+	bool transport;		/* mode: it is found by its SPI too */
 	ike_time heard;		/* its newest authentic packet; 0: none */
 };
 
@@ -39,6 +42,7 @@ struct out {			/* where an outbound SA's packets go */
 	enum ipsec_kind kind;
 	struct ike_path path;
 	const struct esp_transform *transform;
+	bool transport;		/* mode */
 	uint32_t mtu;		/* of inner packets, once one was refused; 0: not known */
 	unsigned refused;	/* since it was asked for */
 	LIST_ENTRY(out) link;	/* of those whose peer seems to have moved */
@@ -55,7 +59,7 @@ struct worker {
 	void *arg;
 
 	struct policy *policies;
-	struct in *ins;
+	struct in *ins, *transports;	/* all; those in transport mode, by SPI */
 	struct out *outs;
 	LIST_HEAD(, policy) ready;
 	LIST_HEAD(, out) moved;
@@ -100,16 +104,35 @@ find_out(const struct worker *w, ike_id id)
 	return out;
 }
 
-static void
-learn_mtu(struct worker *w, struct out *out)
+/* The longest inner packet whose ESP packet has at most that many octets. */
+static uint32_t
+inner_max(const struct out *out, uint32_t room)
+{
+	uint32_t payload = esp_payload_max(out->transform, room);
+
+	return out->transport && payload > 0 ?
+	    payload + ipsec_transport_front(out->path.family) : payload;
+}
+
+/* 0: no route. */
+static uint32_t
+ask_mtu(const struct worker *w, const struct out *out)
 {
 	uint32_t outer = (out->path.family == 4 ? 20 : 40) +
 	    (out->kind == IPSEC_ESP_UDP ? 8 : 0);
 	uint32_t mtu = ipsec_udp_mtu(w->udp, &out->path);
 
+	return mtu > outer ? inner_max(out, mtu - outer) : 0;
+}
+
+static void
+learn_mtu(struct worker *w, struct out *out)
+{
+	uint32_t mtu = ask_mtu(w, out);
+
 	out->refused = 0;
-	if (mtu > outer)
-		out->mtu = esp_payload_max(out->transform, mtu - outer);
+	if (mtu != 0)
+		out->mtu = mtu;
 }
 
 static void
@@ -120,7 +143,7 @@ refuse_size(struct worker *w, struct esp_packet *p)
 
 	if (out != NULL)
 		mtu = out->mtu != 0 ? out->mtu :
-		    esp_payload_max(out->transform, ESP_PACKET_MAX);
+		    inner_max(out, ESP_PACKET_MAX);
 	w->counters.refused++;
 	w->port->ops->refuse(w->port, p, mtu);
 	if (out != NULL && out->mtu != 0 && ++out->refused >= ASK_MTU_AGAIN)
@@ -145,9 +168,10 @@ static void (*const fates[ESP_VERDICTS])(struct worker *, struct esp_packet *) =
 	[ESP_TOO_BIG] = refuse_size, [ESP_ACQUIRE] = hold,
 };
 
-/* Packets that the path is known not to take are refused while they can be read. */
+/* Packets that the path is known not to take, or not as they are, are refused while they
+ * can be read. */
 static void
-check_size(struct esp_packet *v, unsigned n)
+check_path(struct esp_packet *v, unsigned n)
 {
 	const struct out *out;
 
@@ -157,6 +181,9 @@ check_size(struct esp_packet *v, unsigned n)
 		out = esp_sa_user(v[i].sa);
 		if (out->mtu != 0 && v[i].len > out->mtu)
 			v[i].verdict = ESP_TOO_BIG;
+		else if (out->transport && !ipsec_transport_fits(bytes_of(v[i].data,
+		    v[i].len), &out->path))
+			v[i].verdict = ESP_POLICY;
 	}
 }
 
@@ -202,7 +229,7 @@ static void
 carry_out(struct worker *w, struct esp_packet *v, unsigned n)
 {
 	esp_find(w->esp, v, n);
-	check_size(v, n);
+	check_path(v, n);
 	esp_seal(w->esp, v, n);
 	for (unsigned i = 0; i < n; i++)
 		if (fates[v[i].verdict] != NULL)
@@ -368,7 +395,7 @@ send_batch(struct worker *w, uint64_t policy, struct ipsec_packet *from, unsigne
 	for (unsigned i = 0; i < n; i++)
 		copy_in(w, &v[i], i, &from[i]);
 	esp_find_of(w->esp, policy, v, n);
-	check_size(v, n);
+	check_path(v, n);
 	esp_seal(w->esp, v, n);
 	send_ok(w, v, n);
 	for (unsigned i = 0; i < n; i++) {
@@ -430,12 +457,28 @@ note_heard(const struct esp_packet *v, unsigned n)
 	}
 }
 
+static bool
+in_transport_mode(const struct worker *w, const struct ipsec_message *m)
+{
+	const struct in *in;
+	uint32_t spi;
+
+	if (w->transports == NULL || m->len < sizeof(spi))
+		return false;
+	spi = bytes_load32(m->data);
+	HASH_FIND(by_spi, w->transports, &spi, sizeof(spi), in);
+	return in != NULL;
+}
+
 static void
 receive_batch(struct worker *w, struct ipsec_message *m, unsigned n)
 {
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
 		w->packets[i] = (struct esp_packet){ .data = m[i].data, .len = m[i].len,
 		    .tos = m[i].tos, .origin = (uint16_t)i };
+		if (in_transport_mode(w, &m[i]))
+			w->packets[i].front = ipsec_transport_restore(&m[i]);
+	}
 	esp_open(w->esp, w->packets, n);
 	note_heard(w->packets, n);
 	for (unsigned i = 0; i < n; i++)
@@ -535,6 +578,7 @@ describe(const struct ipsec_sa *sa)
 	const struct ike_child *c = sa->child;
 
 	return (struct esp_sa_config){ .id = sa->id, .policy = sa->policy,
+	    .mode = c->transport ? ESP_TRANSPORT : ESP_TUNNEL,
 	    .esn = c->esn, .transform = c->transform,
 	    .selectors = c->selectors, .n_selectors = c->n_selectors,
 	    .soft = { c->soft_packets, c->soft_octets },
@@ -550,6 +594,15 @@ find_in(const struct worker *w, ike_id id)
 	return in;
 }
 
+static void
+free_in(struct worker *w, struct in *in)
+{
+	HASH_DEL(w->ins, in);
+	if (in->by_spi.tbl != NULL)
+		HASH_DELETE(by_spi, w->transports, in);
+	free(in);
+}
+
 static struct in *
 new_in(struct worker *w, const struct ipsec_sa *sa)
 {
@@ -558,18 +611,19 @@ new_in(struct worker *w, const struct ipsec_sa *sa)
 	if (find_in(w, sa->id) != NULL || (in = calloc(1, sizeof(*in))) == NULL)
 		return NULL;
 	in->id = sa->id;
+	in->spi = sa->child->spi_in;
+	in->transport = sa->child->transport;
 	HASH_ADD(hh, w->ins, id, sizeof(in->id), in);
-	if (in->hh.tbl != NULL)
+	if (in->hh.tbl == NULL) {
+		free(in);
+		return NULL;
+	}
+	if (in->transport)
+		HASH_ADD(by_spi, w->transports, spi, sizeof(in->spi), in);
+	if (!in->transport || in->by_spi.tbl != NULL)
 		return in;
-	free(in);
+	free_in(w, in);
 	return NULL;
-}
-
-static void
-free_in(struct worker *w, struct in *in)
-{
-	HASH_DEL(w->ins, in);
-	free(in);
 }
 
 static bool
@@ -585,6 +639,8 @@ in_add(struct ipsec_datapath *d, const struct ipsec_sa *sa)
 	config.spi = sa->child->spi_in;
 	config.keymat = sa->child->key_in;
 	config.user = in;
+	memcpy(config.sent[0], sa->child->seen_by_peer[1], sizeof(config.sent[0]));
+	memcpy(config.sent[1], sa->child->seen_by_peer[0], sizeof(config.sent[1]));
 	if (esp_add(w->esp, &config) == ESP_SUCCESS)
 		return true;
 	free_in(w, in);
@@ -623,6 +679,7 @@ new_out(struct worker *w, const struct ipsec_sa *sa)
 	out->id = sa->id;
 	set_way(out, sa->child);
 	out->transform = sa->child->transform;
+	out->transport = sa->child->transport;
 	HASH_ADD(hh, w->outs, id, sizeof(out->id), out);
 	if (out->hh.tbl != NULL)
 		return out;
@@ -799,15 +856,10 @@ ipsec_worker_mtu(const struct ipsec_datapath *d, ike_id child)
 {
 	const struct worker *w = (const struct worker *)d;
 	const struct out *out = find_out(w, child);
-	uint32_t outer, mtu;
 
 	if (out == NULL)
 		return 0;
-	if (out->mtu != 0)
-		return out->mtu;
-	outer = (out->path.family == 4 ? 20 : 40) + (out->kind == IPSEC_ESP_UDP ? 8 : 0);
-	mtu = ipsec_udp_mtu(w->udp, &out->path);
-	return mtu > outer ? esp_payload_max(out->transform, mtu - outer) : 0;
+	return out->mtu != 0 ? out->mtu : ask_mtu(w, out);
 }
 
 void

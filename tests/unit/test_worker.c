@@ -2,42 +2,15 @@
  * between two workers on the loopback; what happens to those that find no SA; what the
  * path refuses. */
 #include <arpa/inet.h>
-#include <net/if.h>
 #include <poll.h>
-#include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "libipsec/batch.h"
 #include "libipsec/endpoint.h"
 #include "libipsec/hold.h"
-#include "libipsec/udp.h"
-#include "tests/unit/fake_port.h"
-#include "tests/unit/ports.h"
+#include "tests/unit/host.h"
 #include "tests/unit/run.h"
-
-enum { WAIT_MS = 2000, PATIENCE_MS = 50, MAX_TOLD = 64 };
-
-struct told {
-	enum ike_notice_type type;
-	ike_id id;
-	char child[32];
-	struct esp_selector packet;
-	struct ike_path path;
-};
-
-struct host {
-	struct fake_port port;
-	struct ipsec_datapath *datapath;
-	struct ipsec_udp *udp;
-	uint16_t ports[2];
-	struct told told[MAX_TOLD];
-	unsigned n_told;
-};
 
 static struct host berlin, paris;
 
@@ -50,110 +23,26 @@ static const struct transform {
 };
 
 static void
-tell(void *arg, const struct ike_notice *notice)
-{
-	struct host *h = arg;
-	struct told *told = &h->told[h->n_told++];
-
-	ck_assert_uint_lt(h->n_told, MAX_TOLD);
-	told->type = notice->type;
-	told->id = notice->id;
-	told->packet = notice->packet;
-	told->path = notice->path;
-	snprintf(told->child, sizeof(told->child), "%s",
-	    notice->child != NULL ? notice->child : "");
-}
-
-static void
-start(struct host *h, bool native)
-{
-	struct ipsec_udp_options options = { .native_esp = native };
-	char why[IPSEC_WHY_LEN] = "";
-
-	memset(h, 0, sizeof(*h));
-	fake_port_init(&h->port);
-	h->datapath = ipsec_worker_new(&h->port.port);
-	ck_assert_ptr_nonnull(h->datapath);
-	free_ports(h->ports);
-	options.port = h->ports[0];
-	options.natt_port = h->ports[1];
-	h->udp = ipsec_udp_new(&options, why);
-	ck_assert_msg(h->udp != NULL, "%s", why);
-	ck_assert(h->datapath->ops->attach(h->datapath, h->udp, tell, h));
-}
-
-static void
-stop(struct host *h)
-{
-	if (h->datapath == NULL)
-		return;
-	h->datapath->ops->close(h->datapath);
-	ipsec_udp_free(h->udp);
-	fake_port_clear(&h->port);
-	h->datapath = NULL;
-}
-
-static void
 set_up(void)
 {
-	start(&berlin, false);
-	start(&paris, false);
+	host_start(&berlin, false);
+	host_start(&paris, false);
 }
 
 static void
 tear_down(void)
 {
-	stop(&berlin);
-	stop(&paris);
-}
-
-static void
-process(struct host *h)
-{
-	h->datapath->ops->process(h->datapath);
-}
-
-/* Carries what waits at the sockets inward, for as long as something comes. */
-static unsigned
-receive(struct host *h, int wait)
-{
-	struct ipsec_message *v;
-	struct pollfd p[8] = { 0 };
-	unsigned n_fds, n, total = 0;
-	int fds[8];
-
-	n_fds = ipsec_udp_fds(h->udp, fds, 8);
-	for (unsigned i = 0; i < n_fds; i++)
-		p[i] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
-	while (poll(p, n_fds, wait) > 0)
-		for (unsigned i = 0; i < n_fds; i++)
-			if (p[i].revents != 0 &&
-			    (n = ipsec_udp_receive(h->udp, i, &v)) > 0) {
-				h->datapath->ops->receive(h->datapath, v, n);
-				total += n;
-				wait = PATIENCE_MS;
-			}
-	return total;
+	host_stop(&berlin);
+	host_stop(&paris);
 }
 
 /* ---- policies and SAs ---- */
-
-static struct esp_selector
-selector(const char *local, const char *remote)
-{
-	struct esp_selector s;
-
-	memset(&s, 0, sizeof(s));
-	ck_assert(esp_range_parse(local, &s.local));
-	ck_assert(esp_range_parse(remote, &s.remote));
-	return s;
-}
 
 static bool
 trap(struct host *h, uint64_t id, enum ipsec_trap_mode mode, const char *local,
     const char *remote)
 {
-	const struct esp_selector s = selector(local, remote);
+	const struct esp_selector s = host_selector(local, remote);
 	const struct ipsec_trap t = { .id = id, .connection = 100 + id,
 	    .connection_name = "paris", .child = "lan", .mode = mode, .selectors = &s,
 	    .n = 1 };
@@ -179,8 +68,8 @@ static const struct tunnel plain = { .transform = &transforms[0], .family = 4,
 static bool
 add(struct host *h, const struct host *peer, const struct tunnel *t, bool in, bool out)
 {
-	const struct esp_selector s = h == &berlin ? selector(t->local, t->remote) :
-	    selector(t->remote, t->local);
+	const struct esp_selector s = h == &berlin ? host_selector(t->local, t->remote) :
+	    host_selector(t->remote, t->local);
 	struct ike_child child = { .name = "lan", .esn = t->esn, .encap = t->encap,
 	    .soft_packets = t->soft.packets, .soft_octets = t->soft.octets,
 	    .hard_packets = t->hard.packets, .hard_octets = t->hard.octets,
@@ -236,8 +125,8 @@ carry(struct host *from, struct host *to, const char *source, const char *target
 	for (unsigned i = 0; i < n; i++)
 		push(from, source, target, 60 + i * 7 % 1300, (uint8_t)i);
 	for (unsigned i = 0; i < n; i += IPSEC_BATCH)
-		process(from);
-	ck_assert_uint_eq(receive(to, WAIT_MS), n);
+		host_process(from);
+	ck_assert_uint_eq(host_receive(to, WAIT_MS), n);
 	ck_assert_uint_eq(to->port.out.n, n);
 	for (unsigned i = 0; i < n; i++) {
 		fake_packet(buffer, source, target, 60 + i * 7 % 1300, (uint8_t)i);
@@ -245,15 +134,6 @@ carry(struct host *from, struct host *to, const char *source, const char *target
 		ck_assert_mem_eq(to->port.out.v[i].data, buffer, to->port.out.v[i].len);
 	}
 	fake_port_clear(&to->port);
-}
-
-static struct ipsec_worker_counters
-counters(const struct host *h)
-{
-	struct ipsec_worker_counters c;
-
-	ipsec_worker_read_counters(h->datapath, &c);
-	return c;
 }
 
 /* ---- through the tunnel ---- */
@@ -274,8 +154,8 @@ START_TEST(packets_both_ways)
 	ck_assert_uint_eq(u.octets[0], 60 + 67 + 74);
 	ck_assert_uint_eq(u.replay + u.integrity + u.selectors, 0);
 	ck_assert(!berlin.datapath->ops->usage(berlin.datapath, 8, &u));
-	ck_assert_uint_eq(counters(&berlin).unsent, 0);
-	ck_assert_uint_eq(counters(&berlin).esp.out[ESP_OK], 100);
+	ck_assert_uint_eq(host_counters(&berlin).unsent, 0);
+	ck_assert_uint_eq(host_counters(&berlin).esp.out[ESP_OK], 100);
 }
 END_TEST
 
@@ -297,7 +177,7 @@ START_TEST(worker_tells_of_a_move)
 
 	connect_both(&plain);
 	carry(&berlin, &paris, "10.1.0.5", "10.2.0.9", 3);
-	process(&paris);
+	host_process(&paris);
 	paris.n_told = 0;		/* that it is used */
 	memcpy(astray.addr[0], "\177\0\0\1", 4);
 	memcpy(astray.addr[1], "\177\0\0\1", 4);
@@ -305,7 +185,7 @@ START_TEST(worker_tells_of_a_move)
 	astray.port[1] = 9;
 	move(&paris, 7, &astray, true);
 	carry(&berlin, &paris, "10.1.0.5", "10.2.0.9", 3);
-	process(&paris);
+	host_process(&paris);
 	ck_assert_uint_eq(paris.n_told, 1);	/* three packets, one fact */
 	ck_assert_int_eq(told->type, IKE_MOVED);
 	ck_assert_uint_eq(told->id, 7);
@@ -330,7 +210,7 @@ usage_of(const struct host *h, ike_id id)
 static void
 expect_told(struct host *h, unsigned i, enum ike_notice_type type, ike_id id)
 {
-	process(h);
+	host_process(h);
 	ck_assert_uint_eq(h->n_told, i + 1);
 	ck_assert_int_eq(h->told[i].type, type);
 	ck_assert_uint_eq(h->told[i].id, id);
@@ -364,7 +244,7 @@ START_TEST(worker_sends_for_a_policy)
 	ck_assert_int_eq(v[1].error, IPSEC_MALFORMED);
 	ck_assert_int_eq(v[2].error, IPSEC_TOO_BIG);
 	ck_assert_int_eq(v[124].error, IPSEC_SELECTORS);
-	ck_assert_uint_eq(receive(&paris, WAIT_MS), 115);
+	ck_assert_uint_eq(host_receive(&paris, WAIT_MS), 115);
 	ck_assert_uint_eq(paris.port.out.n, 115);
 	ck_assert_mem_eq(paris.port.out.v[114].data, octets[129], v[129].len);
 	ck_assert_uint_gt(ipsec_worker_mtu(berlin.datapath, 7), 1400);
@@ -382,7 +262,7 @@ START_TEST(worker_tells_of_the_first_packet)
 	m.data = forged;
 	m.len = sizeof(forged);
 	paris.datapath->ops->receive(paris.datapath, &m, 1);
-	process(&paris);
+	host_process(&paris);
 	ck_assert_uint_eq(paris.n_told, 0);
 	carry(&berlin, &paris, "10.1.0.5", "10.2.0.9", 3);
 	expect_told(&paris, 0, IKE_FIRST_IN, 7);
@@ -406,7 +286,7 @@ START_TEST(worker_knows_when_it_heard)
 	p.fd = fds[1];
 	ck_assert_int_eq(usage_of(&paris, 7).heard, 0);
 	push(&berlin, "10.1.0.5", "10.2.0.9", 100, 1);
-	process(&berlin);
+	host_process(&berlin);
 	ck_assert_int_eq(poll(&p, 1, WAIT_MS), 1);
 	ck_assert_uint_eq(ipsec_udp_receive(paris.udp, 1, &v), 1);
 	m = *v;
@@ -446,22 +326,22 @@ START_TEST(worker_tells_of_limits)
 	ck_assert(add(&berlin, &paris, _i < 2 ? &limited : &unlimited, true, true));
 	ck_assert(add(&paris, &berlin, _i < 2 ? &unlimited : &limited, true, true));
 	carry(&berlin, &paris, "10.1.0.5", "10.2.0.9", 2);
-	process(h);
+	host_process(h);
 	ck_assert_uint_eq(h->n_told, first);
 	push(&berlin, "10.1.0.5", "10.2.0.9", 74, 1);
-	process(&berlin);
-	ck_assert_uint_eq(receive(&paris, WAIT_MS), 1);
+	host_process(&berlin);
+	ck_assert_uint_eq(host_receive(&paris, WAIT_MS), 1);
 	expect_told(h, first, IKE_SOFT, 7);
 	push(&berlin, "10.1.0.5", "10.2.0.9", 60, 1);
 	push(&berlin, "10.1.0.5", "10.2.0.9", 67, 1);
 	push(&berlin, "10.1.0.5", "10.2.0.9", 74, 1);
-	process(&berlin);
-	ck_assert_uint_eq(receive(&paris, WAIT_MS), _i < 2 ? 2 : 3);
+	host_process(&berlin);
+	ck_assert_uint_eq(host_receive(&paris, WAIT_MS), _i < 2 ? 2 : 3);
 	expect_told(h, first + 1, IKE_HARD, 7);
 	ck_assert_uint_eq(paris.port.out.n, 3);
 	ck_assert_uint_eq(berlin.port.refused.n, _i < 2);
 	ck_assert(_i >= 2 || berlin.port.refused.v[0].verdict == ESP_SPENT);
-	ck_assert_uint_eq(counters(&paris).esp.in[ESP_SPENT], _i >= 2);
+	ck_assert_uint_eq(host_counters(&paris).esp.in[ESP_SPENT], _i >= 2);
 }
 END_TEST
 
@@ -486,19 +366,19 @@ START_TEST(rekey_loses_nothing)
 	new.id = 8;
 	connect_both(&plain);
 	expect_carrier(&berlin, &paris, 7);
-	process(&paris);
+	host_process(&paris);
 	paris.n_told = 0;
 	ck_assert(add(&paris, &berlin, &new, true, false));
 	expect_carrier(&paris, &berlin, 7);
 	ck_assert(add(&berlin, &paris, &new, true, false));
 	push(&berlin, "10.1.0.5", "10.2.0.9", 200, 1);
-	process(&berlin);		/* by the old SA, and read at the end */
+	host_process(&berlin);		/* by the old SA, and read at the end */
 	ck_assert(add(&berlin, &paris, &new, false, true));
 	push(&berlin, "10.1.0.5", "10.2.0.9", 201, 2);
-	process(&berlin);
+	host_process(&berlin);
 	ck_assert_uint_eq(usage_of(&berlin, 8).packets[1], 1);
 	expect_carrier(&paris, &berlin, 7);	/* it has heard nothing yet */
-	ck_assert_uint_eq(receive(&paris, WAIT_MS), 2);
+	ck_assert_uint_eq(host_receive(&paris, WAIT_MS), 2);
 	ck_assert_uint_eq(paris.port.out.n, 2);
 	fake_port_clear(&paris.port);
 	expect_told(&paris, 0, IKE_FIRST_IN, 8);
@@ -510,7 +390,7 @@ START_TEST(rekey_loses_nothing)
 	berlin.datapath->ops->in_remove(berlin.datapath, 7);
 	paris.datapath->ops->in_remove(paris.datapath, 7);
 	expect_carrier(&paris, &berlin, 8);
-	ck_assert_uint_eq(counters(&paris).esp.in[ESP_NO_SA], 0);
+	ck_assert_uint_eq(host_counters(&paris).esp.in[ESP_NO_SA], 0);
 	ck_assert_uint_eq(berlin.port.refused.n + paris.port.refused.n, 0);
 }
 END_TEST
@@ -559,7 +439,7 @@ START_TEST(outer_tos_is_the_inner)
 	fake_packet(packet, "10.1.0.5", "10.2.0.9", 60, 1);
 	packet[1] = 46 << 2 | 2;	/* EF, ECT(0): RFC 6040 4.1 copies both */
 	fake_port_push(&berlin.port, packet, 60);
-	process(&berlin);
+	host_process(&berlin);
 	ck_assert_uint_ge(ipsec_udp_fds(paris.udp, fds, 8), 2);
 	p.fd = fds[1];
 	ck_assert_int_eq(poll(&p, 1, WAIT_MS), 1);
@@ -585,7 +465,7 @@ START_TEST(garbage_is_not_delivered)
 		free(octets);
 	}
 	ck_assert_uint_eq(paris.port.out.n, 0);
-	ck_assert_uint_gt(counters(&paris).esp.in[ESP_INTEGRITY], 0);
+	ck_assert_uint_gt(host_counters(&paris).esp.in[ESP_INTEGRITY], 0);
 	carry(&berlin, &paris, "10.1.0.5", "10.2.0.9", 5);
 }
 END_TEST
@@ -597,23 +477,23 @@ START_TEST(packets_without_sa_are_refused)
 	ck_assert(trap(&berlin, 1, IPSEC_TRAP_REFUSE, "10.1.0.0/24", "10.2.0.0/24"));
 	push(&berlin, "10.1.0.5", "10.2.0.9", 60, 1);
 	push(&berlin, "10.1.0.5", "10.9.0.9", 61, 2);
-	process(&berlin);
+	host_process(&berlin);
 	ck_assert_uint_eq(berlin.port.refused.n, 2);
 	ck_assert_uint_eq(berlin.port.refused.v[0].verdict, ESP_POLICY);
 	ck_assert_uint_eq(berlin.port.refused.v[0].len, 60);
 	ck_assert_uint_eq(berlin.port.refused.v[0].mtu, 0);
 	ck_assert_uint_eq(berlin.port.refused.v[1].verdict, ESP_NO_SA);
-	ck_assert_uint_eq(counters(&berlin).refused, 2);
+	ck_assert_uint_eq(host_counters(&berlin).refused, 2);
 	ck_assert_uint_eq(berlin.n_told, 0);
 	/* and again once the SA has gone */
 	ck_assert(add(&berlin, &paris, &plain, true, true));
 	push(&berlin, "10.1.0.5", "10.2.0.9", 60, 1);
-	process(&berlin);
+	host_process(&berlin);
 	ck_assert_uint_eq(berlin.port.refused.n, 2);
 	berlin.datapath->ops->out_remove(berlin.datapath, 7);
 	berlin.datapath->ops->in_remove(berlin.datapath, 7);
 	push(&berlin, "10.1.0.5", "10.2.0.9", 60, 1);
-	process(&berlin);
+	host_process(&berlin);
 	ck_assert_uint_eq(berlin.port.refused.n, 3);
 	ck_assert_uint_eq(ipsec_udp_read_counters(berlin.udp)->sent, 1);
 }
@@ -624,7 +504,7 @@ push_wanted(unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
 		push(&berlin, "10.1.0.5", "10.2.0.9", 60 + i, (uint8_t)i);
-	process(&berlin);
+	host_process(&berlin);
 }
 
 START_TEST(wanted_packets_are_held_and_delivered)
@@ -640,18 +520,18 @@ START_TEST(wanted_packets_are_held_and_delivered)
 	ck_assert_str_eq(told->child, "lan");
 	ck_assert_uint_eq(told->packet.local.protocol, 17);
 	ck_assert_uint_eq(told->packet.remote.port[0], 53);
-	ck_assert_uint_eq(counters(&berlin).held, IPSEC_HOLD_PACKETS);
-	ck_assert_uint_eq(counters(&berlin).overflow, 3);
+	ck_assert_uint_eq(host_counters(&berlin).held, IPSEC_HOLD_PACKETS);
+	ck_assert_uint_eq(host_counters(&berlin).overflow, 3);
 	ck_assert(trap(&paris, 1, IPSEC_TRAP_REFUSE, "10.2.0.0/24", "10.1.0.0/24"));
 	ck_assert(add(&paris, &berlin, &plain, true, true));
 	ck_assert(add(&berlin, &paris, &plain, true, true));
 	ck_assert_uint_eq(ipsec_udp_read_counters(berlin.udp)->sent, 0);
-	process(&berlin);		/* once the peer has been answered */
-	ck_assert_uint_eq(receive(&paris, WAIT_MS), IPSEC_HOLD_PACKETS);
+	host_process(&berlin);		/* once the peer has been answered */
+	ck_assert_uint_eq(host_receive(&paris, WAIT_MS), IPSEC_HOLD_PACKETS);
 	ck_assert_uint_eq(paris.port.out.n, IPSEC_HOLD_PACKETS);
 	for (unsigned i = 0; i < IPSEC_HOLD_PACKETS; i++)
 		ck_assert_uint_eq(paris.port.out.v[i].len, 60 + i);
-	ck_assert_uint_eq(counters(&berlin).delivered, IPSEC_HOLD_PACKETS);
+	ck_assert_uint_eq(host_counters(&berlin).delivered, IPSEC_HOLD_PACKETS);
 	ck_assert_uint_eq(berlin.port.refused.n, 0);
 }
 END_TEST
@@ -669,9 +549,9 @@ START_TEST(wanted_packets_wait_for_the_outbound_half)
 	carry(&paris, &berlin, "10.2.0.9", "10.1.0.5", 1);
 	expect_told(&berlin, 1, IKE_FIRST_IN, 7);
 	ck_assert(add(&berlin, &paris, &plain, false, true));
-	process(&berlin);
-	ck_assert_uint_eq(receive(&paris, WAIT_MS), 5);
-	ck_assert_uint_eq(counters(&berlin).delivered, 5);
+	host_process(&berlin);
+	ck_assert_uint_eq(host_receive(&paris, WAIT_MS), 5);
+	ck_assert_uint_eq(host_counters(&berlin).delivered, 5);
 	ck_assert_uint_eq(berlin.port.refused.n, 0);
 }
 END_TEST
@@ -702,10 +582,10 @@ START_TEST(wanted_packets_leave_with_the_policy)
 	if (_i == 1)
 		ck_assert(add(&berlin, &paris, &plain, true, true));
 	berlin.datapath->ops->untrap(berlin.datapath, 1);
-	process(&berlin);
+	host_process(&berlin);
 	ck_assert(add(&berlin, &paris, &plain, true, true) == (_i == 0));
 	push(&berlin, "10.1.0.5", "10.2.0.9", 60, 1);
-	process(&berlin);
+	host_process(&berlin);
 	ck_assert_uint_eq(berlin.port.refused.v[0].verdict, ESP_NO_SA);
 	ck_assert_uint_eq(ipsec_udp_read_counters(berlin.udp)->sent, 0);
 }
@@ -745,14 +625,14 @@ END_TEST
 
 START_TEST(policy_that_does_not_fit_is_not_there)
 {
-	struct esp_selector s = selector("10.1.0.0/24", "10.2.0.0/24");
+	struct esp_selector s = host_selector("10.1.0.0/24", "10.2.0.0/24");
 	const struct ipsec_trap t = { .id = 1, .connection_name = "paris", .child = "lan",
 	    .selectors = &s, .n = 1 };
 
 	s.remote.family = 6;
 	ck_assert(!berlin.datapath->ops->trap(berlin.datapath, &t));
 	push(&berlin, "10.1.0.5", "10.2.0.9", 60, 1);
-	process(&berlin);
+	host_process(&berlin);
 	ck_assert_uint_eq(berlin.port.refused.v[0].verdict, ESP_NO_SA);
 	ck_assert(trap(&berlin, 1, IPSEC_TRAP_REFUSE, "10.1.0.0/24", "10.2.0.0/24"));
 	ck_assert(!trap(&berlin, 1, IPSEC_TRAP_REFUSE, "10.3.0.0/24", "10.2.0.0/24"));
@@ -763,7 +643,7 @@ START_TEST(sa_that_does_not_fit_is_not_there)
 {
 	struct ike_child child = { .name = "lan", .spi_in = 300, .spi_out = 300,
 	    .transform = esp_transform_find(ENCR_AES_GCM_16, 256, AUTH_NONE) };
-	const struct esp_selector s = selector("10.1.0.0/24", "10.2.0.0/24");
+	const struct esp_selector s = host_selector("10.1.0.0/24", "10.2.0.0/24");
 	const struct ipsec_sa sa = { .id = 9, .policy = 1, .child = &child };
 	struct ipsec_usage u;
 	uint8_t key[35] = { 0 };	/* one octet short */
@@ -782,33 +662,12 @@ END_TEST
 
 /* ---- what needs a network of its own ---- */
 
-/* A network namespace whose loopback has that MTU.  False: not permitted here. */
-static bool
-own_network(int mtu)
-{
-	struct ifreq lo = { .ifr_name = "lo" };
-	int fd;
-
-	if (unshare(CLONE_NEWNET) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0) {
-		fprintf(stderr, "no namespaces here: not tested\n");
-		return false;
-	}
-	fd = socket(AF_INET, SOCK_DGRAM, 0);
-	ck_assert_int_ge(fd, 0);
-	lo.ifr_mtu = mtu;
-	ck_assert_int_eq(ioctl(fd, SIOCSIFMTU, &lo), 0);
-	lo.ifr_flags = IFF_UP | IFF_RUNNING;
-	ck_assert_int_eq(ioctl(fd, SIOCSIFFLAGS, &lo), 0);
-	close(fd);
-	return true;
-}
-
 static void
 start_in_own_network(bool native)
 {
 	tear_down();
-	start(&berlin, native);
-	start(&paris, native);
+	host_start(&berlin, native);
+	host_start(&paris, native);
 	ck_assert_int_eq(ipsec_udp_native(berlin.udp), native);
 }
 
@@ -822,7 +681,7 @@ START_TEST(native_esp_both_ways)
 	t.there = _i == 0 ? "127.0.0.1" : "::1";
 	ck_assert_int_eq(inet_pton(_i == 0 ? AF_INET : AF_INET6, t.there, path.addr[1]),
 	    1);
-	if (!own_network(65536))
+	if (!host_network(65536))
 		return;
 	start_in_own_network(true);
 	connect_both(&t);
@@ -830,13 +689,13 @@ START_TEST(native_esp_both_ways)
 	path.port[1] = paris.ports[1];
 	/* Both hosts hear every packet of protocol 50: the other one has no such SPI. */
 	carry(&berlin, &paris, "10.1.0.5", "10.2.0.9", 20);
-	ck_assert_uint_eq(receive(&berlin, WAIT_MS), 20);
+	ck_assert_uint_eq(host_receive(&berlin, WAIT_MS), 20);
 	ck_assert_uint_eq(berlin.port.out.n, 0);
-	ck_assert_uint_eq(counters(&berlin).esp.in[ESP_NO_SA], 20);
+	ck_assert_uint_eq(host_counters(&berlin).esp.in[ESP_NO_SA], 20);
 	/* a NAT has come between: what paris gets comes by UDP from now on */
 	move(&berlin, 7, &path, true);
 	carry(&berlin, &paris, "10.1.0.5", "10.2.0.9", 20);
-	ck_assert_uint_eq(receive(&berlin, PATIENCE_MS), 0);
+	ck_assert_uint_eq(host_receive(&berlin, PATIENCE_MS), 0);
 }
 END_TEST
 
@@ -851,16 +710,16 @@ START_TEST(packets_over_the_path_mtu_are_refused)
 	t.there = _i % 2 == 0 ? "127.0.0.1" : "::1";
 	t.encap = _i < 2;
 	t.transform = &transforms[_i % 4];
-	if (!own_network(1400))
+	if (!host_network(1400))
 		return;
 	start_in_own_network(!t.encap);
 	connect_both(&t);
 	push(&berlin, "10.1.0.5", "10.2.0.9", 1400, 1);
-	process(&berlin);
-	ck_assert_uint_eq(counters(&berlin).unsent, 1);
+	host_process(&berlin);
+	ck_assert_uint_eq(host_counters(&berlin).unsent, 1);
 	ck_assert_uint_eq(berlin.port.refused.n, 0);
 	push(&berlin, "10.1.0.5", "10.2.0.9", 1400, 2);
-	process(&berlin);
+	host_process(&berlin);
 	ck_assert_uint_eq(berlin.port.refused.n, 1);
 	ck_assert_uint_eq(berlin.port.refused.v[0].verdict, ESP_TOO_BIG);
 	mtu = berlin.port.refused.v[0].mtu;
@@ -868,10 +727,10 @@ START_TEST(packets_over_the_path_mtu_are_refused)
 	ck_assert_uint_gt(mtu, 1400 - 120);
 	push(&berlin, "10.1.0.5", "10.2.0.9", mtu, 3);
 	push(&berlin, "10.1.0.5", "10.2.0.9", mtu + 1, 4);
-	process(&berlin);
+	host_process(&berlin);
 	ck_assert_uint_eq(berlin.port.refused.n, 2);
-	ck_assert_uint_eq(counters(&berlin).unsent, 1);
-	ck_assert_uint_eq(receive(&paris, WAIT_MS), 1);
+	ck_assert_uint_eq(host_counters(&berlin).unsent, 1);
+	ck_assert_uint_eq(host_receive(&paris, WAIT_MS), 1);
 	ck_assert_uint_eq(paris.port.out.n, 1);
 	ck_assert_uint_eq(paris.port.out.v[0].len, mtu);
 }
