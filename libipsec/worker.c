@@ -29,11 +29,15 @@ struct policy {
 };
 
 struct in {			/* what an inbound SA has heard */
-	UT_hash_handle hh, by_spi;
+	UT_hash_handle hh;
 	ike_id id;
-	uint32_t spi;
-	bool transport;		/* mode: it is found by its SPI too */
 	ike_time heard;		/* its newest authentic packet; 0: none */
+	struct transport *transport;	/* NULL: tunnel mode */
+};
+
+struct transport {		/* an inbound SA whose packets need a header in front */
+	UT_hash_handle hh;
+	uint32_t spi;
 };
 
 struct out {			/* where an outbound SA's packets go */
@@ -59,7 +63,8 @@ struct worker {
 	void *arg;
 
 	struct policy *policies;
-	struct in *ins, *transports;	/* all; those in transport mode, by SPI */
+	struct in *ins;
+	struct transport *transports;	/* by SPI */
 	struct out *outs;
 	LIST_HEAD(, policy) ready;
 	LIST_HEAD(, out) moved;
@@ -460,14 +465,14 @@ note_heard(const struct esp_packet *v, unsigned n)
 static bool
 in_transport_mode(const struct worker *w, const struct ipsec_message *m)
 {
-	const struct in *in;
+	const struct transport *found;
 	uint32_t spi;
 
 	if (w->transports == NULL || m->len < sizeof(spi))
 		return false;
 	spi = bytes_load32(m->data);
-	HASH_FIND(by_spi, w->transports, &spi, sizeof(spi), in);
-	return in != NULL;
+	HASH_FIND(hh, w->transports, &spi, sizeof(spi), found);
+	return found != NULL;
 }
 
 static void
@@ -598,9 +603,27 @@ static void
 free_in(struct worker *w, struct in *in)
 {
 	HASH_DEL(w->ins, in);
-	if (in->by_spi.tbl != NULL)
-		HASH_DELETE(by_spi, w->transports, in);
+	if (in->transport != NULL)
+		HASH_DEL(w->transports, in->transport);
+	free(in->transport);
 	free(in);
+}
+
+static bool
+note_transport(struct worker *w, struct in *in, uint32_t spi)
+{
+	struct transport *t = calloc(1, sizeof(*t));
+
+	if (t == NULL)
+		return false;
+	t->spi = spi;
+	HASH_ADD(hh, w->transports, spi, sizeof(t->spi), t);
+	if (t->hh.tbl != NULL) {
+		in->transport = t;
+		return true;
+	}
+	free(t);
+	return false;
 }
 
 static struct in *
@@ -611,16 +634,12 @@ new_in(struct worker *w, const struct ipsec_sa *sa)
 	if (find_in(w, sa->id) != NULL || (in = calloc(1, sizeof(*in))) == NULL)
 		return NULL;
 	in->id = sa->id;
-	in->spi = sa->child->spi_in;
-	in->transport = sa->child->transport;
 	HASH_ADD(hh, w->ins, id, sizeof(in->id), in);
 	if (in->hh.tbl == NULL) {
 		free(in);
 		return NULL;
 	}
-	if (in->transport)
-		HASH_ADD(by_spi, w->transports, spi, sizeof(in->spi), in);
-	if (!in->transport || in->by_spi.tbl != NULL)
+	if (!sa->child->transport || note_transport(w, in, sa->child->spi_in))
 		return in;
 	free_in(w, in);
 	return NULL;
