@@ -3,8 +3,8 @@
  * The original initiator decides.  When its addresses have changed, or the peer no longer
  * answers where it was, it asks the host for a path, moves everything there, and says so
  * (UPDATE_SA_ADDRESSES) when the window is free (3.5).  The responder believes the
- * addresses that this request came by, answers there, and before ESP follows lets the peer
- * show that it is there: it must return a COOKIE2 (3.7).
+ * addresses that this request came by, answers there, and before ESP follows lets the
+ * peer show that it is there: it must return a COOKIE2 (3.7).
  *
  * `pending` means that either is still to be sent; `busy`, that it is under way.  An
  * address that changes meanwhile makes it pending again, and the answer to the older one
@@ -35,7 +35,7 @@ same_path(const struct ike_path *a, const struct ike_path *b)
 
 /* ---- IKE_AUTH ---- */
 
-/* It is for tunnels: the selectors of transport mode are the addresses themselves (1.2). */
+/* For tunnels only: the selectors of transport mode are the very addresses (1.2). */
 bool
 ike_mobike_wants(const struct ike_connection *c)
 {
@@ -191,14 +191,13 @@ ike_mobike_add_detection(
 enum ike_error
 ike_mobike_compare(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 {
-	const struct ike_mobile *mobile = &sa->mobile;
-	struct bytes hash;
+	struct ike_mobile *mobile = &sa->mobile;
+	struct bytes before = bytes_of(mobile->mapping, sizeof(mobile->mapping)), now;
 
 	(void)e;
-	if (mobile->on && sa->mobile.initiator && sa->nat_here && mapping_of(x->message, &hash) &&
-	    !(mobile->mapped &&
-		bytes_equal(hash, bytes_of(mobile->mapping, sizeof(mobile->mapping)))))
-		sa->mobile.pending = true;
+	if (mobile->on && mobile->initiator && sa->nat_here &&
+	    mapping_of(x->message, &now) && !(mobile->mapped && bytes_equal(now, before)))
+		mobile->pending = true;
 	return IKE_OK;
 }
 
@@ -217,7 +216,7 @@ send_update(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	return ike_exchange_send(e, x, &chain);
 }
 
-/* A peer that takes no ESP from here leaves nothing to be kept: a new SA may do better. */
+/* A peer that takes no ESP from here leaves nothing to keep: a new SA may do better. */
 static enum ike_error
 updated(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 {
@@ -448,8 +447,8 @@ ask_other(struct ike *e, struct ike_sa *sa)
 static bool
 may_look(const struct ike_sa *sa)
 {
-	return sa->mobile.on && sa->mobile.initiator && sa->state >= IKE_STATE_ESTABLISHED &&
-	    sa->state != IKE_STATE_CLOSED;
+	return sa->mobile.on && sa->mobile.initiator &&
+	    sa->state >= IKE_STATE_ESTABLISHED && sa->state != IKE_STATE_CLOSED;
 }
 
 void

@@ -206,7 +206,7 @@ struct ike_address { uint8_t family, octets[16]; };
 enum { IKE_MOST_ADDRESSES = 8 };
 struct ike_mobile {
 	bool on;			/* both ends said MOBIKE_SUPPORTED */
-	bool initiator;			/* we began the first of the IKE SAs (2.1) */
+	bool initiator;			/* we began the first of the IKE SAs (1.3) */
 	bool pending;	/* the peer is to hear of a new path, or to prove that it has one */
 	bool busy;			/* that is under way */
 	bool roamed, again;	/* we have new addresses; and again since we asked */

@@ -282,7 +282,8 @@ START_TEST(dead_peer_is_handled_as_configured)		/* T83 */
 		ck_assert_uint_eq(p.events[0][IKE_DOWN], 2);	/* IKE SA, Child SA */
 		ck_assert_int_eq(p.down[0], IKE_TIMEOUT);
 		ck_assert_uint_eq(asked(), 1);
-		ck_assert_msg(p.n == setup[0].established.tries + (rows[i].again ? 1u : 0u),
+		ck_assert_msg(
+		    p.n == setup[0].established.tries + (rows[i].again ? 1u : 0u),
 		    "row %zu: %u datagrams", i, p.n);
 		ike_read_counts(p.e[0], &counts);
 		ck_assert_uint_eq(counts.sas, rows[i].again);

@@ -56,6 +56,12 @@ expect_at(unsigned end, unsigned which, const uint8_t addr[4], unsigned moves)
 	ck_assert_uint_eq(p.events[end][IKE_SET_PATH], moves);
 }
 
+static void
+expect_settled(const struct ike_sa *sa)
+{
+	ck_assert(!sa->mobile.pending && !sa->mobile.busy);
+}
+
 static struct ike_message
 look_at(unsigned index, struct pair_datagram *d)
 {
@@ -127,7 +133,11 @@ END_TEST
 
 START_TEST(mobike_comes_by_port_4500)			/* RFC 4555 3.3 */
 {
-	static const struct { enum ike_encap encap[2]; bool mobike; uint16_t port; } rows[] = {
+	static const struct {
+		enum ike_encap encap[2];
+		bool mobike;
+		uint16_t port;
+	} rows[] = {
 		{ { IKE_ENCAP_AUTO, IKE_ENCAP_AUTO }, true, 4500 },
 		{ { IKE_ENCAP_AUTO, IKE_ENCAP_AUTO }, false, 500 },
 		{ { IKE_ENCAP_NEVER, IKE_ENCAP_AUTO }, true, 500 },
@@ -189,7 +199,7 @@ START_TEST(roaming_moves_the_sa_and_its_children)	/* RFC 4555 3.5, 3.7 */
 	for (unsigned i = 0; i < 2; i++) {
 		ck_assert_uint_eq(p.events[i][IKE_DOWN], 0);
 		ck_assert_uint_eq(pair_sa(&p, i)->n_children, 1);
-		ck_assert(!pair_sa(&p, i)->mobile.pending && !pair_sa(&p, i)->mobile.busy);
+		expect_settled(pair_sa(&p, i));
 	}
 	pair_close(&p);
 }
@@ -257,7 +267,8 @@ START_TEST(outstanding_request_takes_the_new_path)	/* RFC 4555 3.5 */
 	    bytes_of(first.data, first.len)));
 	pair_deliver(&p, 0);
 	ck_assert(memcmp(p.queue[0].path.addr[0], elsewhere, 4) == 0);
-	expect_at(1, 1, (uint8_t[]){ 192, 0, 2, 1 }, 0);	/* follows only an update */
+	/* It follows only an update. */
+	expect_at(1, 1, (uint8_t[]){ 192, 0, 2, 1 }, 0);
 	pair_deliver(&p, 0);
 	ck_assert_uint_eq(p.n, 1);
 	m = look_at(0, &d);
@@ -284,7 +295,7 @@ START_TEST(second_change_makes_a_second_update)		/* RFC 4555 3.5 */
 	ck_assert(memcmp(p.queue[1].path.addr[1], third, 4) == 0);
 	pair_deliver(&p, 0);			/* the first copy arrives */
 	expect_at(1, 1, elsewhere, 0);
-	pair_deliver(&p, 0);			/* the second: the cached answer, or none */
+	pair_deliver(&p, 0);			/* the second: answered, or not */
 	while (p.n > 0 && (m = look_at(0, &d), !says(&m, IKE_N_UPDATE_SA_ADDRESSES)))
 		pair_deliver(&p, 0);
 	ck_assert_uint_ge(p.n, 1);
@@ -295,7 +306,7 @@ START_TEST(second_change_makes_a_second_update)		/* RFC 4555 3.5 */
 	ck_assert(memcmp(pair_sa(&p, 1)->path.addr[1], third, 4) == 0);
 	ck_assert_uint_ge(p.events[1][IKE_SET_PATH], 1);
 	for (unsigned i = 0; i < 2; i++)
-		ck_assert(!pair_sa(&p, i)->mobile.pending && !pair_sa(&p, i)->mobile.busy);
+		expect_settled(pair_sa(&p, i));
 	pair_close(&p);
 }
 END_TEST
@@ -384,12 +395,12 @@ expect_both_moved(const uint8_t addr[4])
 		ck_assert_uint_eq(p.events[i][IKE_DOWN], 0);
 		ck_assert_uint_eq(sa->n_children, 1);
 		ck_assert(memcmp(sa->path.addr[i], addr, 4) == 0);
-		ck_assert(!sa->mobile.pending && !sa->mobile.busy);
+		expect_settled(sa);
 		ck_assert_uint_ge(p.events[i][IKE_SET_PATH], 1);
 	}
 }
 
-/* "Initiator" is who began the first IKE SA, RFC 4555 2.1, whoever rekeys it. */
+/* "Initiator" is who began the first IKE SA, RFC 4555 1.3, whoever rekeys it. */
 START_TEST(initiator_stays_one_after_a_rekey)
 {
 	for (unsigned end = 0; end < 2; end++) {
@@ -631,8 +642,8 @@ START_TEST(unusable_path_is_refused)			/* RFC 4555 3.5 */
 		ck_assert(ike_find_notify(&m, IKE_N_COOKIE2, &n));
 		ck_assert(bytes_equal(n.data, bytes_of("unpredictable", 13)));
 		ck_assert_uint_eq(p.n, rows[i].good ? 2 : 1);
-		ck_assert_int_eq(memcmp(pair_sa(&p, 1)->path.addr[1], path.addr[1], 4) == 0,
-		    rows[i].good);
+		ck_assert_int_eq(rows[i].good,
+		    memcmp(pair_sa(&p, 1)->path.addr[1], path.addr[1], 4) == 0);
 		ck_assert_int_eq(pair_state(&p, 1), IKE_STATE_ESTABLISHED);
 		p.n = 0;
 		pair_close(&p);
@@ -734,7 +745,7 @@ START_TEST(additional_addresses_are_kept_within_bounds)	/* RFC 4555 3.4, 3.6 */
 	p.n = 0;
 	ck_assert_uint_eq(pair_sa(&p, 1)->mobile.n, IKE_MOST_ADDRESSES);
 
-	c = pair_chain();			/* replaces them; the path's own is none */
+	c = pair_chain();		/* replaces them; the path's own is none */
 	ike_add_notify(&c, IKE_N_ADDITIONAL_IP4_ADDRESS, bytes_of(current, 4));
 	ike_add_notify(&c, IKE_N_ADDITIONAL_IP6_ADDRESS, bytes_of(address, 16));
 	(void)answer_to(&c, NULL, &d);
@@ -976,7 +987,7 @@ START_TEST(nat_on_the_new_path_turns_encapsulation_on)	/* RFC 4555 3.5 */
 	}
 	ck_assert(pair_sa(&p, 0)->nat_here && !pair_sa(&p, 0)->nat_there);
 	ck_assert(pair_sa(&p, 1)->nat_there && !pair_sa(&p, 1)->nat_here);
-	ck_assert_uint_eq(p.events[0][IKE_SET_PATH], 2);	/* again when it was known */
+	ck_assert_uint_eq(p.events[0][IKE_SET_PATH], 2);	/* and when it knew */
 	ck_assert_uint_eq(p.events[1][IKE_SET_PATH], 1);
 	pair_pass(&p, 20 * IKE_SECOND);
 	ck_assert_uint_eq(p.keepalives[0], 1);
