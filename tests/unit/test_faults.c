@@ -138,10 +138,13 @@ enum part {
 	NOT_INSTALLED,
 	REFUSED,
 	IN_FRAGMENTS,
+	SILENCE,
+	ROAMING,
 	PARTS
 };
 static const char *const parts[] = { "set-up", "acquire", "Child SA down", "down at 0",
-    "down at 1", "not installed", "refused", "in fragments" };
+    "down at 1", "not installed", "refused", "in fragments",
+    "silence", "roaming" };
 
 static void
 live_through(enum part part, struct ike_child_info *info)
@@ -177,6 +180,13 @@ live_through(enum part part, struct ike_child_info *info)
 	case DOWN_AT_1:
 		down(part == DOWN_AT_1, p.connection[part == DOWN_AT_1]);
 		break;
+	case ROAMING:
+		p.where[0].addr[0][3] = 99;
+		within(0, true);
+		ike_roam(p.e[0], p.now);
+		within(0, false);
+		break;
+	case SILENCE:			/* time comes to pass */
 	case PARTS:
 		break;
 	}
@@ -197,6 +207,36 @@ start_in_fragments(void)
 	pair_open(&p, setup);
 }
 
+/* Two that are up, ask each other whether they are there, and may move. */
+static void
+establish_watchful(void)
+{
+	struct ike_setup setup[2];
+	struct ike_child_setup child[2];
+
+	pair_setups(setup, child);
+	for (unsigned i = 0; i < 2; i++) {
+		setup[i].dpd = 30 * IKE_SECOND;
+		setup[i].mobike = true;
+	}
+	setup[1].remote_address = "any";
+	pair_open(&p, setup);
+	pair_up(&p);
+	pair_pump(&p);
+	for (unsigned i = 0; i < 2; i++)
+		ck_assert_int_eq(pair_state(&p, i), IKE_STATE_ESTABLISHED);
+}
+
+/* Where one end is, the other one looks for it. */
+static void
+check_paths(const char *when, unsigned n)
+{
+	if (children(0) == 1 && children(1) == 1)
+		ck_assert_msg(memcmp(pair_sa(&p, 0)->path.addr[0],
+		    pair_sa(&p, 1)->path.addr[1], 16) == 0,
+		    "%s, allocation %u: the ends take different ways", when, n);
+}
+
 /* False: there was no such allocation to fail. */
 static bool
 fail_one(enum part part, unsigned n)
@@ -209,6 +249,8 @@ fail_one(enum part part, unsigned n)
 		start_in_fragments();
 	else if (up)
 		pair_start(&p);
+	else if (part == SILENCE || part == ROAMING)
+		establish_watchful();
 	else
 		pair_establish(&p);
 	p.within = within;
@@ -223,7 +265,8 @@ fail_one(enum part part, unsigned n)
 	for (unsigned i = 0; i < 2; i++)
 		ck_assert_msg(children(i) == 0 || pair_sa(&p, i)->encap,
 		    "%s, allocation %u: up without encapsulation", parts[part], n);
-	if (part != SET_UP && part != ACQUIRE && part != IN_FRAGMENTS)
+	check_paths(parts[part], n);
+	if (part != SET_UP && part != ACQUIRE && part < IN_FRAGMENTS)
 		ck_assert_msg(children(0) == 0, "%s, allocation %u: a child is left",
 		    parts[part], n);
 	/* And nothing keeps it from being up again. */
