@@ -48,7 +48,7 @@ static const struct { const char *theirs, *ours; } settings[] = {
 	{ "rekey.child", "lifetime" }, { "expire.child", "lifetime" },
 	{ "rekey.bytes", "lifetime" }, { "expire.bytes", "lifetime" },
 	{ "rekey.packets", "lifetime" }, { "expire.packets", "lifetime" },
-	{ "established", "retransmission" }, { "setting_up", "retransmission" },
+	{ "retransmit", "retransmission" }, { "retransmit_setup", "retransmission" },
 	{ "secret", "psk" },
 };
 
@@ -109,7 +109,8 @@ check_connection(struct faults *f, const struct ipsec_settings *s)
 		report(f, IPSEC_FAULT_NO_MEMORY, "", -1, "out of memory");
 		return;
 	}
-	c = ipsec_settings_connection(s, "any", IPSEC_NATT_PORT, found, FAULTS, &n);
+	c = ipsec_settings_connection(s, "any", IPSEC_NATT_PORT, IKE_START_PASSIVE, found,
+	    FAULTS, &n);
 	ike_connection_free(c);
 	for (unsigned i = 0; i < n && i < FAULTS; i++)
 		pass_on(f, &found[i]);

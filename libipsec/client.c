@@ -185,54 +185,64 @@ own_place(const struct ipsec_client *client)
 	return own;
 }
 
-static enum ipsec_error
-put_connection(struct ipsec_client *client)
+static struct ike_connection *
+make_connection(struct ipsec_client *client, enum ike_start start, enum ipsec_error *error)
 {
 	struct ipsec_core *c = &client->core;
 	struct ike_connection *connection;
 	struct ike_fault fault = { .text = "" };
 	unsigned n;
-	bool done;
 
 	connection = ipsec_settings_connection(c->settings, client->place.host,
-	    client->place.port, &fault, 1, &n);
+	    client->place.port, start, &fault, 1, &n);
 	if (connection == NULL) {
 		snprintf(c->why, sizeof(c->why), "%s", fault.text);
-		return fault.code == IKE_FAULT_NO_MEMORY ? IPSEC_NO_MEMORY : IPSEC_INVALID;
+		*error = fault.code == IKE_FAULT_NO_MEMORY ? IPSEC_NO_MEMORY :
+		    IPSEC_INVALID;
 	}
-	done = ipsec_core_put(c, connection);
-	ike_connection_free(connection);
-	if (done)
-		return IPSEC_OK;
-	snprintf(c->why, sizeof(c->why), "no memory for the connection");
-	return IPSEC_NO_MEMORY;
+	return connection;
 }
 
-/* Opens the socket and begins. */
 static enum ipsec_error
-start(struct ipsec_client *client)
+begin(struct ipsec_client *client, struct ike_connection *connection)
 {
 	struct ipsec_core *c = &client->core;
 	struct ipsec_place own = own_place(client);
 	enum ipsec_error error;
-	enum ike_error ike;
+	enum ike_error ike = IKE_NO_MEMORY;
 
 	ipsec_core_close(c);
-	if ((error = ipsec_core_open(c, &own)) != IPSEC_OK ||
-	    (error = put_connection(client)) != IPSEC_OK) {
-		ipsec_core_close(c);
+	if ((error = ipsec_core_open(c, &own)) != IPSEC_OK)
 		return error;
-	}
 	client->connecting = true;
 	ipsec_core_tell(c, NULL, IPSEC_EVENT_CONNECTING, IPSEC_OK, NULL);
-	ike = ipsec_endpoint_up(c->endpoint, ipsec_now(), c->connection);
+	if (c->doomed || c->shutting)
+		return IPSEC_OK;	/* that was the program's answer */
+	if (ipsec_core_put(c, connection))
+		ike = ipsec_endpoint_up(c->endpoint, ipsec_now(), c->connection);
 	if (ike == IKE_OK)
 		return IPSEC_OK;
 	client->connecting = false;
-	snprintf(c->why, sizeof(c->why), "the connection cannot begin: %s",
-	    ike_error_name(ike));
+	snprintf(c->why, sizeof(c->why), "no memory for the connection");
 	ipsec_core_close(c);
-	return ipsec_core_error(ike, false);
+	return IPSEC_NO_MEMORY;
+}
+
+/* Opens the socket and begins, if the place can be called. */
+static enum ipsec_error
+start(struct ipsec_client *client)
+{
+	enum ipsec_error error = IPSEC_OK;
+	struct ike_connection *connection;
+
+	connection = make_connection(client, IKE_START_ALWAYS, &error);
+	ike_connection_free(connection);
+	if (connection == NULL ||
+	    (connection = make_connection(client, IKE_START_PASSIVE, &error)) == NULL)
+		return error;
+	error = begin(client, connection);
+	ike_connection_free(connection);
+	return error;
 }
 
 static bool

@@ -440,7 +440,8 @@ make_children(const struct ipsec_settings *s, unsigned n)
 
 struct ike_connection *
 ipsec_settings_connection(const struct ipsec_settings *s, const char *remote,
-    uint16_t port, struct ike_fault *faults, unsigned max, unsigned *n)
+    uint16_t port, enum ike_start start, struct ike_fault *faults, unsigned max,
+    unsigned *n)
 {
 	unsigned n_children = s->n_traffic > 0 ? s->n_traffic : 1;
 	struct ike_child_setup *children = make_children(s, n_children);
@@ -462,6 +463,7 @@ ipsec_settings_connection(const struct ipsec_settings *s, const char *remote,
 	setup.remote_address = remote;
 	setup.port = setup.natt_port = port;
 	setup.secret = ANYBODY;
+	setup.start = start;
 	setup.ike = texts_of(&s->ike);
 	setup.esp = texts_of(&s->esp);
 	setup.children = children;

@@ -57,10 +57,11 @@ struct ipsec_settings *ipsec_settings_hold(struct ipsec_settings *);
 void ipsec_settings_free(struct ipsec_settings *);
 
 /* A connection to the peer at that place ("any": only the peer calls).  Faults as
- * ike_connection_new has them. */
+ * ike_connection_new has them.  `start` is passive, so that the data path gets no policy
+ * but with its SAs, or another to hear whether the place can be called. */
 struct ike_connection *ipsec_settings_connection(const struct ipsec_settings *,
-    const char *remote, uint16_t port, struct ike_fault *faults, unsigned max,
-    unsigned *n);
+    const char *remote, uint16_t port, enum ike_start start, struct ike_fault *faults,
+    unsigned max, unsigned *n);
 
 /* The answer to PROVE and CHECK by the secret of the event's peer, if it has one of its
  * own; false: it has none. */

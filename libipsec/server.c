@@ -165,8 +165,8 @@ start(struct ipsec_core *c, const struct ipsec_place *place)
 
 	if (error != IPSEC_OK)
 		return error;
-	connection = ipsec_settings_connection(c->settings, "any", IPSEC_NATT_PORT, &fault,
-	    1, &n);
+	connection = ipsec_settings_connection(c->settings, "any", IPSEC_NATT_PORT,
+	    IKE_START_PASSIVE, &fault, 1, &n);
 	if (connection != NULL && ipsec_core_put(c, connection)) {
 		ike_connection_free(connection);
 		return IPSEC_OK;
