@@ -168,6 +168,8 @@ establish(struct ike *e, struct ike_sa *sa)
 {
 	ike_timer_disarm(e, &sa->expire);
 	ike_sa_state(e, sa, IKE_STATE_ESTABLISHED);
+	ike_unique_remember(e, sa);
+	ike_sa_forget_setup(sa);
 	ike_renew_sa(e, sa);
 	ike_say_of(e, sa, &sa->up, IKE_OK);
 }
@@ -184,6 +186,8 @@ settle_others(struct ike *e, struct ike_sa *sa, const struct ike_message *m)
 	ike_unique_established(e, sa);
 }
 
+/* The responder's traffic stays with another SA that serves it, until the peer is seen to
+ * have this one. */
 static void
 install(struct ike *e, struct ike_exchange *x)
 {
@@ -191,7 +195,8 @@ install(struct ike *e, struct ike_exchange *x)
 
 	x->child = NULL;
 	ike_child_commit(e, c, NULL);
-	ike_child_move_out(e, c);
+	if (x->ours || !ike_unique_serves(c->sa, c->configured->name))
+		ike_child_move_out(e, c);
 }
 
 static bool

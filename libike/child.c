@@ -62,13 +62,14 @@ leave_sa(struct ike_child_sa *c)
 	c->installed = false;
 }
 
+/* The one before it is followed by the one behind it, if there is one. */
 static void
 unlink_generations(struct ike_child_sa *c)
 {
 	if (c->successor != NULL)
-		c->successor->predecessor = NULL;
+		c->successor->predecessor = c->predecessor;
 	if (c->predecessor != NULL)
-		c->predecessor->successor = NULL;
+		c->predecessor->successor = c->successor;
 	c->successor = c->predecessor = NULL;
 }
 
@@ -597,10 +598,16 @@ say_path(struct ike_output *o, const struct ike_sa *sa)
 	o->u.child.encap = sa->encap;
 }
 
+bool
+ike_child_is_waiting(const struct ike_child_sa *c)
+{
+	return c->coming[1] != NULL && c->installed && !c->deleting && !c->leaving;
+}
+
 void
 ike_child_move_out(struct ike *e, struct ike_child_sa *c)
 {
-	if (c->coming[1] == NULL || !c->installed)
+	if (c->coming[1] == NULL || !c->installed || c->deleting)
 		return;
 	say_path(c->coming[1], c->sa);
 	say_path(c->coming[2], c->sa);
@@ -611,10 +618,14 @@ ike_child_move_out(struct ike *e, struct ike_child_sa *c)
 void
 ike_child_stop_out(struct ike *e, struct ike_child_sa *c)
 {
-	if (c->successor != NULL)
-		ike_child_move_out(e, c->successor);
-	if (c->coming[1] == NULL)		/* else nothing ever left by it */
-		say_once(e, &c->going[0]);
+	struct ike_child_sa *heir;
+
+	if (c->coming[1] != NULL)		/* nothing ever left by it */
+		return;
+	heir = c->successor != NULL ? c->successor : ike_unique_waiting(c);
+	if (heir != NULL)
+		ike_child_move_out(e, heir);
+	say_once(e, &c->going[0]);
 }
 
 static void
@@ -657,7 +668,7 @@ ike_child_close(struct ike *e, struct ike_child_sa *c, enum ike_error why)
 		say_once(e, &c->going[1]);
 		ike_child_free(e, c);
 	}
-	if (old != NULL)		/* it is not replaced after all */
+	if (old != NULL && !replaced)		/* it is not replaced after all */
 		ike_renew_child_later(e, old);
 }
 

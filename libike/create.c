@@ -258,6 +258,10 @@ ike_create_begin_rekey(struct ike *e, struct ike_sa *sa, uint32_t spi_in)
 
 	if (old == NULL || old->successor != NULL || old->deleting || old->leaving)
 		return;
+	if (ike_child_is_waiting(old)) {	/* the peer may not know it yet */
+		ike_renew_child_unseen(e, old);
+		return;
+	}
 	if (sa->full) {			/* T53: by another IKE SA */
 		(void)ike_peer_reauthenticate(e, sa);
 		return;
@@ -269,6 +273,13 @@ ike_create_begin_rekey(struct ike *e, struct ike_sa *sa, uint32_t spi_in)
 }
 
 /* ---- responder ---- */
+
+bool
+ike_create_is_open(const struct ike_sa *sa)
+{
+	return sa->ours != NULL && sa->ours->type == CREATE_CHILD_SA &&
+	    sa->ours->child != NULL;
+}
 
 /* What the request rekeys: IKE_OK, and *old is NULL when it rekeys nothing. */
 static enum ike_error
@@ -284,6 +295,8 @@ find_old(struct ike *e, struct ike_sa *sa, struct ike_exchange *x,
 	spi = n.spi.len == IKE_ESP_SPI_LEN ? bytes_load32(n.spi.p) : 0;
 	if (n.protocol == IKE_PROTOCOL_ESP)
 		*old = ike_child_by_out(sa, spi);
+	if (*old == NULL && ike_create_is_open(sa))	/* it may be what that makes */
+		return IKE_TEMPORARY_FAILURE;
 	if (*old == NULL && n.spi.len == IKE_ESP_SPI_LEN) {	/* 2.25, T58 */
 		n.type = (uint16_t)IKE_CHILD_SA_NOT_FOUND;
 		n.data = bytes_of(NULL, 0);
@@ -391,7 +404,7 @@ commit_answer(struct ike *e, struct ike_exchange *x, const struct answer *a)
 
 	x->child = NULL;
 	ike_child_commit(e, c, a->follows);
-	if (a->old == NULL)
+	if (a->follows == NULL && !ike_unique_serves(c->sa, c->configured->name))
 		ike_child_move_out(e, c);
 	if (a->follows != NULL) {
 		a->follows->awaits_delete = a->old != NULL;

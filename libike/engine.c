@@ -434,8 +434,7 @@ first_in(struct ike *e, const struct ike_notice *notice)
 
 	if (c == NULL)
 		return IKE_GONE;
-	if (c->predecessor != NULL)
-		ike_child_move_out(e, c);
+	ike_child_move_out(e, c);
 	return IKE_OK;
 }
 

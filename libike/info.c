@@ -37,6 +37,21 @@ read_request(const struct ike_message *m, struct wish *wish)
 	return IKE_OK;
 }
 
+static bool
+names_unknown(struct ike_sa *sa, const struct ike_message *m)
+{
+	const struct ike_payload *p;
+	struct ike_delete d;
+
+	for (unsigned i = 0; (p = ike_find_payload(m, IKE_PAYLOAD_DELETE, i)) != NULL; i++)
+		if (ike_parse_delete(p->body, &d) == IKE_OK &&
+		    d.protocol == IKE_PROTOCOL_ESP)
+			for (uint16_t k = 0; k < d.count; k++)
+				if (ike_child_by_out(sa, ike_delete_spi(&d, k)) == NULL)
+					return true;
+	return false;
+}
+
 /* Marks what goes, and lists our own SPIs of it for the answer.  One that we are
  * deleting at this moment ourselves is not listed: the peer's answer to that speaks
  * for it (T69). */
@@ -125,6 +140,9 @@ request(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 		return end_sa(e, sa, x, wish.error != IKE_OK ? wish.error : IKE_CLOSED);
 	if ((error = ike_mobike_read(e, sa, x, &mobike)) != IKE_OK)
 		return error;
+	/* It may be what our own request is making; the peer asks again. */
+	if (wish.n > 0 && ike_create_is_open(sa) && names_unknown(sa, x->message))
+		return IKE_DROP;
 	answer = ike_chain_begin(e);
 	if (wish.n > 0)
 		mark_children(sa, x->message, &answer);

@@ -55,6 +55,9 @@ take_over(struct ike *e, struct ike_sa *next, struct ike_sa *sa, bool theirs)
 	next->remote_id = sa->remote_id;
 	sa->remote_id = (struct ike_identity){ 0 };
 	join(next, sa);
+	next->setting_up = sa->setting_up;
+	sa->setting_up = (struct ike_setting_up){ .ours = false };
+	ike_sa_forget_setup(next);
 	(void)ike_unique_join(e, next, &next->remote_id);	/* the others are known */
 	ike_unique_leave(e, sa);
 	while ((c = LIST_FIRST(&sa->children)) != NULL)

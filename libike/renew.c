@@ -157,6 +157,13 @@ ike_renew_child_later(struct ike *e, struct ike_child_sa *c)
 }
 
 void
+ike_renew_child_unseen(struct ike *e, struct ike_child_sa *c)
+{
+	c->rekey_at = e->now + MOVING;
+	arm_child(e, c);
+}
+
+void
 ike_renew_child_replaced(struct ike *e, struct ike_child_sa *c)
 {
 	c->timer.fire = delete_child;

@@ -293,16 +293,23 @@ ike_sa_follow(struct ike *e, struct ike_sa *sa, const struct ike_path *path)
 }
 
 void
-ike_sa_free(struct ike *e, struct ike_sa *sa)
+ike_sa_forget_setup(struct ike_sa *sa)
 {
-	ike_exchange_free(e, sa->ours);
-	ike_exchange_free(e, sa->theirs);
-	ike_wipe(&sa->keys, sizeof(sa->keys));
 	for (unsigned i = 0; i < 2; i++) {
 		ike_buffer_free(&sa->init[i]);
 		ike_buffer_free(&sa->nonce[i]);
 	}
 	ike_buffer_free(&sa->cookie);
+}
+
+void
+ike_sa_free(struct ike *e, struct ike_sa *sa)
+{
+	ike_exchange_free(e, sa->ours);
+	ike_exchange_free(e, sa->theirs);
+	ike_wipe(&sa->keys, sizeof(sa->keys));
+	ike_sa_forget_setup(sa);
+	ike_buffer_free(&sa->setting_up.lowest);
 	ike_buffer_free(&sa->window.response);
 	ike_buffer_free(&sa->window.request);
 	ike_id_free(&sa->remote_id);

@@ -217,6 +217,13 @@ struct ike_mobile {
 	struct ike_exchange *asking;	/* the open RESOLVE question, or NULL */
 };
 
+/* unique.c: of the session, whatever rekeys it has seen.  Both ends have the same. */
+struct ike_setting_up {
+	bool ours;				/* we began it */
+	ike_time began, ended;
+	struct ike_buffer lowest;		/* of its two nonces */
+};
+
 struct ike_sa {
 	ike_id id;
 	UT_hash_handle by_id, by_spi, by_init;
@@ -237,6 +244,7 @@ struct ike_sa {
 	struct ike_source *source;		/* while half-open as responder */
 	struct ike_identity remote_id;		/* as authenticated; owned */
 	struct ike_same *same;			/* once authenticated: unique.c */
+	struct ike_setting_up setting_up;	/* how the session began */
 	LIST_ENTRY(ike_sa) of_same;
 
 	struct ike_choice choice;
@@ -374,6 +382,8 @@ bool ike_sa_follow(struct ike *, struct ike_sa *, const struct ike_path *);
 bool ike_sa_move(struct ike *, struct ike_sa *, const struct ike_path *);
 /* The Child SAs follow the IKE SA; false: no memory, nothing was said. */
 bool ike_sa_move_children(struct ike *, struct ike_sa *);
+/* Established: what only the set-up, or the rekey that made it, needed. */
+void ike_sa_forget_setup(struct ike_sa *);
 void ike_sa_free(struct ike *, struct ike_sa *);
 /* out of every table; freed by ike_reap */
 void ike_sa_dead(struct ike *, struct ike_sa *);
@@ -536,9 +546,14 @@ void ike_unique_leave(struct ike *, struct ike_sa *);	/* harmless when it did no
 void ike_unique_initial_contact(struct ike *, const struct ike_sa *);
 bool ike_unique_admits(const struct ike *, const struct ike_sa *,
     const struct ike_identity *remote, bool initial_contact);
+/* How it began, for comparing it with others later. */
+void ike_unique_remember(const struct ike *, struct ike_sa *);
 void ike_unique_established(struct ike *, struct ike_sa *);
-/* Does another SA of the same two carry something? */
+/* Does another SA of the same two carry something; and this child? */
 bool ike_unique_carries(const struct ike_sa *except);
+bool ike_unique_serves(const struct ike_sa *except, const char *child);
+/* A Child SA of the same two for the same child, that waits for traffic; or NULL. */
+struct ike_child_sa *ike_unique_waiting(const struct ike_child_sa *);
 
 /* ---- cookie.c ---- */
 void ike_cookie_make(struct ike *, const struct ike_path *, uint64_t spi_i,
@@ -598,6 +613,8 @@ enum ike_error ike_child_prepare(struct ike *, struct ike_child_sa *,
 void ike_child_commit(struct ike *, struct ike_child_sa *, struct ike_child_sa *old);
 /* Traffic moves there: OUT_ADD, UP or REPLACED, once. */
 void ike_child_move_out(struct ike *, struct ike_child_sa *);
+/* Its traffic has not moved there yet. */
+bool ike_child_is_waiting(const struct ike_child_sa *);
 /* OUT_REMOVE, once; what replaced it takes over. */
 void ike_child_stop_out(struct ike *, struct ike_child_sa *);
 /* Out of its IKE SA.  One that was replaced goes on hearing for a while. */
@@ -613,6 +630,7 @@ void ike_child_describe(const struct ike_child_sa *, struct ike_child *);
 
 /* ---- create.c: CREATE_CHILD_SA for Child SAs, RFC 7296 1.3.1, 1.3.3 ---- */
 extern ike_step *const ike_create_child_steps[];	/* of any kind, as responder */
+bool ike_create_is_open(const struct ike_sa *);		/* a request of ours */
 void ike_create_begin(struct ike *, struct ike_sa *, const struct ike_wanted *);
 void ike_create_begin_rekey(struct ike *, struct ike_sa *, uint32_t spi_in);
 
@@ -642,6 +660,8 @@ void ike_renew_child_soon(struct ike *, struct ike_child_sa *);	/* now, if it ma
 /* A rekey was refused or could not be sent: once more in a while, RFC 7296 2.25. */
 void ike_renew_sa_later(struct ike *, struct ike_sa *);
 void ike_renew_child_later(struct ike *, struct ike_child_sa *);
+/* The peer was not seen to use it yet: a rekey waits. */
+void ike_renew_child_unseen(struct ike *, struct ike_child_sa *);
 /* It was replaced: its DELETE comes after a while, from here or from there. */
 void ike_renew_child_replaced(struct ike *, struct ike_child_sa *);
 void ike_renew_sa_replaced(struct ike *, struct ike_sa *, bool theirs);

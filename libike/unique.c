@@ -99,7 +99,7 @@ ike_unique_initial_contact(struct ike *e, const struct ike_sa *sa)
 	for (old = LIST_FIRST(&sa->same->sas); old != NULL; old = next) {
 		next = LIST_NEXT(old, of_same);
 		/* One that was not yet established when the message came crossed it. */
-		if (same_pair(old, sa) && old->since < sa->created)
+		if (same_pair(old, sa) && old->setting_up.ended < sa->created)
 			ike_sa_close(e, old, IKE_CLOSED, 0);
 	}
 }
@@ -119,23 +119,30 @@ ike_unique_admits(const struct ike *e, const struct ike_sa *sa,
 		if (old != sa && old->peer == sa->peer &&
 		    old->state == IKE_STATE_ESTABLISHED &&
 		    ike_id_equal(&old->remote_id, remote) &&
-		    old->since + CROSSING < sa->created)
+		    old->setting_up.ended + CROSSING < sa->created)
 			return false;
 	return true;
 }
 
-static bool
-crossed(const struct ike_sa *a, const struct ike_sa *b)
+void
+ike_unique_remember(const struct ike *e, struct ike_sa *sa)
 {
-	return a->initiator != b->initiator &&	/* one end began each */
-	    a->created < b->since + CROSSING && b->created < a->since + CROSSING;
+	struct ike_setting_up *s = &sa->setting_up;
+	unsigned lower = ike_nonce_is_lower(ike_buffer_view(&sa->nonce[0]),
+	    ike_buffer_view(&sa->nonce[1])) ? 0 : 1;
+
+	s->ours = sa->initiator;
+	s->began = sa->created;
+	s->ended = e->now;
+	s->lowest = sa->nonce[lower];
+	sa->nonce[lower] = (struct ike_buffer){ NULL, 0 };
 }
 
-static struct bytes
-lower_nonce(const struct ike_sa *sa)
+static bool
+crossed(const struct ike_setting_up *a, const struct ike_setting_up *b)
 {
-	return ike_lower_nonce(
-	    ike_buffer_view(&sa->nonce[0]), ike_buffer_view(&sa->nonce[1]));
+	return a->ours != b->ours &&	/* one end began each */
+	    a->began < b->ended + CROSSING && b->began < a->ended + CROSSING;
 }
 
 /* A Child SA of it is on the way. */
@@ -149,7 +156,8 @@ is_expecting(const struct ike_sa *sa)
 static struct ike_sa *
 loser(struct ike_sa *a, struct ike_sa *b)
 {
-	struct ike_sa *newer = a->since > b->since ? a : b, *lost;
+	const struct ike_setting_up *of_a = &a->setting_up, *of_b = &b->setting_up;
+	struct ike_sa *newer = of_a->ended > of_b->ended ? a : b, *lost;
 	bool ours;
 
 	if ((a->n_children == 0 && b->n_children == 0) || is_expecting(a) ||
@@ -157,30 +165,62 @@ loser(struct ike_sa *a, struct ike_sa *b)
 		return NULL;
 	if (a->n_children == 0 || b->n_children == 0) {
 		lost = a->n_children == 0 ? a : b;
-		ours = lost->initiator;
-	} else if (crossed(a, b)) {
-		lost = ike_nonce_is_lower(lower_nonce(a), lower_nonce(b)) ? a : b;
-		ours = lost->initiator;
+		ours = lost->setting_up.ours;
+	} else if (crossed(of_a, of_b)) {
+		lost = ike_nonce_is_lower(ike_buffer_view(&of_a->lowest),
+		    ike_buffer_view(&of_b->lowest)) ? a : b;
+		ours = lost->setting_up.ours;
 	} else {
 		lost = newer == a ? b : a;
-		ours = !newer->initiator;
+		ours = !newer->setting_up.ours;
 	}
 	return ours ? lost : NULL;
+}
+
+/* Does it have all that the other one has? */
+static bool
+serves_all_of(struct ike_sa *sa, const struct ike_sa *old)
+{
+	const struct ike_child_sa *c;
+
+	LIST_FOREACH(c, &old->children, link)
+		if (ike_child_serving(sa, c->configured->name) == NULL)
+			return false;
+	return true;
+}
+
+/* What the other one has and it has not. */
+static void
+ask_for_rest(struct ike *e, struct ike_sa *sa, const struct ike_sa *lost)
+{
+	const struct ike_child_sa *c;
+
+	LIST_FOREACH(c, &lost->children, link)
+		if (c->successor == NULL &&
+		    ike_child_serving(sa, c->configured->name) == NULL)
+			(void)ike_want_child(sa, c->connection, c->configured, NULL);
+	ike_next_wanted(e, sa);
 }
 
 /* Deletes one that must go; false: there is none, or not now. */
 static bool
 delete_one(struct ike *e, const struct ike_same *same)
 {
-	struct ike_sa *a, *b, *lost;
+	struct ike_sa *a, *b, *lost, *stays;
 
 	LIST_FOREACH(a, &same->sas, of_same)
-		LIST_FOREACH(b, &same->sas, of_same)
-			if (a->state == IKE_STATE_ESTABLISHED && applies(a) &&
-			    same_pair(b, a) && (lost = loser(a, b)) != NULL) {
-				ike_info_delete_sa(e, lost);
-				return lost->state != IKE_STATE_ESTABLISHED;
+		LIST_FOREACH(b, &same->sas, of_same) {
+			if (a->state != IKE_STATE_ESTABLISHED || !applies(a) ||
+			    !same_pair(b, a) || (lost = loser(a, b)) == NULL)
+				continue;
+			stays = lost == a ? b : a;
+			if (!stays->full && !serves_all_of(stays, lost)) {
+				ask_for_rest(e, stays, lost);
+				return false;
 			}
+			ike_info_delete_sa(e, lost);
+			return lost->state != IKE_STATE_ESTABLISHED;
+		}
 	return false;
 }
 
@@ -195,18 +235,6 @@ has_two(const struct ike_same *same)
 			    same_pair(b, a))
 				return true;
 	return false;
-}
-
-/* Does it have all that the other one has? */
-static bool
-serves_all_of(struct ike_sa *sa, const struct ike_sa *old)
-{
-	const struct ike_child_sa *c;
-
-	LIST_FOREACH(c, &old->children, link)
-		if (ike_child_serving(sa, c->configured->name) == NULL)
-			return false;
-	return true;
 }
 
 /* Reauthenticated: the one before goes when nothing of it is missing.  True: that is not
@@ -269,4 +297,33 @@ ike_unique_carries(const struct ike_sa *except)
 			    !sa->close_after)
 				return true;
 	return false;
+}
+
+bool
+ike_unique_serves(const struct ike_sa *except, const char *child)
+{
+	struct ike_sa *sa;
+
+	if (except->same != NULL)
+		LIST_FOREACH(sa, &except->same->sas, of_same)
+			if (sa != except && same_pair(sa, except) &&
+			    ike_child_serving(sa, child) != NULL)
+				return true;
+	return false;
+}
+
+struct ike_child_sa *
+ike_unique_waiting(const struct ike_child_sa *c)
+{
+	struct ike_child_sa *other;
+	struct ike_sa *sa;
+
+	if (c->sa->same != NULL)
+		LIST_FOREACH(sa, &c->sa->same->sas, of_same)
+			LIST_FOREACH(other, &sa->children, link)
+				if (other != c && ike_child_is_waiting(other) &&
+				    strcmp(other->configured->name,
+				    c->configured->name) == 0)
+					return other;
+	return NULL;
 }

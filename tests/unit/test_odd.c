@@ -228,13 +228,15 @@ sign(struct ike_sa *sa, unsigned end, struct items *list)
 	const struct item *id =
 	    find_item(list, sa->initiator ? IKE_PAYLOAD_IDI : IKE_PAYLOAD_IDR);
 	struct item *auth = find_item(list, IKE_PAYLOAD_AUTH);
+	/* who is established has no use for these octets any more */
+	const struct ike_sa *known = sa->init[0].len > 0 ? sa : pair_sa(&p, 1 - end);
 	uint8_t octets[4096];
 	size_t len;
 
 	ck_assert(id != NULL && auth != NULL);
 	len = ike_auth_octets(sa->suite.prf,
-	    ike_buffer_view(&sa->init[sa->initiator ? 0 : 1]),
-	    ike_buffer_view(&sa->nonce[sa->initiator ? 1 : 0]),
+	    ike_buffer_view(&known->init[sa->initiator ? 0 : 1]),
+	    ike_buffer_view(&known->nonce[sa->initiator ? 1 : 0]),
 	    sa->initiator ? sa->keys.pi : sa->keys.pr, bytes_of(id->octets, id->len),
 	    octets);
 	ck_assert_uint_eq(auth->len, 4 + ike_psk_auth(NULL, sa->suite.prf->id,

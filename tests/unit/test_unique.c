@@ -30,8 +30,7 @@ pass_and_pump(ike_time span)
 static const uint8_t *
 lowest(const struct ike_sa *sa)
 {
-	return memcmp(sa->nonce[0].p, sa->nonce[1].p, 32) < 0 ? sa->nonce[0].p :
-	    sa->nonce[1].p;
+	return sa->setting_up.lowest.p;
 }
 
 static void
@@ -48,7 +47,7 @@ open_and_call(uint64_t seed)
 }
 
 /* Both call at the same moment; `seed` chooses the nonces, so that the lowest of the four
- * falls on each of them in some run.  Both SAs come up, and the one with the lowest nonce
+ * is in each of the two SAs in some run.  Both SAs come up, and the one with the lowest nonce
  * goes, deleted by its initiator. */
 static unsigned
 cross(uint64_t seed)
@@ -68,7 +67,7 @@ cross(uint64_t seed)
 	a = TAILQ_FIRST(&p.e[0]->sas);
 	b = TAILQ_NEXT(a, link);
 	lost = memcmp(lowest(a), lowest(b), 32) < 0 ? a : b;
-	place = (lost->initiator ? 0 : 2) + (lowest(lost) == lost->nonce[1].p);
+	place = lost->initiator ? 0 : 1;
 	kept = lost == a ? b->id : a->id;
 	ours = lost->initiator;
 	pair_pass(&p, IKE_SECOND);
@@ -79,7 +78,8 @@ cross(uint64_t seed)
 	for (unsigned i = 0; i < 2; i++) {
 		ck_assert_uint_eq(count(i), 1);
 		ck_assert_uint_eq(pair_sa(&p, i)->n_children, 1);
-		ck_assert_uint_eq(p.events[i][IKE_OUT_REMOVE], 1);
+		ck_assert_uint_eq(p.events[i][IKE_OUT_REMOVE],
+		    p.events[i][IKE_OUT_ADD] - 1);
 	}
 	ck_assert(pair_sa(&p, 0)->id == kept);
 	ck_assert_int_eq(p.down[0], ours ? IKE_CANCELLED : IKE_CLOSED);
@@ -90,12 +90,12 @@ cross(uint64_t seed)
 
 START_TEST(crossed_setups_leave_the_same_one)		/* T95, T61's rule */
 {
-	unsigned seen[4] = { 0 };
+	unsigned seen[2] = { 0 };
 
 	for (uint64_t seed = 0; seed < 40; seed++)
 		seen[cross(seed)]++;
-	for (unsigned i = 0; i < 4; i++)
-		ck_assert_msg(seen[i] > 0, "the lowest nonce was never in place %u", i);
+	for (unsigned i = 0; i < 2; i++)
+		ck_assert_msg(seen[i] > 0, "the lowest nonce was never in SA %u", i);
 }
 END_TEST
 
