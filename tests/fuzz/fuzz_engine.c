@@ -89,18 +89,18 @@ addressed(struct run *r, unsigned end, struct fuzz_input in)
 	pair_inject(&r->p, end, &path, copy, b.len);
 }
 
-/* how, exchange, flags, distance of the message id, type of the first payload,
- * plaintext */
+/* how, exchange, flags, distance of the message id, type of the first payload, number and
+ * total if how says that it is a fragment, plaintext */
 static void
 sealed(struct run *r, unsigned end, struct fuzz_input in)
 {
 	struct ike_sa *sa = pair_sa(&r->p, end);
 	struct ike_random random = { fill, &r->chance };
-	uint8_t how = fuzz_octet(&in), datagram[IKE_MAX_MESSAGE], plain[UINT16_MAX];
+	uint8_t how = fuzz_octet(&in), datagram[IKE_MAX_MESSAGE];
 	struct ike_path path = path_to(end, how & 1);
 	struct ike_writer w = ike_writer(datagram, sizeof(datagram));
 	struct ike_header h = { .version = 0x20 };
-	struct ike_chain chain;
+	struct ike_cover cover = { .total = 0 };
 	struct bytes b;
 
 	if (sa != NULL && (how & 2) != 0)
@@ -114,13 +114,13 @@ sealed(struct run *r, unsigned end, struct fuzz_input in)
 	h.message_id = h.flags & IKE_FLAG_RESPONSE ? sa->window.next_request - 1 :
 	    sa->window.next_expected;
 	h.message_id += (uint32_t)(int8_t)fuzz_octet(&in);
-	chain = ike_chain(plain, sizeof(plain));
-	chain.first = fuzz_octet(&in);
+	cover.first = fuzz_octet(&in);
+	if ((how & 4) != 0) {
+		cover.number = fuzz_octet(&in);
+		cover.total = fuzz_octet(&in);
+	}
 	b = fuzz_rest(&in);
-	if (b.len > 0)
-		memcpy(plain, b.p, b.len);
-	chain.w.len = b.len;
-	if (ike_seal_message(&sa->suite, &sa->keys, !sa->initiator, &h, &chain,
+	if (ike_seal_payload(&sa->suite, &sa->keys, !sa->initiator, &h, &cover, b,
 	    ++r->counter, &random, &w) == IKE_OK)
 		pair_inject(&r->p, end, &path, datagram, w.len);
 }
@@ -242,7 +242,7 @@ command(struct run *r, unsigned end, struct fuzz_input in)
 }
 
 /* STEPS.  An input is an octet of set-up, the number of datagrams of the handshake that
- * are delivered first, and then steps: an octet (bit 7: which end), a word of length, and
+ * are delivered first (in fragments, twice the number), and then steps: an octet (bit 7: which end), a word of length, and
  * as many octets. */
 static void (*const steps[])(struct run *, unsigned end, struct fuzz_input) = {
 	raw, addressed, sealed, deliver, alter, pass, command
@@ -255,7 +255,10 @@ set_up(struct run *r, uint8_t how)
 	struct ike_child_setup child[2];
 
 	pair_setups(setup, child);
+	if (how & 0x04)			/* IKE_AUTH in fragments */
+		pair_widen(child);
 	for (unsigned i = 0; i < 2; i++) {
+		setup[i].fragment = how & 0x04 ? 576 : setup[i].fragment;
 		setup[i].ike = (struct ike_texts){ &suites[how % SUITES][0], 1 };
 		setup[i].esp = (struct ike_texts){ &suites[how % SUITES][1], 1 };
 		setup[i].encap = how & 0x10 ? IKE_ENCAP_FORCE : IKE_ENCAP_AUTO;
@@ -276,13 +279,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct bytes piece;
 	static struct run r;
 	unsigned n;
-	uint8_t step;
+	uint8_t step, how = fuzz_octet(&in);
 
 	memset(&r, 0, sizeof(r));
 	r.chance = 4711;
 	r.counter = 0x70000000;
-	set_up(&r, fuzz_octet(&in));
-	for (n = fuzz_octet(&in) % 8; n > 0 && r.p.n > 0; n--)
+	set_up(&r, how);
+	n = fuzz_octet(&in) % 8;
+	for (n *= how & 0x04 ? 2 : 1; n > 0 && r.p.n > 0; n--)
 		pair_deliver(&r.p, 0);
 	for (n = 0; n < MOST_STEPS && in.len > 0; n++) {
 		step = fuzz_octet(&in);

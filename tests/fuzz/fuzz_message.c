@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "libike/fragment.h"
 #include "libike/id.h"
 #include "libike/message.h"
 #include "libike/payload.h"
@@ -235,8 +236,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (kind == 0) {
 		octets = fuzz_rest(&in);
 		ike_parse_header(octets, &header);
-		if (ike_parse_message(octets, &m) == IKE_OK)
+		if (ike_parse_message(octets, &m) == IKE_OK) {
 			try_payloads(&m);
+			if (ike_is_fragment(&m))
+				ike_fragment_cover(&m);
+		}
 	} else if (kind == 1) {
 		first = fuzz_octet(&in);
 		if (ike_parse_chain(first, fuzz_rest(&in), &m) == IKE_OK)

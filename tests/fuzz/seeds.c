@@ -236,6 +236,89 @@ keep_stages(struct input *in)
 	}
 }
 
+/* ---- fragments ---- */
+
+/* As fuzz_fragment.c reads it. */
+static void
+put_fragment(struct input *in, unsigned how, unsigned id, unsigned number, unsigned total)
+{
+	const uint8_t step[] = { 2, (uint8_t)how, (uint8_t)id, IKE_AUTH,
+	    number == 1 ? IKE_PAYLOAD_VENDOR : 0, (uint8_t)number, (uint8_t)total,
+	    (uint8_t)(10 * number), (uint8_t)(number * 31 + id) };
+
+	put(in, step, sizeof(step));
+}
+
+static void
+keep_fragments(struct input *in)
+{
+	static const struct { unsigned how, id, number, total; } rows[] = {
+		{ 0, 1, 3, 5 }, { 0, 1, 1, 5 }, { 4, 1, 2, 5 }, { 0, 1, 5, 5 },
+		{ 0, 1, 2, 5 }, { 0, 1, 2, 5 }, { 0, 1, 0, 5 }, { 0, 1, 6, 5 },
+		{ 0, 1, 4, 4 }, { 0, 1, 4, 5 }, { 0, 2, 1, 1 }, { 0, 2, 2, 3 },
+		{ 0, 2, 4, 4 }, { 0, 3, 255, 255 }, { 0, 3, 1, 255 },
+	};
+	static const char text[] = "what is cut and put together again, whatever it is";
+
+	for (size_t n = 5; n <= sizeof(rows) / sizeof(rows[0]); n += 5) {
+		for (size_t i = 0; i < n; i++)
+			put_fragment(in, rows[i].how, rows[i].id, rows[i].number,
+			    rows[i].total);
+		keep(in, "fragment", "numbers-%zu", n);
+	}
+	for (unsigned size = 0; size < 120; size += 17) {
+		put(in, "\1\0", 2);
+		put8(in, size);
+		put8(in, IKE_PAYLOAD_VENDOR);
+		put8(in, 0);
+		put8(in, sizeof(text));
+		put(in, text, sizeof(text));
+		keep(in, "fragment", "cut-%u", size);
+	}
+}
+
+/* What stands in clear is all that the message's target looks at. */
+static void
+keep_fragment_message(struct input *in)
+{
+	uint8_t p[28 + 8 + 33] = { [16] = IKE_PAYLOAD_SKF, 0x20, IKE_AUTH,
+	    [27] = sizeof(p), [31] = sizeof(p) - 28, [33] = 2, [35] = 3 };
+
+	put8(in, 0);
+	put(in, p, sizeof(p));
+	keep(in, "message", "fragment");
+}
+
+/* Of the set-up's IKE_AUTH, and of a request in three that a peer with the keys sends. */
+static void
+keep_fragmented(struct input *in)
+{
+	static const uint8_t order[] = { 2, 1, 3, 1 };
+	uint8_t head[7] = { 4, INFORMATIONAL, 0, 0, 0, 0, 3 };
+
+	for (unsigned stage = 0; stage < 7; stage++) {
+		put8(in, 4 | (stage & 3));
+		put8(in, stage);
+		for (unsigned i = 0; i < 5; i++)	/* backwards, some twice */
+			put_step(in, 3, i & 1 ? "\4\1" : "\4\0", 2,
+			    bytes_of(NULL, 0));
+		put_step(in, 5, "\4\0", 2, bytes_of(NULL, 0));
+		keep(in, "engine", "fragments-%u", stage);
+	}
+	for (unsigned end = 0; end < 2; end++) {
+		put8(in, 8);
+		put8(in, 7);
+		for (size_t i = 0; i < sizeof(order); i++) {
+			head[4] = order[i] == 1 ? IKE_PAYLOAD_NOTIFY : 0;
+			head[5] = order[i];
+			put_step(in, end << 7 | 2, head, sizeof(head), bytes_of(
+			    "\0\0\0\14\0\0\100\1what" + 4 * (order[i] - 1), 4));
+		}
+		put_step(in, 3, "\0\0", 2, bytes_of(NULL, 0));
+		keep(in, "engine", "request-in-fragments-%u", end);
+	}
+}
+
 /* ---- esp_open ---- */
 
 static void
@@ -350,6 +433,9 @@ main(int argc, char **argv)
 	keep_handshake(&in);
 	keep_requests(&in);
 	keep_stages(&in);
+	keep_fragments(&in);
+	keep_fragment_message(&in);
+	keep_fragmented(&in);
 	keep_packets(&in);
 	keep_calls(&in);
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
