@@ -90,7 +90,6 @@ ike_child_free(struct ike *e, struct ike_child_sa *c)
 	ike_ts_free(&c->remote);
 	free(c->selectors);
 	ike_connection_free(c->connection);
-	ike_wipe(c->key, sizeof(c->key));
 	free(c);
 }
 
@@ -543,23 +542,30 @@ ike_child_prepare(struct ike *e, struct ike_child_sa *c, const struct ike_child_
 		old != NULL ? IKE_REPLACED : IKE_UP };
 	size_t len = esp_transform_keymat(c->transform);
 	const struct ike_sa *sa = c->sa;
+	uint8_t key[2][ESP_MAX_KEY_LEN];	/* in, out */
+	enum ike_error error = IKE_NO_MEMORY;
 
 	/* 2.17: the first key is for what the initiator sends. */
-	if (len > sizeof(c->key[0]) ||
+	if (len > sizeof(key[0]) ||
 	    !ike_derive_child(&sa->suite, &sa->keys, ni, nr, secret, len,
-	    c->key[initiator ? 1 : 0], c->key[initiator ? 0 : 1]))
-		return IKE_NO_MEMORY;
+	    key[initiator ? 1 : 0], key[initiator ? 0 : 1]))
+		goto out;
 	c->without_ke = secret.len == 0;
 	for (unsigned i = 0; i < 3; i++) {
-		c->coming[i] = ike_make_child_event(e, coming[i], c);
-		c->going[i] = ike_make_child_event(e, going[i], c);
+		c->coming[i] = ike_make_child_event(e, coming[i], c,
+		    bytes_of(key[i == 0 ? 0 : 1], i == 2 ? 0 : len));
+		c->going[i] = i == 0 ?
+		    ike_make_child_event(e, going[i], c, bytes_of(NULL, 0)) :
+		    ike_make_like(e, going[i], c->going[0]);
 		if (c->coming[i] == NULL || c->going[i] == NULL)
-			return IKE_NO_MEMORY;	/* the rest goes with the child */
+			goto out;		/* the rest goes with the child */
 		if (old != NULL)
 			c->coming[i]->event.replaced = old->id;
 	}
-	ike_wipe(c->key, sizeof(c->key));	/* the events have them */
-	return IKE_OK;
+	error = IKE_OK;
+out:
+	ike_wipe(key, sizeof(key));
+	return error;
 }
 
 static void
@@ -594,8 +600,7 @@ ike_child_commit(struct ike *e, struct ike_child_sa *c, struct ike_child_sa *old
 static void
 say_path(struct ike_output *o, const struct ike_sa *sa)
 {
-	o->u.child.path = sa->path;
-	o->u.child.encap = sa->encap;
+	ike_output_move(o, sa);
 }
 
 bool

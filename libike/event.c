@@ -5,20 +5,59 @@
 
 #include "libike/sa.h"
 
+/* What outputs view: first a description, as the public header has it, then the octets
+ * that this views itself.  Who says much of the same thing shares one. */
+struct ike_view {
+	unsigned references;
+	size_t len;			/* octets of `words` */
+	uint64_t words[];
+};
+
+static struct ike_view *
+hold(struct ike_view *v)
+{
+	v->references++;
+	return v;
+}
+
+static void
+let_go(struct ike_view *v)
+{
+	if (v == NULL || --v->references > 0)
+		return;
+	ike_wipe(v->words, v->len);	/* keys, or signed octets */
+	free(v);
+}
+
 static struct ike_output *
-make(struct ike *e, enum ike_event_type type, size_t data)
+make_plain(struct ike *e, enum ike_event_type type)
 {
 	struct ike_output *o;
 
 	if ((o = calloc(1, sizeof(*o))) == NULL)
 		return NULL;
-	if (data > 0 && (o->data = malloc(data)) == NULL) {
+	o->event.type = type;
+	o->event.at = e->now;
+	return o;
+}
+
+/* With a view of this description, still zero, and *at behind it for `data` octets. */
+static struct ike_output *
+make(struct ike *e, enum ike_event_type type, size_t description, size_t data,
+    uint8_t **at)
+{
+	struct ike_output *o;
+
+	if ((o = make_plain(e, type)) == NULL)
+		return NULL;
+	o->view = calloc(1, sizeof(*o->view) + description + data);
+	if (o->view == NULL) {
 		free(o);
 		return NULL;
 	}
-	o->len = data;
-	o->event.type = type;
-	o->event.at = e->now;
+	o->view->references = 1;
+	o->view->len = description + data;
+	*at = (uint8_t *)o->view->words + description;
 	return o;
 }
 
@@ -27,13 +66,11 @@ ike_output_free(struct ike_output *o)
 {
 	if (o == NULL)
 		return;
-	if (o->data != NULL)
-		ike_wipe(o->data, o->len);	/* keys, or signed octets */
-	free(o->data);
+	let_go(o->view);
 	free(o);
 }
 
-/* Copies into the output's data at *at. */
+/* Copies to *at. */
 static struct bytes
 put(uint8_t **at, struct bytes from)
 {
@@ -65,37 +102,60 @@ ike_make_event(struct ike *e, enum ike_event_type type, const struct ike_sa *sa)
 {
 	struct ike_output *o;
 
-	if ((o = make(e, type, 0)) != NULL)
+	if ((o = make_plain(e, type)) != NULL)
 		name_sa(&o->event, sa);
 	return o;
 }
 
 struct ike_output *
-ike_make_child_event(
-    struct ike *e, enum ike_event_type type, const struct ike_child_sa *c)
+ike_make_child_event(struct ike *e, enum ike_event_type type,
+    const struct ike_child_sa *c, struct bytes key)
 {
 	struct ike_output *o;
 	struct ike_child *d;
-	bool keys = type == IKE_IN_ADD || type == IKE_OUT_ADD;
 	size_t selectors = c->n_selectors * sizeof(*c->selectors);
-	size_t key = keys ? esp_transform_keymat(c->transform) : 0;
 	uint8_t *at;
 
-	o = make(e, type, selectors + key + strlen(c->configured->name) + 1);
+	o = make(e, type, sizeof(*d), selectors + key.len + strlen(c->configured->name) + 1,
+	    &at);
 	if (o == NULL)
 		return NULL;
 	name_sa(&o->event, c->sa);
 	o->event.child = c->id;
-	o->event.u.child = d = &o->u.child;
+	o->event.u.child = d = (struct ike_child *)o->view->words;
 	ike_child_describe(c, d);
-	at = o->data;			/* selectors first: they need the alignment */
+	/* selectors first: they need the alignment */
 	d->selectors = (const void *)put(&at, bytes_of(c->selectors, selectors)).p;
 	if (type == IKE_IN_ADD)
-		d->key_in = put(&at, bytes_of(c->key[0], key));
+		d->key_in = put(&at, key);
 	else if (type == IKE_OUT_ADD)
-		d->key_out = put(&at, bytes_of(c->key[1], key));
+		d->key_out = put(&at, key);
 	d->name = put_text(&at, c->configured->name);
 	return o;
+}
+
+struct ike_output *
+ike_make_like(struct ike *e, enum ike_event_type type, const struct ike_output *other)
+{
+	struct ike_output *o;
+
+	if ((o = make_plain(e, type)) == NULL)
+		return NULL;
+	o->event.sa = other->event.sa;
+	o->event.connection = other->event.connection;
+	o->event.child = other->event.child;
+	o->event.u = other->event.u;
+	o->view = hold(other->view);
+	return o;
+}
+
+void
+ike_output_move(struct ike_output *o, const struct ike_sa *sa)
+{
+	struct ike_child *child = (struct ike_child *)o->view->words;
+
+	child->path = sa->path;
+	child->encap = sa->encap;
 }
 
 void
@@ -126,6 +186,7 @@ ike_say_refused(struct ike *e, const struct ike_sa *sa, ike_id connection,
 	const char *from[] = { r->what, r->ours, r->theirs, r->difference, r->setting,
 	    r->child };
 	const char *to[6];
+	struct ike_refusal *copy;
 	struct ike_output *o;
 	size_t len = 0;
 	uint8_t *at;
@@ -135,21 +196,20 @@ ike_say_refused(struct ike *e, const struct ike_sa *sa, ike_id connection,
 			from[i] = "";
 		len += strlen(from[i]) + 1;
 	}
-	if ((o = make(e, IKE_REFUSED, len)) == NULL)
+	if ((o = make(e, IKE_REFUSED, sizeof(*copy), len, &at)) == NULL)
 		return;
 	name_sa(&o->event, sa);
 	if (connection != 0)
 		o->event.connection = connection;
 	o->event.error = r->error;
-	at = o->data;
 	for (unsigned i = 0; i < 6; i++)
 		to[i] = put_text(&at, from[i]);
-	o->u.refusal = (struct ike_refusal){
+	o->event.u.refusal = copy = (struct ike_refusal *)o->view->words;
+	*copy = (struct ike_refusal){
 		.error = r->error, .by_peer = r->by_peer, .what = to[0], .ours = to[1],
 		.theirs = to[2], .difference = to[3], .setting = to[4], .child = to[5],
 		.path = sa != NULL ? sa->path : r->path,
 	};
-	o->event.u.refusal = &o->u.refusal;
 	ike_say(e, o);
 }
 
@@ -159,6 +219,7 @@ ike_say_question(struct ike *e, enum ike_event_type type, const struct ike_excha
 {
 	const struct ike_connection *c = x->connection != NULL ? x->connection :
 	    x->sa->connection;
+	struct ike_auth_request *copy;
 	struct ike_output *o;
 	const char *local = c->local.kind == IKE_HOST_ANY ? "" : c->local.text;
 	const char *remote = x->remote[0] != '\0' ? x->remote :
@@ -171,22 +232,21 @@ ike_say_question(struct ike *e, enum ike_event_type type, const struct ike_excha
 	else
 		len = a->local_id.len + a->remote_id.len + a->octets.len + a->value.len +
 		    strlen(a->secret) + 1;
-	if ((o = make(e, type, len)) == NULL)
+	if ((o = make(e, type, a == NULL ? 0 : sizeof(*a), len, &at)) == NULL)
 		return false;
 	name_sa(&o->event, x->sa);
 	o->event.question = x->question.id;
-	at = o->data;
 	if (a == NULL) {
 		o->event.u.resolve.remote = put_text(&at, remote);
 		o->event.u.resolve.local = put_text(&at, local);
 	} else {
-		o->u.auth = *a;
-		o->u.auth.local_id = put(&at, a->local_id);
-		o->u.auth.remote_id = put(&at, a->remote_id);
-		o->u.auth.octets = put(&at, a->octets);
-		o->u.auth.value = put(&at, a->value);
-		o->u.auth.secret = put_text(&at, a->secret);
-		o->event.u.auth = &o->u.auth;
+		o->event.u.auth = copy = (struct ike_auth_request *)o->view->words;
+		*copy = *a;
+		copy->local_id = put(&at, a->local_id);
+		copy->remote_id = put(&at, a->remote_id);
+		copy->octets = put(&at, a->octets);
+		copy->value = put(&at, a->value);
+		copy->secret = put_text(&at, a->secret);
 	}
 	ike_say(e, o);
 	return true;
@@ -199,10 +259,9 @@ ike_say_text(struct ike *e, const struct ike_sa *sa, const char *text)
 	uint8_t *at;
 	size_t len = strlen(text);
 
-	if ((o = make(e, IKE_TRACE, len + 1)) == NULL)
+	if ((o = make(e, IKE_TRACE, 0, len + 1, &at)) == NULL)
 		return;
 	name_sa(&o->event, sa);
-	at = o->data;
 	o->event.u.text = put(&at, bytes_of(text, len));
 	ike_say(e, o);
 }
@@ -210,15 +269,15 @@ ike_say_text(struct ike *e, const struct ike_sa *sa, const char *text)
 static bool
 send(struct ike *e, const struct ike_path *path, struct bytes data, bool keepalive)
 {
+	struct ike_datagram *d;
 	struct ike_output *o;
 	uint8_t *at;
 
-	if ((o = make(e, IKE_TRACE, data.len)) == NULL)
+	if ((o = make(e, IKE_TRACE, sizeof(*d), data.len, &at)) == NULL)
 		return false;
-	o->path = *path;
-	o->keepalive = keepalive;
-	at = o->data;
-	put(&at, data);
+	d = (struct ike_datagram *)o->view->words;
+	*d = (struct ike_datagram){ .path = *path, .data = put(&at, data),
+	    .keepalive = keepalive };
 	STAILQ_INSERT_TAIL(&e->datagrams, o, link);
 	e->counts.sent++;
 	return true;
@@ -270,8 +329,7 @@ ike_next_datagram(struct ike *e, struct ike_datagram *datagram)
 
 	if ((o = take(e, &e->datagrams)) == NULL)
 		return false;
-	*datagram = (struct ike_datagram){ .path = o->path,
-	    .data = bytes_of(o->data, o->len), .keepalive = o->keepalive };
+	*datagram = *(const struct ike_datagram *)o->view->words;
 	return true;
 }
 

@@ -246,7 +246,7 @@ ike_sa_move_children(struct ike *e, struct ike_sa *sa)
 	bool all = true;
 
 	LIST_FOREACH(c, &sa->children, link) {
-		o = ike_make_child_event(e, IKE_SET_PATH, c);
+		o = ike_make_child_event(e, IKE_SET_PATH, c, bytes_of(NULL, 0));
 		if (o != NULL)
 			STAILQ_INSERT_TAIL(&moves, o, link);
 		all = all && o != NULL;

@@ -39,18 +39,11 @@ void ike_timer_disarm(struct ike *, struct ike_timer *);
 void ike_timers_run(struct ike *);	/* fires all that are due */
 
 /* ---- event.c: what the engine says, queued with its own copy of everything ---- */
+struct ike_view;			/* of event.c */
 struct ike_output {			/* an event or a datagram */
 	STAILQ_ENTRY(ike_output) link;
 	struct ike_event event;
-	struct ike_path path;
-	bool keepalive;
-	uint8_t *data;		/* of a datagram, or what the event's views view */
-	size_t len;
-	union {
-		struct ike_child child;
-		struct ike_refusal refusal;
-		struct ike_auth_request auth;
-	} u;
+	struct ike_view *view;		/* what it views, or NULL; held */
 };
 STAILQ_HEAD(ike_outputs, ike_output);
 
@@ -168,7 +161,6 @@ struct ike_child_sa {
 	struct ike_ts local, remote;		/* ours and the peer's, narrowed */
 	struct esp_selector *selectors;
 	unsigned n_selectors;
-	uint8_t key[2][ESP_MAX_KEY_LEN];	/* [0] in, [1] out */
 	ike_time since;
 	/* IN_ADD; OUT_ADD and UP or REPLACED, said when traffic moves there. */
 	struct ike_output *coming[3];
@@ -414,9 +406,15 @@ void ike_table_remove_peer(struct ike *, struct ike_peer *);
 struct ike_peer *ike_table_peer(const struct ike *, ike_id);
 
 /* ---- event.c ---- */
-/* Made now, said later: NULL without memory. */
+/* Made now, said later: NULL without memory.  `key` is for IN_ADD and OUT_ADD. */
 struct ike_output *ike_make_child_event(struct ike *, enum ike_event_type,
-    const struct ike_child_sa *);
+    const struct ike_child_sa *, struct bytes key);
+/* Another one of that Child SA, in no more memory than it needs: both share what they
+ * view. */
+struct ike_output *ike_make_like(struct ike *, enum ike_event_type,
+    const struct ike_output *);
+/* Of a Child SA, shared with nothing: the IKE SA has another path by now. */
+void ike_output_move(struct ike_output *, const struct ike_sa *);
 struct ike_output *ike_make_event(struct ike *, enum ike_event_type,
     const struct ike_sa *);
 void ike_say(struct ike *, struct ike_output *);	/* NULL is nothing */
