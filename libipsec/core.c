@@ -443,8 +443,8 @@ finish_shutdown(struct ipsec_core *c)
 		return;
 	ipsec_core_close(c);
 	c->shut_down = true;
-	ipsec_core_tell(c, NULL, IPSEC_EVENT_SHUT_DOWN, silent ? IPSEC_OK :
-	    IPSEC_NO_ANSWER, NULL);
+	ipsec_core_tell(c, NULL, IPSEC_EVENT_SHUT_DOWN, silent && !c->unconfirmed ?
+	    IPSEC_OK : IPSEC_NO_ANSWER, NULL);
 }
 
 void
@@ -494,9 +494,11 @@ end_overdue(struct ipsec_core *c)
 
 	while ((s = TAILQ_FIRST(&c->empty)) != NULL && s->close_by <= now)
 		ipsec_session_close(s);
-	while ((s = TAILQ_FIRST(&c->closing)) != NULL && s->close_by <= now)
+	while ((s = TAILQ_FIRST(&c->closing)) != NULL && s->close_by <= now) {
+		c->unconfirmed = c->unconfirmed || c->shutting;
 		ipsec_session_end(s, s->error != IPSEC_OK ? s->error : IPSEC_CANCELLED,
 		    false);
+	}
 }
 
 void

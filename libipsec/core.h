@@ -69,6 +69,7 @@ struct ipsec_core {
 
 	unsigned depth;				/* calls on their way */
 	bool doomed, unsettled, shutting, shut_down;
+	bool unconfirmed;			/* by a peer, while shutting */
 	int64_t shut_by;
 	struct ipsec_said last;			/* refusal */
 	char why[IPSEC_WHY_LEN];
