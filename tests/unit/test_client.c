@@ -573,6 +573,141 @@ START_TEST(client_shutdown)
 }
 END_TEST
 
+/* ---- in the background ---- */
+
+/* A peer that falls silent is asked, and then taken for dead; one that answers is not, though
+ * no packet flows. */
+START_TEST(client_dpd)
+{
+	struct ipsec_builder *b = tunnel_builder(false);
+	struct ipsec_metrics m;
+	struct tunnel_end *end;
+	int64_t begun;
+
+	ipsec_builder_set_dpd(b, IPSEC_SECOND);
+	ipsec_builder_set_retransmission(b, &quick, &quick);
+	tunnel_serve(&t, tunnel_server_config(tunnel_builder(true)), true);
+	end = add_client(b);
+	tunnel_connect(&t, 0);
+	tunnel_run(&t, 2500);
+	ck_assert(ipsec_client_is_up(end->client));
+	ipsec_client_metrics(end->client, &m);
+	ck_assert_uint_eq(m.retransmitted, 0);
+	t.silent = true;
+	begun = ipsec_now();
+	tunnel_await(&t, &end->heard.events[IPSEC_EVENT_DOWN], 1);
+	ck_assert_int_eq(end->heard.said[IPSEC_EVENT_DOWN].error, IPSEC_PEER_DEAD);
+	ck_assert_int_lt(ipsec_now() - begun, 4 * IPSEC_SECOND);
+	ck_assert(!ipsec_client_is_up(end->client));
+	ipsec_client_metrics(end->client, &m);
+	ck_assert_uint_eq(m.retransmitted, 2);
+	t.silent = false;
+	tunnel_connect(&t, 0);			/* and it is found again */
+	ck_assert(ipsec_client_is_up(end->client));
+}
+END_TEST
+
+/* Packets flow both ways while Child SA and IKE SA are rekeyed by themselves, several
+ * times, and by both ends: not one is lost, none comes twice. */
+START_TEST(client_automatic_rekey)
+{
+	const struct ipsec_lifetime soft = { .time = IPSEC_SECOND, .packets = 300 };
+	const struct ipsec_lifetime hard = { .time = 60 * IPSEC_SECOND, .packets = 100000 };
+	struct ipsec_builder *b[2] = { tunnel_builder(false), tunnel_builder(true) };
+	struct tunnel_end *end;
+	struct ipsec_metrics m;
+	uint8_t packet[120];
+	uint64_t sent = 0;
+	int64_t until;
+
+	for (unsigned i = 0; i < 2; i++) {
+		ipsec_builder_set_lifetime(b[i], &soft, &hard);
+		ipsec_builder_set_ike_lifetime(b[i], 2 * IPSEC_SECOND, 60 * IPSEC_SECOND);
+	}
+	tunnel_serve(&t, tunnel_server_config(b[1]), true);
+	t.heard.echo = true;
+	end = add_client(b[0]);
+	tunnel_connect(&t, 0);
+	for (until = ipsec_now() + 7 * IPSEC_SECOND; ipsec_now() < until; sent++) {
+		tunnel_packet(packet, sizeof(packet), true, (uint8_t)sent);
+		ck_assert_int_eq(ipsec_client_send_packet(end->client, packet,
+		    sizeof(packet)), IPSEC_OK);
+		tunnel_run(&t, 4);
+	}
+	tunnel_await_packets(&t, &end->heard.packets, sent);
+	tunnel_run(&t, 100);
+	ck_assert_uint_eq(t.heard.packets, sent);
+	ck_assert_uint_eq(end->heard.packets, sent);
+	ipsec_client_metrics(end->client, &m);
+	ck_assert_uint_ge(m.child_rekeys, 4);
+	ck_assert_uint_ge(m.ike_rekeys, 2);
+	ck_assert_uint_ge(end->heard.events[IPSEC_EVENT_REKEYED], 6);
+	ck_assert_uint_eq(m.replayed + m.forged + m.selectors + m.unsent, 0);
+	ck_assert_uint_eq(m.packets[1], sent);
+	ck_assert_uint_eq(end->heard.events[IPSEC_EVENT_DOWN], 0);
+	ck_assert_uint_eq(t.heard.events[IPSEC_EVENT_DOWN], 0);
+	ck_assert_uint_eq(t.heard.events[IPSEC_EVENT_UP], 1);	/* one session */
+	ck_assert_ptr_null(ipsec_server_next_session(t.server,
+	    ipsec_server_next_session(t.server, NULL)));
+}
+END_TEST
+
+/* When it is asked for, too, of either kind. */
+START_TEST(client_rekeys_when_asked)
+{
+	struct tunnel_heard *h;
+	uint8_t packet[60];
+	struct ipsec_metrics m;
+
+	tunnel_open(&t, 1);
+	h = &t.ends[0].heard;
+	ck_assert_int_eq(ipsec_client_rekey(t.ends[0].client, IPSEC_REKEY_CHILD), IPSEC_OK);
+	tunnel_await(&t, &h->events[IPSEC_EVENT_REKEYED], 1);
+	ipsec_client_metrics(t.ends[0].client, &m);
+	ck_assert_uint_eq(m.child_rekeys, 1);
+	ck_assert_int_eq(ipsec_client_rekey(t.ends[0].client, IPSEC_REKEY_IKE), IPSEC_OK);
+	tunnel_await(&t, &h->events[IPSEC_EVENT_REKEYED], 2);
+	ipsec_client_metrics(t.ends[0].client, &m);
+	ck_assert_uint_eq(m.ike_rekeys, 1);
+	ck_assert_int_eq(ipsec_client_rekey(t.ends[0].client, 7), IPSEC_INVALID);
+	tunnel_packet(packet, 60, true, 1);
+	ck_assert_int_eq(ipsec_client_send_packet(t.ends[0].client, packet, 60), IPSEC_OK);
+	tunnel_await_packets(&t, &t.heard.packets, 1);
+	h = &t.heard;
+	ck_assert_uint_eq(h->events[IPSEC_EVENT_REKEYED], 2);
+	ck_assert_int_eq(ipsec_session_rekey(h->session, IPSEC_REKEY_IKE), IPSEC_OK);
+	tunnel_await(&t, &h->events[IPSEC_EVENT_REKEYED], 3);
+	tunnel_packet(packet, 60, false, 1);
+	ck_assert_int_eq(ipsec_session_send_packet(h->session, packet, 60), IPSEC_OK);
+	tunnel_await_packets(&t, &t.ends[0].heard.packets, 1);
+}
+END_TEST
+
+/* What is sent one way only is counted, too: its soft lifetime needs no answer to be
+ * heard. */
+START_TEST(client_rekeys_by_what_it_sends)
+{
+	const struct ipsec_lifetime soft = { .packets = 20 }, hard = { .packets = 100 };
+	struct ipsec_builder *b = tunnel_builder(false);
+	struct tunnel_end *end;
+	uint8_t packet[60];
+
+	ipsec_builder_set_lifetime(b, &soft, &hard);
+	tunnel_serve(&t, tunnel_server_config(tunnel_builder(true)), true);
+	end = add_client(b);
+	tunnel_connect(&t, 0);
+	tunnel_packet(packet, 60, true, 1);
+	for (unsigned i = 0; i < 300; i++) {
+		ck_assert_int_eq(ipsec_client_send_packet(end->client, packet, 60),
+		    IPSEC_OK);
+		if (i % 30 == 29)
+			tunnel_await(&t, &end->heard.events[IPSEC_EVENT_REKEYED], i / 30);
+	}
+	tunnel_await_packets(&t, &t.heard.packets, 300);
+	ck_assert_uint_ge(end->heard.events[IPSEC_EVENT_REKEYED], 9);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -593,6 +728,10 @@ main(void)
 	tcase_add_test(c, client_send_errors);
 	tcase_add_test(c, client_without_connect);
 	tcase_add_test(c, client_shutdown);
+	tcase_add_test(c, client_dpd);
+	tcase_add_test(c, client_automatic_rekey);
+	tcase_add_test(c, client_rekeys_when_asked);
+	tcase_add_test(c, client_rekeys_by_what_it_sends);
 	tcase_set_timeout(c, 60);
 	return run_tests("client", c);
 }
