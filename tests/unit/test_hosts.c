@@ -378,8 +378,9 @@ static struct bytes
 with_options(uint8_t *p)
 {
 	uint8_t plain[256];
-	struct bytes packet = make_packet(plain, &berlin, UDP, 40);
+	struct bytes packet;
 
+	(void)make_packet(plain, &berlin, UDP, 40);
 	if (way->family == 4) {
 		packet = ipv4(p, UDP, 6, 0, bytes_of(plain + 20, 40));
 		memcpy(p + 12, plain + 12, 8);
