@@ -32,8 +32,9 @@ bool ipsec_children_put(struct ipsec_children *, ike_id connection,
 void ipsec_children_drop(struct ipsec_children *, ike_id connection);
 
 /* Applies IKE_IN_ADD, IKE_OUT_ADD, IKE_OUT_REMOVE, IKE_IN_REMOVE or IKE_SET_PATH; other
- * events do nothing. True: the data path could not, and *notice (IKE_NOT_INSTALLED) must be told
- * to the engine; that is the caller's to do, because it ends the life of the event. */
+ * events do nothing.  True: the data path could not, and *notice (IKE_NOT_INSTALLED) must
+ * be told to the engine; that is the caller's to do, because it ends the life of the
+ * event. */
 bool ipsec_children_apply(struct ipsec_children *, const struct ike_event *,
     struct ike_notice *notice);
 

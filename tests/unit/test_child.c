@@ -288,7 +288,8 @@ START_TEST(rekeys_in_flight_share_a_policy)
 {
 	static const struct { enum ike_start start; const char *begin, *end; } rows[] = {
 		{ IKE_START_ALWAYS, "", "" },
-		{ IKE_START_PASSIVE, "trap1:paris/lan:refuse:10.2.0.0/24:1 ", "untrap1 " },
+		{ IKE_START_PASSIVE, "trap1:paris/lan:refuse:10.2.0.0/24:1 ",
+		    "untrap1 " },
 	};
 	char log[256];
 
