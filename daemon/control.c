@@ -501,10 +501,22 @@ came_up(struct state *s, const struct ike_event *event)
 	s->refused = s->refused_sa = 0;
 }
 
+/* Is the SA that came up last another one, and still there?  It has taken the place of
+ * this one, by reauthentication or because the peer began anew. */
+static bool
+goes_on(const struct control *c, const struct state *s, const struct ike_event *event)
+{
+	const struct ike *ike = ipsec_endpoint_engine(c->options.endpoint);
+	struct ike_sa_info sa;
+
+	return s->up != 0 && s->up != event->sa && ike_next_sa(ike, s->up - 1, &sa) &&
+	    sa.id == s->up && sa.state == IKE_STATE_ESTABLISHED;
+}
+
 /* A refusal says more than the end that follows it.  What was ended from here needs no
  * reason, and who waits for calls only learns none from callers that give up. */
 static void
-went_down(struct state *s, const struct configured *configured,
+went_down(const struct control *c, struct state *s, const struct configured *configured,
     const struct ike_event *event)
 {
 	bool ours = event->sa == s->up || s->called ||
@@ -512,7 +524,8 @@ went_down(struct state *s, const struct configured *configured,
 
 	s->ended = event->at;
 	s->error = event->error;
-	if (event->child != 0 || event->error == IKE_CANCELLED || !ours)
+	if (event->child != 0 || event->error == IKE_CANCELLED || !ours ||
+	    goes_on(c, s, event))
 		return;
 	s->called = false;
 	if (event->sa != s->refused_sa || event->error == IKE_TIMEOUT)
@@ -533,7 +546,7 @@ control_event(struct control *c, const struct ike_event *event)
 		    explain_refusal(configured, c->options.secrets_dir, event->u.refusal),
 		    event);
 	else if (event->type == IKE_DOWN)
-		went_down(&c->states[i], configured, event);
+		went_down(c, &c->states[i], configured, event);
 	else if (event->type == IKE_UP)
 		came_up(&c->states[i], event);
 	settle_soon(c);

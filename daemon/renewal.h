@@ -17,9 +17,9 @@ struct renewal {
 	unsigned n;
 };
 
-/* What is up of a connection: its IKE SAs, or else its Child SAs, or those of one name
- * (NULL: all).  False: no memory.  renewal_free in any case. */
-bool renewal_find(const struct ike *, ike_id connection, bool ike, const char *child,
+/* What is up of a connection: its IKE SAs themselves, or else their Child SAs, or those
+ * of one name (NULL: all).  False: no memory.  renewal_free in any case. */
+bool renewal_find(const struct ike *, ike_id connection, bool itself, const char *child,
     struct renewal *);
 /* Begins all rekeys; the first error, after which the others were begun, too. */
 enum ike_error renewal_begin(const struct renewal *, struct ipsec_endpoint *,

@@ -354,6 +354,25 @@ START_TEST(failure_is_kept_until_success)
 }
 END_TEST
 
+/* What ends when another SA has taken its place is no failure. */
+START_TEST(end_of_an_older_sa_is_no_failure)
+{
+	struct ike_connection *c = berlin.connections[PARIS].configured->connection;
+	struct ike_event event = { .type = IKE_DOWN, .error = IKE_CLOSED,
+		.connection = berlin.connections[PARIS].id, .sa = 1 << 20 };
+
+	c->start = IKE_START_ALWAYS;		/* of others it is no news */
+	control_event(control, &event);
+	failed_by("paris", "the peer has closed it");
+	c->start = IKE_START_PASSIVE;
+	asks(CALL_OF("Up", "paris"), "already", false);
+	c->start = IKE_START_ALWAYS;
+	control_event(control, &event);
+	failed_by("paris", NULL);
+	c->start = IKE_START_PASSIVE;
+}
+END_TEST
+
 START_TEST(two_wait_for_one)
 {
 	struct caller other;
@@ -1062,6 +1081,7 @@ main(void)
 	tcase_add_loop_test(t, up_is_refused, 0, 4);
 	tcase_add_test(t, up_without_an_address_to_call);
 	tcase_add_test(t, failure_is_kept_until_success);
+	tcase_add_test(t, end_of_an_older_sa_is_no_failure);
 	tcase_add_test(t, two_wait_for_one);
 	tcase_add_test(t, down_ends_an_up_that_waits);
 	tcase_add_test(t, down_without_an_answer);
