@@ -302,13 +302,15 @@ static const struct {
 	{ GROUPS("require"), "aes256gcm16-x25519-noesn-esn", "NO_PROPOSAL_CHOSEN", "",
 	    "FILE:4 says: pfs = \"require\";\nif it is the key exchange of Child SAs "
 	    "that the two sides see differently, this would agree with the peer, "
-	    "whatever it has: pfs = \"prefer\";", "\nFILE:4 says: esp = \"aes256gcm16-x25519\";\n"
+	    "whatever it has: pfs = \"prefer\";",
+	    "\nFILE:4 says: esp = \"aes256gcm16-x25519\";\n"
 	    "this would offer what nearly every peer allows, too: "
 	    "esp = [ \"aes256gcm16-x25519\", \"default\" ];" },
 	{ GROUPS("off"), "aes256gcm16-noesn-esn", "NO_PROPOSAL_CHOSEN", "",
 	    "FILE:4 says: pfs = \"off\";\nif it is the key exchange of Child SAs "
 	    "that the two sides see differently, this would agree with the peer, "
-	    "whatever it has: pfs = \"prefer\";", "\nFILE:4 says: esp = \"aes256gcm16-x25519\";\n"
+	    "whatever it has: pfs = \"prefer\";",
+	    "\nFILE:4 says: esp = \"aes256gcm16-x25519\";\n"
 	    "this would offer what nearly every peer allows, too: "
 	    "esp = [ \"aes256gcm16-x25519\", \"default\" ];" },
 	{ GROUPS("require"), "aes256gcm16-noesn-esn", "NO_PROPOSAL_CHOSEN", "", NULL,
