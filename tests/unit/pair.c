@@ -183,7 +183,7 @@ answer(struct pair *p, unsigned end, const struct ike_event *event)
 void
 pair_answer(struct pair *p, unsigned end, enum ike_error error)
 {
-	struct ike_answer a = { .error = error };
+	struct ike_answer a = { .error = error, .heard = p->heard[end] };
 
 	ck_assert_int_eq(
 	    ike_answer_question(p->e[end], p->now, p->question[end], &a), IKE_OK);

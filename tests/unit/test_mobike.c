@@ -366,6 +366,38 @@ START_TEST(refused_update_ends_the_sa)			/* RFC 4555 3.5 */
 }
 END_TEST
 
+/* What the peer thinks of a place that we have left is nothing to us. */
+START_TEST(refusal_of_an_older_update_means_nothing)
+{
+	static const uint8_t third[4] = { 198, 51, 100, 77 };
+	struct pair_datagram d;
+	struct ike_message m;
+	struct ike_chain c;
+
+	establish();
+	roam(elsewhere);
+	roam(third);
+	pair_deliver(&p, 0);
+	p.n = 0;
+	c = pair_chain();
+	ike_add_notify(&c, IKE_UNACCEPTABLE_ADDRESSES, bytes_of(NULL, 0));
+	d = pair_seal(&p, 1, INFORMATIONAL, IKE_FLAG_RESPONSE, 2, &c);
+	pair_send(&p, &d);
+	ck_assert_uint_eq(p.events[0][IKE_REFUSED], 0);
+	ck_assert_uint_eq(p.n, 1);
+	m = look_at(0, &d);
+	ck_assert(says(&m, IKE_N_UPDATE_SA_ADDRESSES));
+	pair_pump(&p);
+	ck_assert(memcmp(pair_sa(&p, 1)->path.addr[1], third, 4) == 0);
+	for (unsigned i = 0; i < 10; i++) {	/* and its check is sent again */
+		pair_pass(&p, IKE_SECOND);
+		pair_pump(&p);
+	}
+	expect_settled(pair_sa(&p, 1));
+	pair_close(&p);
+}
+END_TEST
+
 /* ---- and the IKE SA is rekeyed ---- */
 
 static struct ike_sa *
@@ -1016,6 +1048,7 @@ main(void)
 	tcase_add_test(t, second_change_makes_a_second_update);
 	tcase_add_test(t, roaming_asks_once_at_a_time);
 	tcase_add_test(t, refused_update_ends_the_sa);
+	tcase_add_test(t, refusal_of_an_older_update_means_nothing);
 	tcase_add_test(t, initiator_stays_one_after_a_rekey);
 	tcase_add_test(t, update_outlives_a_rekey);
 	tcase_add_test(t, replaced_sa_is_deleted_from_the_new_address);
