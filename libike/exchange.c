@@ -10,7 +10,7 @@
 /* A question that nobody answers. */
 #define ANSWER_TIME (30 * IKE_SECOND)
 struct count { uint8_t type, min, max; };
-enum { NO_SA = 7 };			/* beside the states */
+enum { NO_SA = IKE_STATE_CLOSED + 1 };	/* beside the states */
 #define IN(state) (1u << (state))
 #define UP (IN(IKE_STATE_ESTABLISHED) | IN(IKE_STATE_REPLACED) | IN(IKE_STATE_CLOSING))
 
