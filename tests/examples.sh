@@ -164,6 +164,24 @@ package_of()
 	esac
 }
 
+# pings KIND: the echo server, the client that it answers, and one that it does not know
+pings()
+{
+	local port
+	"$work/$1-echo_server" 127.0.0.1:0 secret >"$tmp/server" 2>&1 &
+	server=$!
+	for _ in $(seq 50); do
+		port=$(sed -n 's/^port //p' "$tmp/server")
+		[ -z "$port" ] || break
+		sleep 0.1
+	done
+	timeout 20 "$work/$1-client" "127.0.0.1:$port" secret 3 &&
+		! timeout 20 "$work/$1-client" "127.0.0.1:$port" wrong 3 &&
+		{ [ "$1" = static ] || python3 examples/client.py "127.0.0.1:$port" secret; } &&
+		kill -INT $server && wait $server && server= &&
+		grep -q '^client.example up' "$tmp/server"
+}
+
 programs()
 {
 	local source name
@@ -174,6 +192,8 @@ programs()
 			"$(package_of "$name")" "${2:-}"
 	done
 	check "engine establishes, $1" timeout 20 "$work/$1-engine"
+	check "poll greets itself, $1" timeout 20 "$work/$1-poll"
+	check "client and echo server talk, $1" pings "$1"
 	for name in $libraries; do
 		check "the example of $name.3 runs, $1" timeout 20 "$work/$1-$name"
 	done
