@@ -44,7 +44,7 @@ ike_assemble(struct ike *e, struct ike_sa *sa, uint8_t **copy, struct bytes wire
 		return IKE_DROP;
 	error = ike_reassemble(r, &sa->suite, &sa->keys, !sa->initiator, *copy, m, wire,
 	    &whole);
-	ike_wipe(*copy, wire.len);	/* part of a plaintext; what is kept is elsewhere */
+	ike_wipe(*copy, wire.len);	/* it is plaintext; what is kept is elsewhere */
 	count(e, sa, before, held(*r));
 	if (error == IKE_OK || error == IKE_WAIT)
 		ike_trace_fragments(e, sa, false, wire);

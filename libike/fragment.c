@@ -151,22 +151,25 @@ find_company(const struct ike_reassembly *r, const struct ike_header *h,
 	    (c->total == r->total && r->part[c->number - 1].p == NULL);
 }
 
-/* The last one is not kept: all goes into one piece.  `r` may be NULL. */
+/* The last one is not kept: all goes into one piece.  `r` is NULL when it is the only
+ * one. */
 static enum ike_error
 join(const struct ike_reassembly *r, const struct ike_cover *c, struct bytes plain,
     struct bytes wire, struct ike_whole *whole)
 {
-	const size_t len = (r != NULL ? r->octets : 0) + plain.len;
+	static const struct ike_reassembly nothing;
+	const struct ike_reassembly *others = r != NULL ? r : &nothing;
+	const size_t len = others->octets + plain.len;
 	struct ike_writer w = ike_writer(malloc(len > 0 ? len : 1), len);
 
 	if (w.p == NULL)
 		return IKE_NO_MEMORY;
 	for (unsigned i = 1; i <= c->total; i++)
 		ike_write_bytes(&w, i == c->number ? plain :
-		    bytes_of(r->part[i - 1].p, r->part[i - 1].len));
+		    bytes_of(others->part[i - 1].p, others->part[i - 1].len));
 	*whole = (struct ike_whole){ .octets = w.p, .len = len };
-	whole->first = c->number == 1 ? c->first : r->first;
-	whole->mark = c->number == 1 ? ike_mark(wire) : r->mark;
+	whole->first = c->number == 1 ? c->first : others->first;
+	whole->mark = c->number == 1 ? ike_mark(wire) : others->mark;
 	return IKE_OK;
 }
 

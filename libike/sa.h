@@ -2,10 +2,10 @@
  * and what each file offers to the others.  Nothing outside libike includes it.
  *
  * Life of a message: engine.c finds the SA, window.c judges its id, protect.c opens it
- * (or assemble.c, when it comes in fragments), exchange.c finds its row and runs the row's steps.  A step fills the exchange's own
- * fields; only the last step of an exchange commits to the SA.  An SA that is closed
- * stays in memory until the entry point returns (ike_reap), so no step meets a freed
- * one. */
+ * (or assemble.c, when it comes in fragments), exchange.c finds its row and runs the
+ * row's steps.  A step fills the exchange's own fields; only the last step of an exchange
+ * commits to the SA.  An SA that is closed stays in memory until the entry point returns
+ * (ike_reap), so no step meets a freed one. */
 #ifndef IKE_SA_H
 #define IKE_SA_H
 
@@ -256,7 +256,7 @@ struct ike_sa {
 
 	struct ike_window window;
 	bool fragments;				/* both ends know RFC 7383 */
-	struct ike_reassembly *coming[2];	/* [0] a request, [1] a response; or NULL */
+	struct ike_reassembly *coming[2];	/* [0] request, [1] response; or NULL */
 	struct ike_exchange *ours, *theirs;
 	STAILQ_HEAD(ike_wishes, ike_wanted) wanted;
 	LIST_HEAD(, ike_child_sa) children;

@@ -242,8 +242,8 @@ command(struct run *r, unsigned end, struct fuzz_input in)
 }
 
 /* STEPS.  An input is an octet of set-up, the number of datagrams of the handshake that
- * are delivered first (in fragments, twice the number), and then steps: an octet (bit 7: which end), a word of length, and
- * as many octets. */
+ * are delivered first (in fragments, twice the number), and then steps: an octet (bit 7:
+ * which end), a word of length, and as many octets. */
 static void (*const steps[])(struct run *, unsigned end, struct fuzz_input) = {
 	raw, addressed, sealed, deliver, alter, pass, command
 };

@@ -463,7 +463,8 @@ END_TEST
 
 /* Of a peer with the keys. */
 static const struct ike_cover hostile[] = {		/* T86 */
-	{ IKE_PAYLOAD_NOTIFY, 0, 5 }, { 0, 0, 5 }, { 0, 6, 5 }, { 0, 65535, 5 }, { 0, 256, 256 }, { IKE_PAYLOAD_NOTIFY, 1, 65535 },
+	{ IKE_PAYLOAD_NOTIFY, 0, 5 }, { 0, 0, 5 }, { 0, 6, 5 }, { 0, 65535, 5 },
+	{ 0, 256, 256 }, { IKE_PAYLOAD_NOTIFY, 1, 65535 },
 	{ IKE_PAYLOAD_NOTIFY, 4, 5 }, { IKE_PAYLOAD_NOTIFY, 1, 1 },
 	{ IKE_PAYLOAD_NOTIFY, 1, 4 }, { 0, 4, 4 }, { 0, 3, 5 },
 };
@@ -906,7 +907,8 @@ main(void)
 		malformed_in_fragments_is_fatal, retransmission_repeats_every_fragment,
 		response_in_every_order, response_out_of_place_is_not_kept,
 		both_directions_at_once, memory_is_bounded_and_given_back,
-		nothing_is_kept_for_an_sa_that_lingers, strangers_leave_no_more_than_so_much, peer_that_is_known_is_no_stranger,
+		nothing_is_kept_for_an_sa_that_lingers,
+		strangers_leave_no_more_than_so_much, peer_that_is_known_is_no_stranger,
 		trace_tells_of_fragments,
 	};
 	TCase *t = tcase_create("fragmented");
