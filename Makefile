@@ -70,8 +70,8 @@ check:
 	$(call install_packages,build test run interop)
 	$(need_root)
 	$(build_as_caller) all tests
-	$(run_tests) $(run_unit) $(run_layers) $(run_replays) $(run_sim) $(run_system) \
-		$(run_interop)
+	$(run_tests) $(run_unit) $(run_layers) $(run_examples) $(run_replays) $(run_sim) \
+		$(run_system) $(run_interop)
 
 check-system:
 	$(call install_packages,build test run)

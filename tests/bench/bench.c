@@ -63,7 +63,7 @@ static unsigned
 gather(struct result *results, char **parts)
 {
 	static const struct bench_row *const tables[] = { bench_bare, bench_packets,
-		bench_handshakes };
+		bench_handshakes, bench_tunnels };
 	const struct bench_row *row;
 	unsigned n = 0;
 

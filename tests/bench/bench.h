@@ -19,7 +19,8 @@ struct bench_row {
 };
 
 /* Each ends with a row without a name. */
-extern const struct bench_row bench_bare[], bench_packets[], bench_handshakes[];
+extern const struct bench_row bench_bare[], bench_packets[], bench_handshakes[],
+    bench_tunnels[];
 
 /* Seconds: of the wall, and of this thread's own work. */
 double bench_time(void);

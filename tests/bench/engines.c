@@ -1,4 +1,5 @@
 #include <sodium.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "libike/connection.h"
@@ -16,32 +17,36 @@ static struct ike *
 make(struct ike_connection *c, ike_time now, ike_id *id)
 {
 	struct ike_options options = { .random = draw };
-	struct ike *e = ike_new(&options);
+	struct ike *e = c != NULL ? ike_new(&options) : NULL;
 
 	if (e != NULL && (*id = ike_put(e, now, 0, c)) == 0) {
 		ike_free(e);
-		return NULL;
+		e = NULL;
 	}
+	ike_connection_free(c);
 	return e;
 }
 
+/* An initiator has a number, and an identity with it; the responder is number 0. */
 static struct ike_connection *
-describe(bool initiator)
+describe(unsigned initiator)
 {
 	static const char *const everything[] = { "0.0.0.0/0" };
 	static const struct ike_child_setup child = { .name = "all",
 	    .local = { everything, 1 }, .remote = { everything, 1 } };
 	struct ike_setup s;
 	struct ike_fault fault;
+	char id[32];
 	unsigned n;
 
+	snprintf(id, sizeof(id), "%u.clients.example", initiator);
+
 	ike_setup_defaults(&s);
-	s.name = initiator ? "client" : "server";
-	s.local_id = initiator ? "client.example" : "server.example";
-	s.remote_id = initiator ? "server.example" : "client.example";
-	s.remote_address = initiator ? "192.0.2.1" : "any";
+	s.name = initiator > 0 ? "client" : "server";
+	s.local_id = initiator > 0 ? id : "server.example";
+	s.remote_id = initiator > 0 ? "server.example" : "*.clients.example";
+	s.remote_address = initiator > 0 ? "192.0.2.1" : "any";
 	s.secret = "shared";
-	s.unique = IKE_UNIQUE_NEVER;
 	s.children = &child;
 	s.n_children = 1;
 	return ike_connection_new(&s, &fault, 1, &n);
@@ -50,22 +55,16 @@ describe(bool initiator)
 bool
 engines_open(struct engines *x)
 {
-	struct ike_connection *server = describe(false);
-
 	memset(x, 0, sizeof(*x));
 	x->now = IKE_SECOND;
-	x->peer = describe(true);
-	if (server != NULL)
-		x->responder = make(server, x->now, &x->connection);
-	ike_connection_free(server);
-	return x->responder != NULL && x->peer != NULL;
+	x->responder = make(describe(0), x->now, &x->connection);
+	return x->responder != NULL;
 }
 
 void
 engines_close(struct engines *x)
 {
 	ike_free(x->responder);
-	ike_connection_free(x->peer);
 }
 
 static void
@@ -141,7 +140,7 @@ engines_handshake(struct engines *x)
 
 	x->now += IKE_SECOND / 1000;
 	x->initiators++;
-	if ((initiator = make(x->peer, x->now, &connection)) == NULL)
+	if ((initiator = make(describe(x->initiators), x->now, &connection)) == NULL)
 		return false;
 	ike_up(initiator, x->now, connection);
 	do {

@@ -8,7 +8,6 @@
 struct engines {
 	struct ike *responder;
 	ike_id connection;		/* its only one: any peer may come */
-	struct ike_connection *peer;	/* what initiators are made of */
 	ike_time now;
 	unsigned initiators;		/* so far */
 	double cpu;			/* seconds that the responder has worked */
