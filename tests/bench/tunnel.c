@@ -46,7 +46,8 @@ said(void *arg, struct ipsec_server *server, struct ipsec_session *session,
 }
 
 static void
-receive(void *arg, struct ipsec_session *session, const struct ipsec_packet *v, unsigned n)
+receive(void *arg, struct ipsec_session *session, const struct ipsec_packet *v,
+    unsigned n)
 {
 	struct tunnel *t = arg;
 
@@ -264,7 +265,7 @@ const struct bench_row bench_tunnels[] = {
 	{ .name = "tunnels set up, both ends on one core", .unit = "1/s",
 	    .measure = rate, .arguments = { 0 } },
 	{ .name = "tunnel set up, server", .unit = "ms", .measure = server_cpu,
-	    .arguments = { 0 }, .bare = "bare X25519, two" },
+	    .arguments = { 0 }, .bare = "bare X25519, two", .goal = 0.12 },
 	{ .name = "memory of a session in the server, 10,000", .unit = "octets",
 	    .measure = memory, .arguments = { 10000 }, .goal = 3072, .once = true },
 	{ .name = NULL }
