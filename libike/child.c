@@ -89,6 +89,7 @@ ike_child_free(struct ike *e, struct ike_child_sa *c)
 	ike_ts_free(&c->local);
 	ike_ts_free(&c->remote);
 	free(c->selectors);
+	free(c->seen_by_peer);
 	ike_connection_free(c->connection);
 	free(c);
 }
@@ -149,6 +150,8 @@ ike_child_describe(const struct ike_child_sa *c, struct ike_child *d)
 		.selectors = c->selectors,
 		.n_selectors = c->n_selectors,
 	};
+	if (c->seen_by_peer != NULL)
+		memcpy(d->seen_by_peer, c->seen_by_peer, sizeof(d->seen_by_peer));
 }
 
 static struct bytes
@@ -296,24 +299,34 @@ narrow_sides(const struct ike_ts *local, const struct ike_ts *remote,
 	return error;
 }
 
-/* As responder TSr is our side; in transport mode a NAT may have changed both (2.23.1). */
+/* The initiator's side of a payload pair is our own when we are that; in transport mode a
+ * NAT may have changed either. */
+static void
+see(struct ike_exchange *x, struct ts_offer *o)
+{
+	const struct ike_sa *sa = x->sa;
+	unsigned i = x->ours ? 0 : 1;
+
+	memset(x->told, 0, sizeof(x->told));
+	if (x->ours ? sa->nat_here : sa->nat_there)
+		ike_transport_see(&o->i, &sa->path, i, &x->told[0]);
+	if (x->ours ? sa->nat_there : sa->nat_here)
+		ike_transport_see(&o->r, &sa->path, 1 - i, &x->told[1]);
+}
+
+/* As responder TSr is our side. */
 static enum ike_error
 narrow(struct ike_exchange *x, const struct ts_offer *o,
     const struct ike_connection_child *configured)
 {
 	struct ts_offer seen = { .tsi = o->tsi, .tsr = o->tsr };
-	const struct ike_sa *sa = x->sa;
 	enum ike_error error;
 
-	memset(x->told, 0, sizeof(x->told));
-	if (configured->mode == IKE_MODE_TUNNEL || (!sa->nat_here && !sa->nat_there))
+	if (configured->mode == IKE_MODE_TUNNEL)
 		return narrow_sides(&o->r, &o->i, configured, x->child);
 	if ((error = ike_ts_read(o->tsi, &seen.i)) == IKE_OK &&
 	    (error = ike_ts_read(o->tsr, &seen.r)) == IKE_OK) {
-		if (sa->nat_there)
-			ike_transport_see(&seen.i, &sa->path, 1, &x->told[0]);
-		if (sa->nat_here)
-			ike_transport_see(&seen.r, &sa->path, 0, &x->told[1]);
+		see(x, &seen);
 		error = narrow_sides(&seen.r, &seen.i, configured, x->child);
 	}
 	free_ts_offer(&seen);
@@ -392,7 +405,8 @@ choose_child(struct ike *e, struct ike_exchange *x, const struct ts_offer *o,
 	}
 	child->configured = found;
 	child->transport = found->mode == IKE_MODE_TRANSPORT;
-	return child->n_selectors > 0 ? IKE_OK : narrow(x, o, found);
+	error = child->n_selectors > 0 ? IKE_OK : narrow(x, o, found);
+	return error != IKE_OK ? error : ike_transport_keep(child, x);
 }
 
 /* A semantic refusal concerns the Child SA alone; malformed octets are fatal (T51,
@@ -426,18 +440,6 @@ ike_child_choose(struct ike *e, struct ike_exchange *x, const struct ike_child_s
 	return error;
 }
 
-static void
-answer_ts(struct ike_chain *chain, uint8_t type, const struct ike_ts *ts,
-    const struct ike_told *told)
-{
-	struct esp_range v[IKE_MAX_TS];
-	struct ike_ts copy = { v, ts->n < IKE_MAX_TS ? ts->n : IKE_MAX_TS };
-
-	memcpy(v, ts->v, copy.n * sizeof(*v));
-	ike_transport_tell(&copy, told);
-	add_ts(chain, type, v, copy.n);
-}
-
 void
 ike_child_answer(struct ike_chain *chain, const struct ike_exchange *x,
     const struct ike_choice *choice, const struct ike_ke *ke)
@@ -454,25 +456,29 @@ ike_child_answer(struct ike_chain *chain, const struct ike_exchange *x,
 		ike_add_nonce(chain, ike_buffer_view(&x->fresh.nonce));
 	if (ke->group != IKE_KE_NONE)
 		ike_add_ke(chain, ke->group, ke->data);
-	answer_ts(chain, IKE_PAYLOAD_TSI, &c->remote, &x->told[0]);
-	answer_ts(chain, IKE_PAYLOAD_TSR, &c->local, &x->told[1]);
+	add_ts(chain, IKE_PAYLOAD_TSI, c->remote.v, c->remote.n);
+	add_ts(chain, IKE_PAYLOAD_TSR, c->local.v, c->local.n);
 }
 
 /* ---- initiator ---- */
 
 /* The answer must lie within what was offered (T47, T48). */
 static enum ike_error
-take_ts(struct ike *e, struct ike_exchange *x, const struct ts_offer *o,
+take_ts(struct ike *e, struct ike_exchange *x, struct ts_offer *o,
     const struct ike_child_sa *old)
 {
 	struct ike_child_sa *c = x->child;
 	enum ike_error error = IKE_TS_UNACCEPTABLE;
 
+	if (c->transport)
+		see(x, o);
 	if (ike_ts_within(&o->i, &c->configured->local) &&
 	    ike_ts_within(&o->r, &c->configured->remote)) {
 		error = narrow_sides(&o->i, &o->r, c->configured, c);
 		if (error == IKE_OK && !covers(c, old))
 			error = IKE_TS_UNACCEPTABLE;
+		if (error == IKE_OK)
+			error = ike_transport_keep(c, x);
 	}
 	if (error == IKE_TS_UNACCEPTABLE)
 		ike_refuse_selectors(e, x->sa, c->connection, o->tsr, o->tsi);

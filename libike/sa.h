@@ -84,7 +84,7 @@ struct ike_rival {
 	struct ike_sa *sa;		/* or an IKE SA that waits; owned until settled */
 };
 
-/* transport.c: the address that a request told and a NAT has changed. */
+/* transport.c: the address that the peer told, which a NAT may have changed. */
 struct ike_told { bool set; uint8_t addr[16]; };
 
 /* Everything an exchange needs beyond one call.  An SA has at most two: the one it began
@@ -127,7 +127,7 @@ struct ike_exchange {
 	struct ike_child_sa *child;		/* being made; owned until committed */
 	const struct ike_connection_child *configured;	/* the child that is wanted */
 	struct esp_selector packet;		/* the triggering one; family 0: none */
-	struct ike_told told[2];	/* of the initiator, of the responder */
+	struct ike_told told[2];	/* by the peer: in TSi, in TSr */
 	struct ike_buffer id_body;		/* our ID payload's octets */
 	uint32_t spi;				/* inbound one that is being deleted */
 	char remote[IKE_ADDRESS_TEXT];	/* RESOLVE this one, not the host that we call */
@@ -161,6 +161,7 @@ struct ike_child_sa {
 	struct ike_ts local, remote;		/* ours and the peer's, narrowed */
 	struct esp_selector *selectors;
 	unsigned n_selectors;
+	uint8_t (*seen_by_peer)[16];	/* as in struct ike_child; or NULL: no difference */
 	ike_time since;
 	/* IN_ADD; OUT_ADD and UP or REPLACED, said when traffic moves there. */
 	struct ike_output *coming[3];
@@ -639,10 +640,11 @@ unsigned ike_transport_limit(const struct ike_ts *, const struct ike_path *, uns
 /* The same as a list of its own: IKE_OK or IKE_NO_MEMORY. */
 enum ike_error ike_transport_only(const struct ike_ts *, const struct ike_path *,
     unsigned end, struct ike_ts *out);
-/* The peer's address as we see it, or ours, in place of the one that it tells; and back. */
+/* The address of that end of the path in place of the one that the peer tells. */
 void ike_transport_see(struct ike_ts *, const struct ike_path *, unsigned end,
     struct ike_told *);
-void ike_transport_tell(struct ike_ts *, const struct ike_told *);
+/* What was told, for the data path; IKE_OK or IKE_NO_MEMORY. */
+enum ike_error ike_transport_keep(struct ike_child_sa *, const struct ike_exchange *);
 
 /* ---- rekey.c: CREATE_CHILD_SA for the IKE SA, RFC 7296 1.3.2, 2.18 ---- */
 void ike_rekey_begin(struct ike *, struct ike_sa *);

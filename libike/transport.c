@@ -1,7 +1,8 @@
 /* Transport mode is between the two hosts themselves, RFC 7296 1.3.1: its selectors hold
  * their addresses and nothing else.  Behind a NAT a host is another one to its peer, so
- * the responder puts the addresses that it sees in the place of those that it is told,
- * and back again in its answer (2.23.1). */
+ * each end puts the addresses that it sees in the place of those that it is told, before
+ * it looks at them, and keeps the latter: the peer's checksums are made of them
+ * (2.23.1). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,9 +73,26 @@ ike_transport_see(struct ike_ts *ts, const struct ike_path *path, unsigned end,
 	rewrite(ts, path->addr[end]);
 }
 
-void
-ike_transport_tell(struct ike_ts *ts, const struct ike_told *told)
+/* A NAT at either end, or one that is only said to be there. */
+static bool
+is_translated(const struct ike_exchange *x)
 {
-	if (told->set)
-		rewrite(ts, told->addr);
+	return x->told[0].set || x->told[1].set;
+}
+
+enum ike_error
+ike_transport_keep(struct ike_child_sa *c, const struct ike_exchange *x)
+{
+	const struct ike_told *ours = &x->told[x->ours ? 0 : 1];
+	const struct ike_told *theirs = &x->told[x->ours ? 1 : 0];
+
+	if (!c->transport || !is_translated(x))
+		return IKE_OK;
+	if ((c->seen_by_peer = calloc(2, sizeof(c->seen_by_peer[0]))) == NULL)
+		return IKE_NO_MEMORY;
+	if (ours->set)
+		memcpy(c->seen_by_peer[0], ours->addr, sizeof(ours->addr));
+	if (theirs->set)
+		memcpy(c->seen_by_peer[1], theirs->addr, sizeof(theirs->addr));
+	return IKE_OK;
 }
