@@ -23,8 +23,8 @@ static void
 ask(int fd, short what, void *arg)
 {
 	struct program *p = arg;
-	uint8_t ping[28] = { 0x45, [3] = sizeof(ping), [8] = 64, 1, [12] = 10, 9, 0, 1, 10, 8,
-	    0, 1, 8, [27] = (uint8_t)p->asked };
+	uint8_t ping[28] = { 0x45, [3] = sizeof(ping), [8] = 64, 1,
+	    [12] = 10, 9, 0, 1, 10, 8, 0, 1, 8, [27] = (uint8_t)p->asked };
 	unsigned ip = 0x4500 + sizeof(ping) + 0x4001 + 0x0a09 + 1 + 0x0a08 + 1;
 	unsigned icmp = 0x0800 + ping[27];
 

@@ -14,8 +14,8 @@ static const char secret[] = "correct horse battery staple";
 static size_t
 greet(uint8_t *packet, uint8_t from, uint8_t to, const char *text)
 {
-	const uint8_t header[20] = { 0x45, [3] = (uint8_t)(20 + strlen(text)), [8] = 64, 253,
-	    [12] = 10, 0, 0, from, 10, 0, 0, to };
+	const uint8_t header[20] = { 0x45, [3] = (uint8_t)(20 + strlen(text)),
+	    [8] = 64, 253, [12] = 10, 0, 0, from, 10, 0, 0, to };
 
 	memcpy(packet, header, sizeof(header));
 	memcpy(packet + sizeof(header), text, strlen(text));
@@ -78,15 +78,17 @@ main(void)
 	struct ipsec_server_callbacks serving = { .packets = served };
 	struct ipsec_client_callbacks asking = { .event = said, .packets = got };
 	struct ipsec_builder *b = settings("server.example", "client.example");
-	struct ipsec_server_config *mine = ipsec_server_config_build(b, NULL, 0, &(unsigned){ 0 });
+	struct ipsec_server_config *mine;
 	struct ipsec_client_config *yours;
-	struct ipsec_server *server = ipsec_server_new(mine, &serving, NULL);
+	struct ipsec_server *server;
 	struct ipsec_client *client;
 	struct pollfd fds[FDS];
 	unsigned n, greeted = 0;
 	char address[32];
 	int64_t now;
 
+	mine = ipsec_server_config_build(b, NULL, 0, &n);
+	server = ipsec_server_new(mine, &serving, NULL);
 	ipsec_builder_free(b);
 	b = settings("client.example", "server.example");
 	yours = ipsec_client_config_build(b, NULL, 0, &n);

@@ -12,7 +12,8 @@
 #include "libike/sa.h"
 
 enum {
-	BY_ADDRESS = 'a', BY_IDENTITY = 'i', BY_PATTERN = 'p', ANYWHERE = '*', KEY_MAX = 300
+	BY_ADDRESS = 'a', BY_IDENTITY = 'i', BY_PATTERN = 'p', ANYWHERE = '*',
+	KEY_MAX = 300
 };
 
 static uint64_t

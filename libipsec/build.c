@@ -43,7 +43,8 @@ static const struct { const char *theirs, *ours; } settings[] = {
 	{ "local.id", "local_id" }, { "remote.id", "remote_id" },
 	{ "ike", "ike_proposal" }, { "esp", "esp_proposal" },
 	{ "children", "traffic_selector" }, { "children.name", "traffic_selector" },
-	{ "children.local", "traffic_selector" }, { "children.remote", "traffic_selector" },
+	{ "children.local", "traffic_selector" },
+	{ "children.remote", "traffic_selector" },
 	{ "rekey.ike", "ike_lifetime" }, { "expire.ike", "ike_lifetime" },
 	{ "rekey.child", "lifetime" }, { "expire.child", "lifetime" },
 	{ "rekey.bytes", "lifetime" }, { "expire.bytes", "lifetime" },
@@ -64,7 +65,10 @@ setting_of(const char *theirs)
 static enum ipsec_fault_code
 code_of(enum ike_fault_code code)
 {
-	static const struct { enum ike_fault_code theirs; enum ipsec_fault_code ours; } codes[] = {
+	static const struct {
+		enum ike_fault_code theirs;
+		enum ipsec_fault_code ours;
+	} codes[] = {
 		{ IKE_FAULT_MISSING, IPSEC_FAULT_MISSING },
 		{ IKE_FAULT_IDENTITY, IPSEC_FAULT_IDENTITY },
 		{ IKE_FAULT_PROPOSAL, IPSEC_FAULT_PROPOSAL },
@@ -133,8 +137,8 @@ check_secrets(struct faults *f, const struct ipsec_settings *s)
 			continue;	/* no memory: told already */
 		if (peer->empty)
 			report(f, IPSEC_FAULT_SECRET, "peer_psk", (int)i, "the psk of "
-			    "\"%.80s\" is empty; give at least one octet, better 16 random "
-			    "ones", peer->id);
+			    "\"%.80s\" is empty; give at least one octet, better 16 "
+			    "random ones", peer->id);
 		if (peer->twice)
 			report(f, IPSEC_FAULT_DUPLICATE, "peer_psk", (int)i,
 			    "there are two psks of \"%.80s\"; leave one out", peer->id);
@@ -154,8 +158,8 @@ check_numbers(struct faults *f, const struct ipsec_settings *s)
 		    "%d packets; 256 is usual", s->queue, QUEUE_MAX);
 	if (s->shutdown_time <= 0 || s->shutdown_time > SHUTDOWN_MAX)
 		report(f, IPSEC_FAULT_RANGE, "shutdown_time", -1,
-		    "shutdown_time is not between a microsecond and an hour; 5 seconds are "
-		    "usual");
+		    "shutdown_time is not between a microsecond and an hour; 5 seconds "
+		    "are usual");
 }
 
 static void
@@ -165,7 +169,8 @@ check_local(struct faults *f, struct ipsec_settings *s)
 	uint32_t ifindex;
 
 	s->local = (struct ipsec_place){ .port = 0 };
-	if (s->local_address == NULL || (ipsec_place_parse(s->local_address, 0, &s->local) &&
+	if (s->local_address == NULL ||
+	    (ipsec_place_parse(s->local_address, 0, &s->local) &&
 	    (s->local.host[0] == '\0' || ipsec_addr_parse(s->local.host, &family, addr,
 	    &ifindex))))
 		return;
@@ -215,7 +220,8 @@ check_server(struct faults *f, const struct ipsec_settings *s)
 {
 	if (s->local_address != NULL)
 		report(f, IPSEC_FAULT_ADDRESS, "local_address", -1,
-		    "a server's address is that of ipsec_server_bind; leave this one out");
+		    "a server's address is that of ipsec_server_bind; leave this one "
+		    "out");
 }
 
 /* The settings, with the builder left empty; NULL: there is a fault. */

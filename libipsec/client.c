@@ -86,8 +86,8 @@ static void
 failed(struct ipsec_core *c, ike_id sa, enum ike_error error)
 {
 	if (of(c)->connecting && c->n_sessions == 0)
-		ipsec_core_tell(c, NULL, IPSEC_EVENT_FAILED, ipsec_core_error(error, false),
-		    c->last.sa == sa ? &c->last : NULL);
+		ipsec_core_tell(c, NULL, IPSEC_EVENT_FAILED,
+		    ipsec_core_error(error, false), c->last.sa == sa ? &c->last : NULL);
 }
 
 static enum ipsec_error start(struct ipsec_client *);
@@ -181,12 +181,14 @@ own_place(const struct ipsec_client *client)
 
 	if (own.host[0] == '\0' && ipsec_addr_parse(client->place.host, &family, addr,
 	    &ifindex))
-		snprintf(own.host, sizeof(own.host), "%s", family == 6 ? "::" : "0.0.0.0");
+		snprintf(own.host, sizeof(own.host), "%s",
+		    family == 6 ? "::" : "0.0.0.0");
 	return own;
 }
 
 static struct ike_connection *
-make_connection(struct ipsec_client *client, enum ike_start start, enum ipsec_error *error)
+make_connection(struct ipsec_client *client, enum ike_start start,
+    enum ipsec_error *error)
 {
 	struct ipsec_core *c = &client->core;
 	struct ike_connection *connection;
@@ -268,14 +270,16 @@ ipsec_client_connect(struct ipsec_client *client, const char *address)
 		return IPSEC_SHUT_DOWN;
 	if (is_busy(client))
 		return IPSEC_BUSY;
-	if (!ipsec_place_parse(address, IPSEC_NATT_PORT, &place) || place.host[0] == '\0') {
+	if (!ipsec_place_parse(address, IPSEC_NATT_PORT, &place) ||
+	    place.host[0] == '\0') {
 		snprintf(c->why, sizeof(c->why), "\"%.80s\" is not an address; write "
-		    "192.0.2.1, 192.0.2.1:4500, [2001:db8::1]:4500 or a host name", address);
+		    "192.0.2.1, 192.0.2.1:4500, [2001:db8::1]:4500 or a host name",
+		    address);
 		return IPSEC_INVALID;
 	}
 	if (place.port == 0 || place.port == IKE_PORT) {
-		snprintf(c->why, sizeof(c->why), "port %u cannot carry ESP; write the peer's "
-		    "port for ESP in UDP, %d as a rule", (unsigned)place.port,
+		snprintf(c->why, sizeof(c->why), "port %u cannot carry ESP; write the "
+		    "peer's port for ESP in UDP, %d as a rule", (unsigned)place.port,
 		    IPSEC_NATT_PORT);
 		return IPSEC_INVALID;
 	}

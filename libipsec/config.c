@@ -84,7 +84,8 @@ ipsec_builder_new(void)
 {
 	struct ipsec_builder *b = calloc(1, sizeof(*b));
 
-	if (b == NULL || sodium_init() < 0 || (b->settings = ipsec_settings_new()) == NULL) {
+	if (b == NULL || sodium_init() < 0 ||
+	    (b->settings = ipsec_settings_new()) == NULL) {
 		free(b);
 		return NULL;
 	}
@@ -180,7 +181,8 @@ split(struct ipsec_builder *b, char *text, struct ipsec_list *list)
 		if ((next = strchr(text, ',')) != NULL)
 			*next++ = '\0';
 		text += strspn(text, " \t");
-		for (end = text + strlen(text); end > text && strchr(" \t", end[-1]) != NULL;)
+		end = text + strlen(text);
+		while (end > text && (end[-1] == ' ' || end[-1] == '\t'))
 			*--end = '\0';
 		if (!grow(b, &list->v, list->n, sizeof(list->v[0])))
 			return;

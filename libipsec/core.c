@@ -333,9 +333,9 @@ ipsec_core_open(struct ipsec_core *c, const struct ipsec_place *place)
 	    .packets = c->ops->packets != NULL ? deliver : NULL, .arg = c,
 	    .queue = c->settings->queue };
 	struct ipsec_options options = { .listen = listen,
-	    .n_listen = place->host[0] != '\0', .natt_port = place->port, .one_port = true,
-	    .resolver = c->resolver, .authenticate = authenticate, .event = heard,
-	    .admit = admit, .arg = c };
+	    .n_listen = place->host[0] != '\0', .natt_port = place->port,
+	    .one_port = true, .resolver = c->resolver, .authenticate = authenticate,
+	    .event = heard, .admit = admit, .arg = c };
 
 	if ((c->links = ipsec_links_new(&user)) == NULL) {
 		snprintf(c->why, sizeof(c->why), "no memory for a data path");
@@ -556,7 +556,7 @@ ipsec_core_timeout(const struct ipsec_core *c, int64_t now)
 		return -1;
 	if (when <= now)
 		return 0;
-	when = (when - now + 999) / 1000;	/* not earlier: it would come for nothing */
+	when = (when - now + 999) / 1000;	/* not earlier: for nothing */
 	return when < INT32_MAX ? (int)when : INT32_MAX;
 }
 
@@ -577,8 +577,8 @@ ipsec_core_metrics(const struct ipsec_core *c, struct ipsec_metrics *m)
 }
 
 void
-ipsec_core_watch(struct ipsec_core *c, void (*changed)(void *arg), void (*gone)(void *arg),
-    void *arg, struct ipsec_resolver *resolver)
+ipsec_core_watch(struct ipsec_core *c, void (*changed)(void *arg),
+    void (*gone)(void *arg), void *arg, struct ipsec_resolver *resolver)
 {
 	c->changed = changed;
 	c->gone = gone;

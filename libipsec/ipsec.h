@@ -101,7 +101,7 @@ struct ipsec_builder;
 struct ipsec_client_config;
 struct ipsec_server_config;
 
-struct ipsec_lifetime {		/* 0: without end.  Octets and packets: of one direction */
+struct ipsec_lifetime {	/* 0: without end.  Octets and packets: of one direction */
 	int64_t time;
 	uint64_t octets, packets;
 };
@@ -156,7 +156,8 @@ void ipsec_builder_set_retransmission(struct ipsec_builder *,
     const struct ipsec_retransmission *setting_up,
     const struct ipsec_retransmission *established);
 void ipsec_builder_set_pfs(struct ipsec_builder *, enum ipsec_pfs);	/* prefer */
-void ipsec_builder_set_unique(struct ipsec_builder *, enum ipsec_unique);	/* replace */
+/* replace */
+void ipsec_builder_set_unique(struct ipsec_builder *, enum ipsec_unique);
 /* Client: our own end, "address", "address:port", "[address]:port" or ":port".  The
  * address that the host would use, and any free port. */
 void ipsec_builder_set_local_address(struct ipsec_builder *, const char *address);
@@ -220,8 +221,8 @@ struct ipsec_event {		/* lives as long as the callback; no text is NULL */
 	enum ipsec_event_type type;
 	enum ipsec_error error;
 	const char *text;	/* a sentence; what the peer said is escaped */
-	/* With REFUSED and FAILED, or "": both sides' values, the first thing in which they
-	 * differ, and the setting concerned. */
+	/* With REFUSED and FAILED, or "": both sides' values, the first thing in which
+	 * they differ, and the setting concerned. */
 	const char *ours, *theirs, *difference, *setting;
 	const char *peer_id;	/* "" as long as it is not known */
 	const char *peer_address;	/* "203.0.113.1:4500", "[2001:db8::1]:4500" */
@@ -237,9 +238,9 @@ struct ipsec_metrics {		/* [0] in, [1] out.  Never count back */
 	int64_t up_since;		/* 0: it is not up */
 	/* Server as a whole (0 of a session); a client counts itself. */
 	uint64_t sessions;		/* at present */
-	uint64_t accepted, refused;	/* sessions that came up; peers and attempts that did not */
+	uint64_t accepted, refused;	/* sessions that came up; attempts that did not */
 	uint64_t retransmitted;		/* IKE messages sent again */
-	uint64_t junk;			/* datagrams that are neither IKE nor ESP, or of no SA */
+	uint64_t junk;		/* datagrams that are neither IKE nor ESP, or of no SA */
 };
 
 /* ---- client ---- */

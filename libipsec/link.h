@@ -1,6 +1,6 @@
 /* The data path of clients and servers: a worker (worker.h) whose inner side is the
- * program.  Each session is a link, named by its IKE SA, with that one's Child SAs; what a
- * session sends goes by its own Child SAs, whatever the selectors of others, and what
+ * program.  Each session is a link, named by its IKE SA, with that one's Child SAs; what
+ * a session sends goes by its own Child SAs, whatever the selectors of others, and what
  * arrives by a Child SA is its session's.  Private to libipsec. */
 #ifndef IPSEC_LINK_H
 #define IPSEC_LINK_H
@@ -17,13 +17,14 @@ struct ipsec_waiting {			/* a received packet in a queue */
 };
 STAILQ_HEAD(ipsec_waitings, ipsec_waiting);
 
-struct ipsec_link {			/* embedded in a session; zeroed, then ipsec_link_init */
+struct ipsec_link {		/* embedded in a session; zeroed, then ipsec_link_init */
 	struct ipsec_links *links;
 	ike_id id;			/* of the IKE SA */
 	LIST_HEAD(, ipsec_link_child) children;
 	unsigned n_out;			/* outbound halves: 0: nothing can be sent */
 	uint32_t n_waiting;
-	struct ipsec_waitings *waiting;	/* [0] to be received, [1] lent; NULL: never any */
+	/* [0] to be received, [1] lent; NULL: never any */
+	struct ipsec_waitings *waiting;
 	uint64_t packets[2], octets[2];	/* [0] in, [1] out */
 	uint64_t replayed, forged, selectors;	/* of Child SAs that are gone */
 	uint64_t overflow, unsent;

@@ -93,8 +93,8 @@ add_events(struct ipsec_loop *l)
 	l->driven->fds(l->what, l->fds, n);
 	l->n = n;
 	for (unsigned i = 0; i < n; i++) {
-		l->events[i] = event_new(l->base, l->fds[i].fd, EV_READ | EV_PERSIST, ready,
-		    l);
+		l->events[i] = event_new(l->base, l->fds[i].fd, EV_READ | EV_PERSIST,
+		    ready, l);
 		if (l->events[i] == NULL || event_add(l->events[i], NULL) != 0)
 			return false;
 	}

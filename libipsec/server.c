@@ -144,14 +144,14 @@ check(struct ipsec_server *server, const char *address, struct ipsec_place *plac
 	    (place->host[0] != '\0' && !ipsec_addr_parse(place->host, &family, addr,
 	    &ifindex)))
 		return invalid(c, address, "this is not an address; write one of this "
-		    "host's, 0.0.0.0 or ::, perhaps with a port: 192.0.2.1:4500, [::1]:4500, "
-		    ":4500");
+		    "host's, 0.0.0.0 or ::, perhaps with a port: 192.0.2.1:4500, "
+		    "[::1]:4500, :4500");
 	if (place->port == 500)
 		return invalid(c, address, "port 500 cannot carry ESP; 4500 is usual");
 	if (!c->settings->has_psk && c->settings->n_peers == 0 &&
 	    server->callbacks.psk == NULL)
-		return invalid(c, address, "there is no secret; give the config one, or a "
-		    "psk callback");
+		return invalid(c, address, "there is no secret; give the config one, or "
+		    "a psk callback");
 	return IPSEC_OK;
 }
 

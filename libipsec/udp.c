@@ -149,7 +149,9 @@ open_all(struct ipsec_udp *u, const struct ipsec_udp_options *o, char why[IPSEC_
 	unsigned tries = o->one_port && o->natt_port == 0 ? FREE_PORTS : 1;
 
 	do {
-		u->natt_port = o->natt_port != 0 || o->one_port ? o->natt_port : NATT_PORT;
+		u->natt_port = o->natt_port;
+		if (u->natt_port == 0 && !o->one_port)
+			u->natt_port = NATT_PORT;
 		if (o->n_listen == 0 ? open_any(u, o->native_esp, why) :
 		    open_listed(u, o, why))
 			return true;

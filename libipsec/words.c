@@ -16,7 +16,8 @@ static const struct { const char *name, *text; } errors[] = {
 	[IPSEC_SHUT_DOWN] = { "shut down",
 	    "it was shut down: make a new one" },
 	[IPSEC_NO_SOCKET] = { "no socket",
-	    "the UDP socket could not be opened or bound: choose another address or port" },
+	    "the UDP socket could not be opened or bound: choose another address or "
+	    "port" },
 	[IPSEC_AGAIN] = { "again",
 	    "not now: wait for the socket or the peer, then try again" },
 	[IPSEC_TOO_BIG] = { "too big",

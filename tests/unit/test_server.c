@@ -63,7 +63,8 @@ START_TEST(server_bind)
 	ipsec_server_config_free(config);
 	ck_assert_uint_eq(ipsec_server_port(a), 0);
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-		ck_assert_msg(ipsec_server_bind(a, wrong[i]) == IPSEC_INVALID, "%s", wrong[i]);
+		ck_assert_msg(ipsec_server_bind(a, wrong[i]) == IPSEC_INVALID, "%s",
+		    wrong[i]);
 		ck_assert_uint_gt(strlen(ipsec_server_why(a)), 20);
 	}
 	ck_assert_int_eq(ipsec_server_bind(a, "192.0.2.1:0"), IPSEC_NO_SOCKET);
@@ -78,7 +79,7 @@ START_TEST(server_bind)
 	ck_assert_int_eq(ipsec_server_bind(b, address), IPSEC_NO_SOCKET);
 	ck_assert_ptr_nonnull(strstr(ipsec_server_why(b), "another program"));
 	ck_assert_msg(ipsec_server_bind(b, ":0") == IPSEC_OK, "%s", ipsec_server_why(b));
-	ck_assert_uint_ge(ipsec_server_fds(b, NULL, 0), 1);	/* of each family there is */
+	ck_assert_uint_ge(ipsec_server_fds(b, NULL, 0), 1);	/* one a family */
 	ipsec_server_free(a);
 	ipsec_server_shutdown(b);
 	ck_assert(ipsec_server_is_shut_down(b));
@@ -222,7 +223,8 @@ START_TEST(session_send_recv)
 	ck_assert_ptr_null(ipsec_session_user(s));
 	ipsec_session_set_user(s, &mine);
 	ck_assert(ipsec_session_user(s) == &mine);
-	ck_assert_int_eq(ipsec_session_recv_packet(s, got, sizeof(got), &len), IPSEC_AGAIN);
+	ck_assert_int_eq(ipsec_session_recv_packet(s, got, sizeof(got), &len),
+	    IPSEC_AGAIN);
 	len = tunnel_packet(packet, 500, true, 9);
 	ck_assert_int_eq(ipsec_client_send_packet(client(0), packet, len), IPSEC_OK);
 	tunnel_run(&t, 50);
@@ -329,7 +331,8 @@ START_TEST(multiple_sessions)
 		tunnel_await_packets(&t, &heard(i)->packets, 1 + i % 3);
 		ck_assert_uint_eq(heard(i)->last.data[30], i);
 		tunnel_packet(packet, 100, true, 0);
-		ck_assert_int_eq(ipsec_client_send_packet(client(i), packet, 100), IPSEC_OK);
+		ck_assert_int_eq(ipsec_client_send_packet(client(i), packet, 100),
+		    IPSEC_OK);
 	}
 	tunnel_await_packets(&t, &t.heard.packets, MANY);
 	tunnel_run(&t, 100);
@@ -385,7 +388,8 @@ START_TEST(server_shutdown)
 	ck_assert_uint_eq(ipsec_server_port(t.server), 0);
 	for (unsigned i = 0; i < 10; i++) {
 		tunnel_await(&t, &heard(i)->events[IPSEC_EVENT_DOWN], 1);
-		ck_assert_int_eq(heard(i)->said[IPSEC_EVENT_DOWN].error, IPSEC_PEER_CLOSED);
+		ck_assert_int_eq(heard(i)->said[IPSEC_EVENT_DOWN].error,
+		    IPSEC_PEER_CLOSED);
 	}
 	tunnel_close(&t);
 

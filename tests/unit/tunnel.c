@@ -39,8 +39,8 @@ count(struct tunnel_heard *h, const struct ipsec_packet *v, unsigned n)
 		h->packets++;
 		h->octets += v[i].len;
 		h->last.len = v[i].len;
-		memcpy(h->last.data, v[i].data, v[i].len < sizeof(h->last.data) ? v[i].len :
-		    sizeof(h->last.data));
+		memcpy(h->last.data, v[i].data, v[i].len < sizeof(h->last.data) ?
+		    v[i].len : sizeof(h->last.data));
 	}
 }
 
@@ -54,7 +54,8 @@ client_event(void *arg, struct ipsec_client *client, const struct ipsec_event *e
 	hear(&end->heard, NULL, event);
 	if (over && end->heard.connect_me != NULL) {
 		end->heard.connect_me = NULL;
-		ck_assert_int_eq(ipsec_client_connect(client, end->heard.address), IPSEC_OK);
+		ck_assert_int_eq(ipsec_client_connect(client, end->heard.address),
+		    IPSEC_OK);
 		ck_assert_int_eq(ipsec_client_connect(client, end->heard.address),
 		    IPSEC_BUSY);
 	}
@@ -235,8 +236,8 @@ tunnel_connect(struct tunnel *t, unsigned i)
 {
 	struct tunnel_end *end = &t->ends[i];
 
-	ck_assert_msg(ipsec_client_connect(end->client, tunnel_address(t)) == IPSEC_OK, "%s",
-	    ipsec_client_why(end->client));
+	ck_assert_msg(ipsec_client_connect(end->client, tunnel_address(t)) == IPSEC_OK,
+	    "%s", ipsec_client_why(end->client));
 	tunnel_await(t, &end->heard.events[IPSEC_EVENT_UP],
 	    end->heard.events[IPSEC_EVENT_UP] + 1);
 }
@@ -321,7 +322,8 @@ tunnel_await(struct tunnel *t, const unsigned *counter, unsigned value)
 	int64_t end = ipsec_now() + PATIENCE_MS * INT64_C(1000);
 
 	while (*counter < value) {
-		ck_assert_msg(ipsec_now() < end, "%u of %u, and no more", *counter, value);
+		ck_assert_msg(ipsec_now() < end, "%u of %u, and no more", *counter,
+		    value);
 		go_round(t, 50);
 	}
 }

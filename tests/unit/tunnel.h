@@ -26,10 +26,10 @@ struct tunnel_heard {			/* by one client, or by the server of all */
 	 * free itself, in this event's callback. */
 	bool echo;
 	enum ipsec_verdict verdict;		/* of the server */
-	const char *only;			/* the one identity that it accepts; NULL: any */
+	const char *only;		/* the one identity that it accepts; NULL: any */
 	unsigned asked;
 	struct ipsec_session *session;		/* the last one asked about */
-	const char *psk;			/* what the psk callback says; NULL: nothing */
+	const char *psk;		/* what the psk callback says; NULL: nothing */
 	struct ipsec_client *free_me, *connect_me;
 	char address[64];
 };
@@ -50,7 +50,8 @@ struct tunnel {
 
 /* A builder for one side, with all that is required. */
 struct ipsec_builder *tunnel_builder(bool server);
-struct ipsec_client_config *tunnel_client_config(struct ipsec_builder *);	/* frees it */
+/* Builds, and frees it. */
+struct ipsec_client_config *tunnel_client_config(struct ipsec_builder *);
 struct ipsec_server_config *tunnel_server_config(struct ipsec_builder *);
 
 /* Takes the config; `callback`: packets come by one. */
@@ -65,8 +66,8 @@ void tunnel_open(struct tunnel *, unsigned n);
 void tunnel_connect(struct tunnel *, unsigned i);	/* and waits for it to be up */
 void tunnel_close(struct tunnel *);			/* silently; frees all */
 
-/* Goes round for so long; or until there are so many events of a type, which fails the test
- * if it takes over 10 s. */
+/* Goes round for so long; or until there are so many events of a type, which fails the
+ * test if it takes over 10 s. */
 void tunnel_run(struct tunnel *, int ms);
 void tunnel_await(struct tunnel *, const unsigned *counter, unsigned count);
 void tunnel_await_packets(struct tunnel *, const uint64_t *counter, uint64_t count);
