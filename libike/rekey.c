@@ -62,6 +62,7 @@ take_over(struct ike *e, struct ike_sa *next, struct ike_sa *sa, bool theirs)
 	ike_unique_leave(e, sa);
 	while ((c = LIST_FIRST(&sa->children)) != NULL)
 		ike_child_hand_over(c, next);
+	ike_want_no_more(sa, IKE_WISH_REKEY_IKE, 0);	/* this is it */
 	STAILQ_CONCAT(&next->wanted, &sa->wanted);
 	ike_table_swap_ids(e, sa, next);
 	ike_sa_state(e, next, IKE_STATE_ESTABLISHED);

@@ -204,8 +204,11 @@ ike_sa_close(struct ike *e, struct ike_sa *sa, enum ike_error why, ike_time ling
 
 	if (sa->dead || sa->state == IKE_STATE_CLOSED)
 		return;
-	while ((c = LIST_FIRST(&sa->children)) != NULL)
+	while ((c = LIST_FIRST(&sa->children)) != NULL) {
+		while (c->predecessor != NULL)	/* the replaced one first, in silence */
+			c = c->predecessor;
 		ike_child_close(e, c, why);
+	}
 	ike_sa_state(e, sa, IKE_STATE_CLOSED);
 	drop_fragments(e, sa);
 	ike_peer_leave(sa);

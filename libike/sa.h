@@ -497,6 +497,8 @@ bool ike_want(struct ike_sa *, enum ike_wish, uint32_t spi);
 bool ike_want_child(struct ike_sa *, struct ike_connection *,
     const struct ike_connection_child *, const struct esp_selector *packet);
 bool ike_is_wanted(const struct ike_sa *, enum ike_wish, uint32_t spi);
+/* It has come about otherwise. */
+void ike_want_no_more(struct ike_sa *, enum ike_wish, uint32_t spi);
 void ike_unwant(struct ike_wishes *);			/* all of them */
 void ike_next_wanted(struct ike *, struct ike_sa *);
 

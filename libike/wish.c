@@ -78,6 +78,20 @@ forget(struct ike_wanted *w)
 }
 
 void
+ike_want_no_more(struct ike_sa *sa, enum ike_wish wish, uint32_t spi)
+{
+	struct ike_wanted *w, *next;
+
+	for (w = STAILQ_FIRST(&sa->wanted); w != NULL; w = next) {
+		next = STAILQ_NEXT(w, link);
+		if (w->wish != wish || w->spi != spi)
+			continue;
+		STAILQ_REMOVE(&sa->wanted, w, ike_wanted, link);
+		forget(w);
+	}
+}
+
+void
 ike_unwant(struct ike_wishes *wishes)
 {
 	struct ike_wanted *w;
