@@ -96,15 +96,19 @@ forget_old(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 static void
 refused(struct ike *e, struct ike_sa *sa, struct ike_exchange *x, enum ike_error error)
 {
+	struct ike_child_sa *old = old_of(e, x);
+
 	if (error == IKE_CHILD_SA_NOT_FOUND && x->old != 0) {
 		forget_old(e, sa, x);
 		return;
 	}
 	if (error != IKE_TEMPORARY_FAILURE)
 		ike_refused_by_peer(e, sa, error, x->configured);
+	if (old != NULL && ike_renew_refused(e, sa, &old->put_off, error))
+		return;
 	if (error == IKE_NO_ADDITIONAL_SAS)
 		sa->full = true;
-	if (error == IKE_NO_ADDITIONAL_SAS && old_of(e, x) != NULL)
+	if (error == IKE_NO_ADDITIONAL_SAS && old != NULL)
 		(void)ike_peer_reauthenticate(e, sa);
 	try_later(e, sa, x);
 }

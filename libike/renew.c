@@ -10,7 +10,7 @@
 /* 2.25: never at once, over several minutes; then the two ends are out of step (T74). */
 #define LATER_FIRST (5 * IKE_SECOND)
 #define LATER_MOST (60 * IKE_SECOND)
-enum { REFUSALS = 10 };
+enum { PUT_OFF = 10 };
 /* Those who demand groups of their own find out early whether the peer grants them. */
 #define PROBE_FIRST (10 * IKE_SECOND)
 #define PROBE_LAST (60 * IKE_SECOND)
@@ -134,12 +134,16 @@ ike_renew_child_soon(struct ike *e, struct ike_child_sa *c)
 	ike_timer_arm(e, &c->timer, e->now);
 }
 
-/* Too many refusals in a row: begin again from nothing. */
-static void
-give_up(struct ike *e, struct ike_sa *sa)
+bool
+ike_renew_refused(struct ike *e, struct ike_sa *sa, unsigned *put_off,
+    enum ike_error error)
 {
+	*put_off = error == IKE_TEMPORARY_FAILURE ? *put_off + 1 : 0;
+	if (*put_off <= PUT_OFF)
+		return false;
 	sa->hint = IKE_TEMPORARY_FAILURE;
 	ike_info_delete_sa(e, sa);
+	return true;
 }
 
 void
@@ -147,12 +151,8 @@ ike_renew_child_later(struct ike *e, struct ike_child_sa *c)
 {
 	if (!c->installed || c->deleting || c->successor != NULL)
 		return;
-	if (++c->refusals > REFUSALS) {
-		give_up(e, c->sa);
-		return;
-	}
 	c->timer.fire = fire_child;
-	c->rekey_at = later(e, c->refusals);
+	c->rekey_at = later(e, ++c->refusals);
 	arm_child(e, c);
 }
 
@@ -208,7 +208,7 @@ fire_sa(struct ike *e, struct ike_timer *t)
 	if (rekey)
 		sa->rekey_at = 0;
 	if (reauth)
-		sa->reauth_at = ike_peer_reauthenticate(e, sa) == IKE_OK ? 0 : later(e, REFUSALS);
+		sa->reauth_at = ike_peer_reauthenticate(e, sa) == IKE_OK ? 0 : later(e, PUT_OFF);
 	arm_sa(e, sa);
 	if (rekey && !ike_want(sa, IKE_WISH_REKEY_IKE, 0))
 		ike_renew_sa_later(e, sa);
@@ -233,11 +233,7 @@ ike_renew_sa_later(struct ike *e, struct ike_sa *sa)
 {
 	if (sa->state != IKE_STATE_ESTABLISHED)
 		return;
-	if (++sa->refusals > REFUSALS) {
-		give_up(e, sa);
-		return;
-	}
-	sa->rekey_at = later(e, sa->refusals);
+	sa->rekey_at = later(e, ++sa->refusals);
 	arm_sa(e, sa);
 }
 
@@ -246,7 +242,7 @@ ike_renew_reauth_later(struct ike *e, struct ike_sa *sa)
 {
 	if (sa->state != IKE_STATE_ESTABLISHED)
 		return;
-	sa->reauth_at = later(e, REFUSALS);
+	sa->reauth_at = later(e, PUT_OFF);
 	arm_sa(e, sa);
 }
 

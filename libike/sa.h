@@ -155,6 +155,7 @@ struct ike_child_sa {
 	struct ike_child_sa *successor, *predecessor;
 	unsigned generation;
 	unsigned refusals;		/* of rekeys, in a row */
+	unsigned put_off;		/* those of them that were only for now */
 	/* At: rekey_at, ends_at; once replaced: of the DELETE; then of the end. */
 	struct ike_timer timer;
 	ike_time rekey_at, ends_at;	/* 0: never */
@@ -270,6 +271,7 @@ struct ike_sa {
 	struct ike_timer renew;			/* see renew.c */
 	ike_time rekey_at, ends_at, reauth_at;	/* 0: never */
 	unsigned refusals;			/* of rekeys, in a row */
+	unsigned put_off;		/* those of them that were only for now */
 	ike_id reauthenticates;			/* the IKE SA it is to stand for, or 0 */
 	unsigned generation, child_rekeys, collisions_won, collisions_lost;
 	struct ike_output *up, *down;		/* IKE_UP, IKE_DOWN: made beforehand */
@@ -660,6 +662,10 @@ void ike_renew_sa(struct ike *, struct ike_sa *);	/* established: its life begin
 void ike_renew_child(struct ike *, struct ike_child_sa *);
 void ike_renew_child_soon(struct ike *, struct ike_child_sa *);	/* now, if it may be */
 /* A rekey was refused or could not be sent: once more in a while, RFC 7296 2.25. */
+/* A rekey was refused.  True: only for now, but too often in a row; the two ends are out
+ * of step (2.25), and the IKE SA is being closed. */
+bool ike_renew_refused(struct ike *, struct ike_sa *, unsigned *put_off, enum ike_error);
+/* It is tried again; what cannot be rekeyed goes on to the end of its time. */
 void ike_renew_sa_later(struct ike *, struct ike_sa *);
 void ike_renew_child_later(struct ike *, struct ike_child_sa *);
 /* The peer was not seen to use it yet: a rekey waits. */

@@ -298,6 +298,31 @@ START_TEST(rekey_without_a_group_leaves_the_old)	/* T32 */
 }
 END_TEST
 
+/* Who asks for groups of its own sees soon whether the peer grants them; what works goes
+ * on. */
+START_TEST(missing_groups_show_early)
+{
+	static const char *const none[] = { "aes256gcm16" };
+	uint32_t spi;
+
+	pair_setups(setup, child);
+	setup[0].pfs = IKE_PFS_REQUIRE;
+	setup[1].esp = (struct ike_texts){ none, 1 };
+	setup[1].pfs = IKE_PFS_OFF;
+	setup[1].childless = false;
+	open_as_set();
+	spi = newest(0)->spi_in;
+	road_pass(&r, 70 * IKE_SECOND);
+	ck_assert_uint_ge(p.events[0][IKE_REFUSED], 1);
+	ck_assert_int_eq(p.refused[0], IKE_NO_PROPOSAL_CHOSEN);
+	road_pass(&r, 1800 * IKE_SECOND);
+	ck_assert_uint_eq(p.events[0][IKE_DOWN], 0);
+	ck_assert_uint_eq(newest(0)->spi_in, spi);
+	expect_one_pair();
+	end();
+}
+END_TEST
+
 /* ---- SPIs ---- */
 
 /* The host proposes the one that is replaced, a few times. */
@@ -378,6 +403,7 @@ START_TEST(full_ike_sa_is_followed_by_another)		/* T53 */
 	unsigned rounds = 0;
 
 	begin();
+	road_pass(&r, IKE_SECOND);
 	rekey_child(0);
 	refuse_with(0, IKE_NO_ADDITIONAL_SAS, bytes_of(NULL, 0));
 	for (unsigned i = 0; i < 600; i++) {
@@ -731,6 +757,7 @@ main(void)
 	tcase_add_loop_test(t, many_ids_make_a_new_ike_sa, 0, 2);
 	tcase_add_test(t, rekey_with_the_group_that_is_asked_for);
 	tcase_add_test(t, rekey_without_a_group_leaves_the_old);
+	tcase_add_test(t, missing_groups_show_early);
 	tcase_add_test(t, spi_of_a_rekeyed_child_is_not_used_again);
 	tcase_add_loop_test(t, rekey_keeps_the_selectors, 0, 2);
 	tcase_add_test(t, rekey_does_not_narrow);
