@@ -350,6 +350,7 @@ check-layers: all
 	$(run_tests) $(run_layers)
 
 check-examples: all
+	$(Q)build-aux/install-packages -n test
 	$(run_tests) $(run_examples)
 
 check-fuzz: $(replays)
