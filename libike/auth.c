@@ -545,14 +545,15 @@ write_answer(struct ike *e, struct ike_exchange *x, enum ike_error refused,
 	return ike_exchange_send(e, x, &chain);
 }
 
-/* The Child SA that is asked for, if any is (RFC 6023). */
+/* The Child SA that is asked for, if any is (RFC 6023): IKE_SA_INIT, where the identity was
+ * not known yet, has said whether one must be. */
 static enum ike_error
 choose(struct ike *e, const struct ike_sa *sa, struct ike_exchange *x,
     struct ike_choice *choice)
 {
 	enum ike_error error;
 
-	if (x->connection->childless &&
+	if (sa->connection->childless &&
 	    ike_find_payload(x->message, IKE_PAYLOAD_SA, 0) == NULL)
 		return IKE_OK;
 	error = ike_child_choose(e, x, NULL, IKE_KE_NONE, choice);

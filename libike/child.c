@@ -10,6 +10,8 @@
 #include "libike/sa.h"
 
 #define LINGER (5 * IKE_SECOND)
+/* No schedule lets more time pass between two copies of a request that is not answered. */
+#define UNHEARD (20 * IKE_SECOND)
 
 /* Proposed by the host or random; never below 256, in use, or 0 (T34). */
 static uint32_t
@@ -615,6 +617,12 @@ ike_child_is_waiting(const struct ike_child_sa *c)
 	return c->coming[1] != NULL && c->installed && !c->deleting && !c->leaving;
 }
 
+bool
+ike_child_has_arrived(const struct ike *e, const struct ike_child_sa *c)
+{
+	return !ike_child_is_waiting(c) || e->now >= c->sa->window.resent + UNHEARD;
+}
+
 void
 ike_child_move_out(struct ike *e, struct ike_child_sa *c)
 {
@@ -633,7 +641,8 @@ ike_child_stop_out(struct ike *e, struct ike_child_sa *c)
 
 	if (c->coming[1] != NULL)		/* nothing ever left by it */
 		return;
-	heir = c->successor != NULL ? c->successor : ike_unique_waiting(c);
+	heir = c->successor != NULL && c->sa->state != IKE_STATE_CLOSING ?
+	    c->successor : ike_unique_waiting(c);
 	if (heir != NULL)
 		ike_child_move_out(e, heir);
 	say_once(e, &c->going[0]);

@@ -110,7 +110,10 @@ refused(struct ike *e, struct ike_sa *sa, struct ike_exchange *x, enum ike_error
 		sa->full = true;
 	if (error == IKE_NO_ADDITIONAL_SAS && old != NULL)
 		(void)ike_peer_reauthenticate(e, sa);
-	try_later(e, sa, x);
+	if (error == IKE_TEMPORARY_FAILURE && x->old == 0 && sa->peer != NULL)
+		ike_peer_again(e, sa->peer);
+	else
+		try_later(e, sa, x);
 }
 
 /* The shared secret, if the choice has a key exchange. */
@@ -308,8 +311,9 @@ find_old(struct ike *e, struct ike_sa *sa, struct ike_exchange *x,
 	}
 	if (*old == NULL)
 		return IKE_CHILD_SA_NOT_FOUND;
-	/* 2.25.1: it is being deleted, or has been replaced and will be. */
-	if ((*old)->deleting || (*old)->successor != NULL)
+	/* 2.25.1: it is being deleted, will be, or has been replaced. */
+	if ((*old)->deleting || (*old)->successor != NULL ||
+	    ike_is_wanted(sa, IKE_WISH_DELETE_CHILD, (*old)->spi_in))
 		return IKE_TEMPORARY_FAILURE;
 	return IKE_OK;
 }

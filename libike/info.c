@@ -226,6 +226,7 @@ ike_info_delete_sa(struct ike *e, struct ike_sa *sa)
 	if (sa->close_after)
 		return;
 	ike_sa_state(e, sa, IKE_STATE_CLOSING);
+	ike_timer_disarm(e, &sa->expire);	/* of one that was replaced: not once more */
 	sa->window.sent = 0;
 	ike_info_begin_delete(e, sa);
 }

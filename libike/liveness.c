@@ -42,7 +42,7 @@ probe(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 static enum ike_error
 answered(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 {
-	if (sa->state == IKE_STATE_ESTABLISHED)
+	if (sa->state == IKE_STATE_ESTABLISHED && sa->connection->dpd > 0)
 		check_later(e, sa);
 	return x->message != NULL ? ike_mobike_compare(e, sa, x) : IKE_OK;
 }

@@ -53,6 +53,7 @@ retry(struct ike *e, struct ike_timer *t)
 	if (!p->wanted && !p->restart)
 		return;
 	if ((sa = ike_peer_current(p)) != NULL) {
+		p->restart = false;
 		ike_peer_complete(e, sa);
 		return;
 	}
@@ -331,6 +332,17 @@ ike_peer_carries(const struct ike_peer *p, const struct ike_sa *except)
 	return false;
 }
 
+static bool
+wants_child(const struct ike_sa *sa)
+{
+	const struct ike_wanted *w;
+
+	STAILQ_FOREACH(w, &sa->wanted, link)
+		if (w->wish == IKE_WISH_CREATE_CHILD)
+			return true;
+	return false;
+}
+
 /* An attempt is being made, or an IKE SA is asking for Child SAs. */
 static bool
 is_on_the_way(const struct ike_peer *p)
@@ -338,8 +350,8 @@ is_on_the_way(const struct ike_peer *p)
 	const struct ike_sa *sa;
 
 	LIST_FOREACH(sa, &p->sas, of_peer)
-		if (is_promising(sa) && (sa->state != IKE_STATE_ESTABLISHED ||
-		    !STAILQ_EMPTY(&sa->wanted)))
+		if (is_promising(sa) &&
+		    (sa->state != IKE_STATE_ESTABLISHED || wants_child(sa)))
 			return true;
 	return false;
 }
@@ -350,6 +362,14 @@ ike_peer_lost(struct ike *e, struct ike_peer *p)
 	if (!p->wanted || p->retry.armed || is_on_the_way(p) || is_whole(p))
 		return;
 	ike_timer_arm(e, &p->retry, e->now + back_off(e, p));
+}
+
+void
+ike_peer_again(struct ike *e, struct ike_peer *p)
+{
+	p->restart = true;
+	if (!p->retry.armed)
+		ike_timer_arm(e, &p->retry, e->now + back_off(e, p));
 }
 
 bool

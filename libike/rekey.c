@@ -14,6 +14,21 @@ enum { KE_ROUNDS = 3 };
 
 /* ---- taking over ---- */
 
+/* The settings may be other ones by now: there it is the host of the same name, or the
+ * first that can be called. */
+static const struct ike_host *
+host_now(const struct ike_sa *to, const struct ike_sa *from)
+{
+	const struct ike_hosts *hosts = &to->connection->remote;
+
+	if (from->host == NULL || to->connection == from->connection)
+		return from->host;
+	for (unsigned i = 0; i < hosts->n; i++)
+		if (strcmp(hosts->v[i].text, from->host->text) == 0)
+			return &hosts->v[i];
+	return ike_hosts_callable(hosts, 0);
+}
+
 static void
 copy_history(struct ike_sa *to, const struct ike_sa *from)
 {
@@ -23,7 +38,7 @@ copy_history(struct ike_sa *to, const struct ike_sa *from)
 	to->collisions_lost = from->collisions_lost;
 	to->reauth_at = from->reauth_at;
 	to->reauthenticates = from->reauthenticates;
-	to->host = from->host;
+	to->host = host_now(to, from);
 	to->natd = from->natd;
 	to->encap = from->encap;
 	to->nat_here = from->nat_here;

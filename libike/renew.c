@@ -76,7 +76,10 @@ delete_child(struct ike *e, struct ike_timer *t)
 {
 	struct ike_child_sa *c = IKE_OWNER(t, struct ike_child_sa, timer);
 
-	ike_info_delete_spi(e, c->sa, c->spi_in);
+	if (c->successor != NULL && !ike_child_has_arrived(e, c->successor))
+		ike_timer_arm(e, t, e->now + MOVING);
+	else
+		ike_info_delete_spi(e, c->sa, c->spi_in);
 }
 
 static void

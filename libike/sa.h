@@ -618,6 +618,8 @@ void ike_child_commit(struct ike *, struct ike_child_sa *, struct ike_child_sa *
 void ike_child_move_out(struct ike *, struct ike_child_sa *);
 /* Its traffic has not moved there yet. */
 bool ike_child_is_waiting(const struct ike_child_sa *);
+/* Made in answer to a request: the peer uses it, or would have asked again meanwhile. */
+bool ike_child_has_arrived(const struct ike *, const struct ike_child_sa *);
 /* OUT_REMOVE, once; what replaced it takes over. */
 void ike_child_stop_out(struct ike *, struct ike_child_sa *);
 /* Out of its IKE SA.  One that was replaced goes on hearing for a while. */
@@ -756,6 +758,8 @@ void ike_peer_reset(struct ike_peer *);		/* somebody has asked: no back-off */
 /* An SA of it is no more, or has lost its Child SA, or got none: begins again in a
  * while when it carries nothing any more and should. */
 void ike_peer_lost(struct ike *, struct ike_peer *);
+/* What somebody has asked for could not be had now: once more in a while. */
+void ike_peer_again(struct ike *, struct ike_peer *);
 /* An established SA died of silence or of a malformed message: `on_dead` decides. */
 void ike_peer_dead(struct ike *, struct ike_peer *);
 /* Asks for the Child SAs that are configured and missing, by this IKE SA. */

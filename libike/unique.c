@@ -202,6 +202,42 @@ ask_for_rest(struct ike *e, struct ike_sa *sa, const struct ike_sa *lost)
 	ike_next_wanted(e, sa);
 }
 
+/* Who answered cannot know that the answer has arrived before he hears more. */
+static bool
+is_confirmed(const struct ike_sa *sa)
+{
+	return sa->initiator || sa->live.heard > sa->since;
+}
+
+/* The same of Child SAs that it made later: the peer uses them, or would have asked
+ * again. */
+static bool
+has_arrived(const struct ike *e, const struct ike_sa *sa)
+{
+	const struct ike_child_sa *c;
+
+	LIST_FOREACH(c, &sa->children, link)
+		if (c->predecessor == NULL && c->since > sa->since &&
+		    !ike_child_has_arrived(e, c))
+			return false;
+	return true;
+}
+
+/* Both ends have it, with all that the other one has; or that is seen to now. */
+static bool
+replaces(struct ike *e, struct ike_sa *sa, const struct ike_sa *lost)
+{
+	if (!is_confirmed(sa)) {
+		if (sa->ours == NULL)
+			ike_liveness_begin(e, sa);
+		return false;
+	}
+	if (sa->full || serves_all_of(sa, lost))
+		return has_arrived(e, sa);
+	ask_for_rest(e, sa, lost);
+	return false;
+}
+
 /* Deletes one that must go; false: there is none, or not now. */
 static bool
 delete_one(struct ike *e, const struct ike_same *same)
@@ -214,10 +250,8 @@ delete_one(struct ike *e, const struct ike_same *same)
 			    !same_pair(b, a) || (lost = loser(a, b)) == NULL)
 				continue;
 			stays = lost == a ? b : a;
-			if (!stays->full && !serves_all_of(stays, lost)) {
-				ask_for_rest(e, stays, lost);
+			if (!replaces(e, stays, lost))
 				return false;
-			}
 			ike_info_delete_sa(e, lost);
 			return lost->state != IKE_STATE_ESTABLISHED;
 		}
@@ -261,6 +295,18 @@ stand_in(struct ike *e, struct ike_same *same)
 	return again;
 }
 
+/* Something is under way that the decision waits for, perhaps. */
+static bool
+is_moving(const struct ike_same *same)
+{
+	const struct ike_sa *sa;
+
+	LIST_FOREACH(sa, &same->sas, of_same)
+		if (sa->state == IKE_STATE_ESTABLISHED && sa->ours != NULL)
+			return true;
+	return false;
+}
+
 /* The traffic has had its time to move.  What is left to the peer, or was queued, is
  * looked at again: a Child SA may have come or gone meanwhile.  Those that are deleted
  * leave later, so `same` stays. */
@@ -272,7 +318,7 @@ settle(struct ike *e, struct ike_timer *t)
 
 	while (delete_one(e, same))
 		;
-	if (again)
+	if (again || is_moving(same))
 		ike_timer_arm(e, &same->settle, e->now + MOVING);
 	else if (has_two(same))
 		ike_timer_arm(e, &same->settle, e->now + LOOK_AGAIN);
@@ -312,6 +358,7 @@ ike_unique_serves(const struct ike_sa *except, const char *child)
 	return false;
 }
 
+/* One that follows another takes over from that one alone. */
 struct ike_child_sa *
 ike_unique_waiting(const struct ike_child_sa *c)
 {
@@ -321,7 +368,8 @@ ike_unique_waiting(const struct ike_child_sa *c)
 	if (c->sa->same != NULL)
 		LIST_FOREACH(sa, &c->sa->same->sas, of_same)
 			LIST_FOREACH(other, &sa->children, link)
-				if (other != c && ike_child_is_waiting(other) &&
+				if (other != c && other->predecessor == NULL &&
+				    ike_child_is_waiting(other) &&
 				    strcmp(other->configured->name,
 				    c->configured->name) == 0)
 					return other;
