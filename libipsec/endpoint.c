@@ -513,6 +513,7 @@ dispatch(struct ipsec_endpoint *e, struct ipsec_message *v, unsigned n)
 void
 ipsec_endpoint_process(struct ipsec_endpoint *e, ike_time now)
 {
+	bool one = e->n_sockets == 1;	/* reading it costs no more than to ask */
 	struct ipsec_message *v;
 	unsigned n;
 
@@ -520,9 +521,9 @@ ipsec_endpoint_process(struct ipsec_endpoint *e, ike_time now)
 		return;
 	e->now = now;
 	e->draining = true;		/* drain comes at the end, once */
-	if (poll(e->fds, e->n_sockets, 0) > 0)
+	if (one || poll(e->fds, e->n_sockets, 0) > 0)
 		for (unsigned i = 0; i < e->n_sockets; i++)
-			if (e->fds[i].revents != 0 &&
+			if ((one || e->fds[i].revents != 0) &&
 			    (n = ipsec_udp_receive(e->udp, i, &v)) > 0)
 				dispatch(e, v, n);
 	ike_tick(e->ike, now);

@@ -279,7 +279,8 @@ enum ipsec_error ipsec_client_send_packet(struct ipsec_client *, const void *pac
 unsigned ipsec_client_send_packets(struct ipsec_client *, struct ipsec_packet *,
     unsigned n);
 /* Without a packets callback: the oldest received packet, copied.  IPSEC_AGAIN: none
- * waits; IPSEC_TOO_BIG: it stays, *len octets are needed. */
+ * waits; IPSEC_TOO_BIG: it stays, *len octets are needed.  What waits goes with the
+ * tunnel. */
 enum ipsec_error ipsec_client_recv_packet(struct ipsec_client *, void *packet,
     size_t room, size_t *len);
 /* Up to `n` of them, not copied: they live until the next call of recv, process or free.
