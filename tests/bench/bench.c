@@ -21,25 +21,13 @@ struct result {
 	double value[RUNS_MAX];		/* sorted in the end */
 };
 
-static double
-seconds(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-double
-bench_time(void)
-{
-	return seconds(CLOCK_MONOTONIC);
-}
-
 double
 bench_cpu(void)
 {
-	return seconds(CLOCK_THREAD_CPUTIME_ID);
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
 size_t

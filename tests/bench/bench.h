@@ -22,8 +22,8 @@ struct bench_row {
 extern const struct bench_row bench_bare[], bench_packets[], bench_handshakes[],
     bench_tunnels[];
 
-/* Seconds: of the wall, and of this thread's own work. */
-double bench_time(void);
+/* Seconds of this thread's own work, the kernel's for it included: what else the machine
+ * does at the time does not count. */
 double bench_cpu(void);
 /* Octets of memory in use. */
 size_t bench_memory(void);
