@@ -11,6 +11,7 @@
  * means nothing. */
 #include <arpa/inet.h>
 #include <sodium.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "libike/sa.h"
@@ -68,32 +69,37 @@ family_of(const struct ike_notify *n)
 	return n->data.len == address_len(family) ? family : 0;
 }
 
-static void
-keep_address(struct ike_sa *sa, const struct ike_notify *n)
+/* False: it is none, or the one that is in use. */
+static bool
+read_address(const struct ike_sa *sa, const struct ike_notify *n, struct ike_address *a)
 {
-	struct ike_mobile *mobile = &sa->mobile;
-	struct ike_address a = { .family = family_of(n) };
-
-	if (a.family == 0 || mobile->n == IKE_MOST_ADDRESSES)
-		return;
-	memcpy(a.octets, n->data.p, n->data.len);
-	if (a.family == sa->path.family &&
-	    memcmp(a.octets, sa->path.addr[1], sizeof(a.octets)) == 0)
-		return;
-	mobile->others[mobile->n++] = a;
+	*a = (struct ike_address){ .family = family_of(n) };
+	if (a->family == 0)
+		return false;
+	memcpy(a->octets, n->data.p, n->data.len);
+	return a->family != sa->path.family ||
+	    memcmp(a->octets, sa->path.addr[1], sizeof(a->octets)) != 0;
 }
 
-/* The list replaces the one before (3.6). */
+/* The list replaces the one before (3.6).  Without memory there is none. */
 static void
 keep_addresses(struct ike_sa *sa, const struct ike_message *m)
 {
-	struct ike_notify n;
+	struct ike_mobile *mobile = &sa->mobile;
+	struct ike_address v[IKE_MOST_ADDRESSES];
+	struct ike_notify notify;
+	uint8_t n = 0;
 
-	sa->mobile.n = 0;
-	for (unsigned i = 0; i < m->n; i++)
+	for (unsigned i = 0; i < m->n && n < IKE_MOST_ADDRESSES; i++)
 		if (m->v[i].type == IKE_PAYLOAD_NOTIFY &&
-		    ike_parse_notify(m->v[i].body, &n) == IKE_OK && is_address(&n))
-			keep_address(sa, &n);
+		    ike_parse_notify(m->v[i].body, &notify) == IKE_OK &&
+		    is_address(&notify) && read_address(sa, &notify, &v[n]))
+			n++;
+	free(mobile->others);
+	mobile->others = n > 0 ? malloc(n * sizeof(*v)) : NULL;
+	mobile->n = mobile->others != NULL ? n : 0;
+	if (mobile->n > 0)
+		memcpy(mobile->others, v, n * sizeof(*v));
 }
 
 void
@@ -544,10 +550,13 @@ ike_mobike_inherit(struct ike *e, struct ike_sa *to, struct ike_sa *from)
 	bool asking = from->mobile.asking != NULL;
 
 	ike_mobike_stop(e, from);
+	free(to->mobile.others);
 	to->mobile = from->mobile;
 	to->mobile.pending = from->mobile.pending || from->mobile.busy;
 	to->mobile.busy = to->mobile.mapped = false;	/* it hashes the SPIs, too */
 	from->mobile.pending = false;
+	from->mobile.others = NULL;
+	from->mobile.n = 0;
 	if (asking)
 		ike_mobike_look(e, to);
 }

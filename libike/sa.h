@@ -206,8 +206,8 @@ struct ike_mobile {
 	bool roamed, again;	/* we have new addresses; and again since we asked */
 	bool mapped;			/* `mapping` is known */
 	uint8_t mapping[IKE_NATD_LEN];	/* how the peer sees us: its hash of that (3.8) */
-	struct ike_address others[IKE_MOST_ADDRESSES];	/* of the peer, besides its path's */
-	unsigned n, turn, left;		/* the next one to try; how many of them now */
+	uint8_t n, turn, left;	/* of `others`; the next one to try; how many of them now */
+	struct ike_address *others;	/* of the peer, besides its path's; owned, or NULL */
 	struct ike_exchange *asking;	/* the open RESOLVE question, or NULL */
 };
 

@@ -114,6 +114,7 @@ sa_digest(const struct ike_sa *sa)
 	for (size_t i = 0; i < sizeof(buffers) / sizeof(buffers[0]); i++)
 		add_buffer(&h, buffers[i]);
 	add(&h, sa->remote_id.data.p, sa->remote_id.data.len);
+	add(&h, sa->mobile.others, sa->mobile.n * sizeof(*sa->mobile.others));
 	add_timer(&h, sa->retransmit);
 	add_timer(&h, sa->expire);
 	add_timer(&h, sa->live.check);
