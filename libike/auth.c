@@ -35,8 +35,9 @@ ask_auth(struct ike *e, struct ike_exchange *x, enum ike_event_type type, bool i
 {
 	const struct ike_sa *sa = x->sa;
 	const struct ike_connection *c = connection_of(x);
-	struct bytes message = ike_buffer_view(&sa->init[initiator ? 0 : 1]);
-	struct bytes nonce = ike_buffer_view(&sa->nonce[initiator ? 1 : 0]);
+	const struct ike_half_open *h = sa->half_open;
+	struct bytes message = ike_buffer_view(&h->init[initiator ? 0 : 1]);
+	struct bytes nonce = ike_buffer_view(&h->nonce[initiator ? 1 : 0]);
 	size_t len = message.len + nonce.len + sa->suite.prf->len;
 	struct ike_identity remote = claimed_by(x);
 	uint8_t *octets = malloc(len);
@@ -52,7 +53,7 @@ ask_auth(struct ike *e, struct ike_exchange *x, enum ike_event_type type, bool i
 	r->remote_id_type = remote.type;
 	r->remote_id = remote.data;
 	r->octets = bytes_of(octets, ike_auth_octets(sa->suite.prf, message, nonce,
-	    initiator ? sa->keys.pi : sa->keys.pr, id_octets, octets));
+	    initiator ? h->keys.pi : h->keys.pr, id_octets, octets));
 	if (r->octets.len > 0)
 		error = ike_ask(e, x, type, r);
 	ike_wipe(octets, len);
@@ -169,7 +170,7 @@ establish(struct ike *e, struct ike_sa *sa)
 	ike_timer_disarm(e, &sa->expire);
 	ike_sa_state(e, sa, IKE_STATE_ESTABLISHED);
 	ike_unique_remember(e, sa);
-	ike_sa_forget_setup(sa);
+	ike_sa_forget_setup(e, sa);
 	ike_renew_sa(e, sa);
 	ike_say_of(e, sa, &sa->up, IKE_OK);
 }
@@ -333,7 +334,8 @@ ike_auth_finish(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	} else if (x->child != NULL &&
 	    (refused = ike_child_take(e, x, NULL, &choice)) == IKE_OK) {
 		refused = ike_child_prepare(e, x->child, NULL, true,
-		    ike_buffer_view(&sa->nonce[0]), ike_buffer_view(&sa->nonce[1]),
+		    ike_buffer_view(&sa->half_open->nonce[0]),
+		    ike_buffer_view(&sa->half_open->nonce[1]),
 		    bytes_of(NULL, 0));
 	}
 	if (refused != IKE_OK && !is_of_child(refused))
@@ -437,17 +439,18 @@ static enum ike_error
 switch_connection(
     struct ike *e, struct ike_sa *sa, struct ike_exchange *x, struct ike_peer *p)
 {
+	const struct ike_choice choice = ike_choice_of(&sa->suite);
 	struct ike_refusal r;
 	char ours[256], theirs[128], what[256];
 
-	if (!ike_choice_allowed(&p->connection->ike, &sa->choice)) {
+	if (!ike_choice_allowed(&p->connection->ike, &choice)) {
 		snprintf(what, sizeof(what),
 		    "the addresses led to connection %.63s, the peer's "
 		    "identity to %.63s, which forbids what was chosen",
 		    sa->connection->name, p->connection->name);
 		r = ike_refusal(IKE_AUTHENTICATION_FAILED, what);
 		r.ours = ike_proposals_print(&p->connection->ike, ours, sizeof(ours));
-		r.theirs = ike_choice_print(&sa->choice, theirs, sizeof(theirs));
+		r.theirs = ike_choice_print(&choice, theirs, sizeof(theirs));
 		r.setting = "ike";
 		ike_say_refused(e, sa, p->id, &r);
 		return IKE_AUTHENTICATION_FAILED;
@@ -558,7 +561,8 @@ choose(struct ike *e, const struct ike_sa *sa, struct ike_exchange *x,
 		return IKE_OK;
 	error = ike_child_choose(e, x, NULL, IKE_KE_NONE, choice);
 	return error != IKE_OK ? error : ike_child_prepare(e, x->child, NULL, false,
-	    ike_buffer_view(&sa->nonce[0]), ike_buffer_view(&sa->nonce[1]),
+	    ike_buffer_view(&sa->half_open->nonce[0]),
+	    ike_buffer_view(&sa->half_open->nonce[1]),
 	    bytes_of(NULL, 0));
 }
 

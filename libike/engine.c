@@ -479,6 +479,7 @@ describe(const struct ike_sa *sa, struct ike_sa_info *info)
 	const struct ike_connection *c = sa->connection;
 	const struct ike_identity *remote = sa->remote_id.data.len > 0 ? &sa->remote_id :
 	    &c->remote_id;
+	struct ike_choice choice;
 
 	memset(info, 0, sizeof(*info));
 	info->id = sa->id;
@@ -504,8 +505,10 @@ describe(const struct ike_sa *sa, struct ike_sa_info *info)
 	    sizeof(info->local_id));
 	ike_id_print(
 	    remote->type, remote->data, info->remote_id, sizeof(info->remote_id));
-	if (sa->suite.cipher != NULL)
-		ike_choice_print(&sa->choice, info->proposal, sizeof(info->proposal));
+	if (sa->suite.cipher != NULL) {
+		choice = ike_choice_of(&sa->suite);
+		ike_choice_print(&choice, info->proposal, sizeof(info->proposal));
+	}
 }
 
 bool

@@ -31,8 +31,9 @@ send_request(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	struct ike_chain chain = ike_chain_begin(e);
 	struct ike_writer w = ike_writer(e->scratch, sizeof(e->scratch));
 
-	if (sa->cookie.len > 0)
-		ike_add_notify(&chain, IKE_N_COOKIE, ike_buffer_view(&sa->cookie));
+	if (sa->half_open->cookie.len > 0)
+		ike_add_notify(
+		    &chain, IKE_N_COOKIE, ike_buffer_view(&sa->half_open->cookie));
 	ike_chain_open(&chain, IKE_PAYLOAD_SA);
 	ike_build_sa(&chain.w, &c->ike, bytes_of(NULL, 0), true);
 	ike_chain_close(&chain);
@@ -43,7 +44,7 @@ send_request(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	if (c->fragment != 0)
 		ike_add_notify(&chain, IKE_N_FRAGMENTATION_SUPPORTED, bytes_of(NULL, 0));
 	ike_write_message(&w, &h, &chain);
-	if (w.bad || !ike_buffer_set(&sa->init[0], ike_written(&w)) ||
+	if (w.bad || !ike_buffer_set(&sa->half_open->init[0], ike_written(&w)) ||
 	    !ike_window_request(e, sa, ike_written(&w)))
 		return false;
 	ike_trace_sent(e, sa, &h, &chain);
@@ -120,10 +121,10 @@ static enum ike_error
 take_cookie(struct ike *e, struct ike_sa *sa, struct ike_exchange *x, struct bytes cookie)
 {
 	if (cookie.len == 0 || cookie.len > 64 ||
-	    bytes_equal(cookie, ike_buffer_view(&sa->cookie)) ||
+	    bytes_equal(cookie, ike_buffer_view(&sa->half_open->cookie)) ||
 	    x->rounds++ >= INIT_ROUNDS)
 		return IKE_DROP;
-	if (!ike_buffer_set(&sa->cookie, cookie))
+	if (!ike_buffer_set(&sa->half_open->cookie, cookie))
 		return IKE_NO_MEMORY;
 	return again(e, sa, x);
 }
@@ -149,6 +150,7 @@ struct answer {
 	struct ike_ke ke;
 	struct bytes nonce;
 	struct ike_keys keys;
+	struct ike_auth_keys auth_keys;
 };
 
 static enum ike_error
@@ -177,7 +179,8 @@ read_answer(struct ike *e, struct ike_sa *sa, const struct ike_exchange *x,
 		error = IKE_INVALID_KE_PAYLOAD;
 	else if (!ike_derive_keys(&a->suite, ike_buffer_view(&ours->nonce), a->nonce,
 		     sa->spi_i, m->header.spi_r,
-		     bytes_of(secret, a->suite.kex->secret_len), &a->keys))
+		     bytes_of(secret, a->suite.kex->secret_len), &a->keys,
+		     &a->auth_keys))
 		error = IKE_NO_MEMORY;
 	ike_wipe(secret, sizeof(secret));
 	return error;
@@ -209,6 +212,7 @@ static enum ike_error
 accept(struct ike *e, struct ike_sa *sa, struct ike_exchange *x, struct answer *a)
 {
 	const struct ike_message *m = x->message;
+	struct ike_half_open *h = sa->half_open;
 	struct ike_notify n;
 	struct ike_nat nat;
 
@@ -219,18 +223,18 @@ accept(struct ike *e, struct ike_sa *sa, struct ike_exchange *x, struct answer *
 			no_native_esp(e, sa);
 		return IKE_NO_PROPOSAL_CHOSEN;
 	}
-	if (!ike_buffer_set(&sa->nonce[0], ike_buffer_view(&x->fresh.nonce)) ||
-	    !ike_buffer_set(&sa->nonce[1], a->nonce) ||
-	    !ike_buffer_set(&sa->init[1], m->octets))
+	if (!ike_buffer_set(&h->nonce[0], ike_buffer_view(&x->fresh.nonce)) ||
+	    !ike_buffer_set(&h->nonce[1], a->nonce) ||
+	    !ike_buffer_set(&h->init[1], m->octets))
 		return IKE_NO_MEMORY;
 	ike_fresh_free(&x->fresh);
 	sa->spi_r = m->header.spi_r;
 	sa->childless = sa->connection->childless &&
 	    ike_find_notify(m, IKE_N_CHILDLESS_IKEV2_SUPPORTED, &n);
-	sa->choice = a->choice;
-	sa->choice.spi = bytes_of(NULL, 0);
 	sa->suite = a->suite;
 	sa->keys = a->keys;
+	a->keys = (struct ike_keys){ .octets = NULL };
+	h->keys = a->auth_keys;
 	sa->fragments = knows_fragments(sa, m);
 	sa->hint = IKE_OK;
 	if (sa->encap || (sa->natd && ike_mobike_wants(sa->connection))) {
@@ -269,7 +273,8 @@ response(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 		error = accept(e, sa, x, &a);
 	if (error > 0)
 		error = IKE_DROP;	/* unprotected: a better one may come */
-	ike_wipe(&a.keys, sizeof(a.keys));
+	ike_keys_free(&a.keys);
+	ike_wipe(&a.auth_keys, sizeof(a.auth_keys));
 	return error;
 }
 
@@ -353,8 +358,8 @@ read_offer(const struct ike_message *m, struct offer *o)
 }
 
 static bool
-write_answer(
-    struct ike *e, const struct ike_sa *sa, struct bytes ke, struct ike_writer *w)
+write_answer(struct ike *e, const struct ike_sa *sa, const struct ike_choice *choice,
+    struct bytes ke, struct ike_writer *w)
 {
 	const struct ike_connection *c = sa->connection;
 	struct ike_header h = { .spi_i = sa->spi_i, .spi_r = sa->spi_r, .version = 0x20,
@@ -362,10 +367,10 @@ write_answer(
 	struct ike_chain chain = ike_chain_begin(e);
 
 	ike_chain_open(&chain, IKE_PAYLOAD_SA);
-	ike_build_choice(&chain.w, &sa->choice, bytes_of(NULL, 0));
+	ike_build_choice(&chain.w, choice, bytes_of(NULL, 0));
 	ike_chain_close(&chain);
 	ike_add_ke(&chain, sa->suite.kex->id, ke);
-	ike_add_nonce(&chain, ike_buffer_view(&sa->nonce[1]));
+	ike_add_nonce(&chain, ike_buffer_view(&sa->half_open->nonce[1]));
 	if (sa->natd && c->encap != IKE_ENCAP_NEVER)
 		ike_natd_add(
 		    &chain, &sa->path, sa->spi_i, sa->spi_r, ike_natd_force(e, c));
@@ -389,6 +394,7 @@ answer(struct ike *e, struct ike_sa *sa, const struct offer *o,
 {
 	struct ike_exchange x = { .sa = sa, .path = sa->path, .request = ike_mark(wire) };
 	struct ike_writer w = ike_writer(e->scratch, sizeof(e->scratch));
+	struct ike_half_open *h = sa->half_open;
 	struct ike_nat nat;
 	uint8_t ke[IKE_MAX_KE_LEN], secret[IKE_MAX_SECRET_LEN];
 	enum ike_error error = IKE_NO_MEMORY;
@@ -402,15 +408,17 @@ answer(struct ike *e, struct ike_sa *sa, const struct offer *o,
 	sa->fragments = knows_fragments(sa, m);
 	if (!o->suite.kex->respond(&e->random, o->ke.data, ke, secret))
 		return IKE_INVALID_SYNTAX;	/* not a value of the group (T37) */
-	if (!ike_fresh_nonce(e, &x.fresh) || !ike_buffer_set(&sa->nonce[0], o->nonce) ||
-	    !ike_buffer_set(&sa->nonce[1], ike_buffer_view(&x.fresh.nonce)) ||
-	    !ike_buffer_set(&sa->init[0], wire) ||
-	    !ike_derive_keys(&sa->suite, o->nonce, ike_buffer_view(&sa->nonce[1]),
+	if (!ike_fresh_nonce(e, &x.fresh) || !ike_buffer_set(&h->nonce[0], o->nonce) ||
+	    !ike_buffer_set(&h->nonce[1], ike_buffer_view(&x.fresh.nonce)) ||
+	    !ike_buffer_set(&h->init[0], wire) ||
+	    !ike_derive_keys(&sa->suite, o->nonce, ike_buffer_view(&h->nonce[1]),
 		sa->spi_i, sa->spi_r, bytes_of(secret, o->suite.kex->secret_len),
-		&sa->keys))
+		&sa->keys, &h->keys))
 		goto out;
-	if (!write_answer(e, sa, bytes_of(ke, o->suite.kex->response_len), &w) ||
-	    !ike_buffer_set(&sa->init[1], ike_written(&w)) || !ike_table_add_init(e, sa))
+	if (!write_answer(e, sa, &o->choice, bytes_of(ke, o->suite.kex->response_len),
+		&w) ||
+	    !ike_buffer_set(&h->init[1], ike_written(&w)) ||
+	    !ike_table_add_init(e, h, ike_init_key(e, &sa->path, wire)))
 		goto out;
 	if (ike_window_respond(e, sa, &x, ike_written(&w)))
 		error = IKE_OK;
@@ -431,10 +439,7 @@ accept_offer(struct ike *e, const struct ike_path *path, const struct ike_messag
 	if (sa == NULL)
 		return;
 	sa->spi_i = m->header.spi_i;
-	sa->choice = o->choice;
-	sa->choice.spi = bytes_of(NULL, 0);
 	sa->suite = o->suite;
-	sa->init_key = ike_init_key(e, path, wire);
 	error = ike_source_join(e, sa) ? answer(e, sa, o, m, wire) : IKE_NO_MEMORY;
 	if (error == IKE_OK)
 		return;
@@ -484,7 +489,7 @@ ike_init_request(struct ike *e, const struct ike_path *path, const struct ike_he
 
 	if (sa != NULL) {
 		if (ike_window_judge(sa, 0, wire) == IKE_WINDOW_AGAIN &&
-		    bytes_equal(wire, ike_buffer_view(&sa->init[0])))
+		    bytes_equal(wire, ike_buffer_view(&sa->half_open->init[0])))
 			ike_window_again(e, sa, path);
 		return;
 	}

@@ -1,4 +1,5 @@
 /* Keys and AUTH octets: RFC 7296 2.13 - 2.17. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "libike/ike.h"
@@ -46,30 +47,46 @@ take(const uint8_t **material, uint8_t *out, size_t len)
 }
 
 /* RFC 7296 2.14: SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr, where SK_e ends
- * with the salt, RFC 5282 7.2. */
-static void
-split(const struct ike_suite *suite, const uint8_t *material, struct ike_keys *keys)
+ * with the salt, RFC 5282 7.2.  False: no memory. */
+static bool
+split(const struct ike_suite *suite, const uint8_t *material, struct ike_keys *keys,
+    struct ike_auth_keys *auth)
 {
 	size_t e = (size_t)suite->cipher->key_len + suite->cipher->salt_len;
-	size_t a = suite->cipher->integ_len;
+	size_t a = suite->cipher->integ_len, prf_len = suite->prf->len;
+	uint8_t *octets = malloc(prf_len + 2 * (e + a)), *i, *r;
 
-	*keys = (struct ike_keys){
-		.prf_len = suite->prf->len, .cipher_len = (uint8_t)(e + a)
-	};
-	take(&material, keys->d, keys->prf_len);
-	take(&material, keys->i + e, a);
-	take(&material, keys->r + e, a);
-	take(&material, keys->i, e);
-	take(&material, keys->r, e);
-	take(&material, keys->pi, keys->prf_len);
-	take(&material, keys->pr, keys->prf_len);
+	if (octets == NULL)
+		return false;
+	i = octets + prf_len;
+	r = i + e + a;
+	take(&material, octets, prf_len);
+	take(&material, i + e, a);
+	take(&material, r + e, a);
+	take(&material, i, e);
+	take(&material, r, e);
+	take(&material, auth->pi, prf_len);
+	take(&material, auth->pr, prf_len);
+	*keys = (struct ike_keys){ .octets = octets, .prf_len = suite->prf->len,
+	    .cipher_len = (uint8_t)(e + a) };
+	return true;
+}
+
+void
+ike_keys_free(struct ike_keys *keys)
+{
+	if (keys->octets != NULL)
+		ike_wipe(keys->octets, (size_t)keys->prf_len + 2 * keys->cipher_len);
+	free(keys->octets);
+	*keys = (struct ike_keys){ .octets = NULL };
 }
 
 /* What follows from SKEYSEED, which `prf` made of `key` and `parts`: of the first key
  * exchange (2.14) or of a rekey (2.18). */
 static bool
 derive(const struct ike_prf *prf, struct bytes key, const struct bytes *parts, unsigned n,
-    const struct ike_suite *suite, const struct bytes seed[4], struct ike_keys *keys)
+    const struct ike_suite *suite, const struct bytes seed[4], struct ike_keys *keys,
+    struct ike_auth_keys *auth)
 {
 	uint8_t skeyseed[IKE_MAX_PRF_LEN];
 	uint8_t material[3 * IKE_MAX_PRF_LEN + 2 * ESP_MAX_KEY_LEN];
@@ -82,10 +99,8 @@ derive(const struct ike_prf *prf, struct bytes key, const struct bytes *parts, u
 		return false;
 	if (prf->compute(key, parts, n, skeyseed) &&
 	    ike_prf_plus(suite->prf, bytes_of(skeyseed, prf->len), seed, 4, material,
-	    (size_t)3 * suite->prf->len + 2 * cipher_len)) {
-		split(suite, material, keys);
-		ok = true;
-	}
+	    (size_t)3 * suite->prf->len + 2 * cipher_len))
+		ok = split(suite, material, keys, auth);
 	ike_wipe(skeyseed, sizeof skeyseed);
 	ike_wipe(material, sizeof material);
 	return ok;
@@ -93,7 +108,8 @@ derive(const struct ike_prf *prf, struct bytes key, const struct bytes *parts, u
 
 bool
 ike_derive_keys(const struct ike_suite *suite, struct bytes ni, struct bytes nr,
-    uint64_t spi_i, uint64_t spi_r, struct bytes secret, struct ike_keys *keys)
+    uint64_t spi_i, uint64_t spi_r, struct bytes secret, struct ike_keys *keys,
+    struct ike_auth_keys *auth)
 {
 	uint8_t nonces[2 * IKE_NONCE_MAX], spis[2][IKE_SPI_LEN];
 	const struct bytes seed[4] = { ni, nr, bytes_of(spis[0], IKE_SPI_LEN),
@@ -107,7 +123,7 @@ ike_derive_keys(const struct ike_suite *suite, struct bytes ni, struct bytes nr,
 	bytes_store64(spis[1], spi_r);
 	/* HMAC takes a key of any length, so the nonces go in whole. */
 	return derive(suite->prf, bytes_of(nonces, ni.len + nr.len), &secret, 1, suite, seed,
-	    keys);
+	    keys, auth);
 }
 
 bool
@@ -119,10 +135,14 @@ ike_derive_rekeyed(const struct ike_prf *old_prf, const struct ike_keys *old,
 	const struct bytes parts[] = { secret, ni, nr };
 	const struct bytes seed[4] = { ni, nr, bytes_of(spis[0], IKE_SPI_LEN),
 	    bytes_of(spis[1], IKE_SPI_LEN) };
+	struct ike_auth_keys unused;
+	bool ok;
 
 	bytes_store64(spis[0], spi_i);
 	bytes_store64(spis[1], spi_r);
-	return derive(old_prf, bytes_of(old->d, old->prf_len), parts, 3, suite, seed, keys);
+	ok = derive(old_prf, ike_key_d(old), parts, 3, suite, seed, keys, &unused);
+	ike_wipe(&unused, sizeof(unused));
+	return ok;
 }
 
 bool
@@ -134,8 +154,8 @@ ike_derive_child(const struct ike_suite *suite, const struct ike_keys *keys,
 	uint8_t material[2 * ESP_MAX_KEY_LEN];
 	bool ok;
 
-	ok = len <= ESP_MAX_KEY_LEN && ike_prf_plus(suite->prf,
-	    bytes_of(keys->d, keys->prf_len), seed, 3, material, 2 * len);
+	ok = len <= ESP_MAX_KEY_LEN &&
+	    ike_prf_plus(suite->prf, ike_key_d(keys), seed, 3, material, 2 * len);
 	if (ok) {
 		memcpy(i_to_r, material, len);
 		memcpy(r_to_i, material + len, len);

@@ -12,13 +12,31 @@ struct ike_suite {
 	const struct ike_kex *kex;
 };
 
-/* Wiped by its owner with ike_wipe when replaced or freed. */
+/* What an SA keeps as long as it lives; no longer than its algorithms need. */
 struct ike_keys {
-	uint8_t d[IKE_MAX_PRF_LEN], pi[IKE_MAX_PRF_LEN], pr[IKE_MAX_PRF_LEN];
-	/* cipher key | salt | integrity key: what esp_transform.new_key takes */
-	uint8_t i[ESP_MAX_KEY_LEN], r[ESP_MAX_KEY_LEN];
+	/* SK_d | of the initiator | of the responder: cipher key | salt | integrity key.
+	 * Owned, or NULL. */
+	uint8_t *octets;
 	uint8_t prf_len, cipher_len;
 };
+void ike_keys_free(struct ike_keys *);		/* wipes */
+
+static inline struct bytes
+ike_key_d(const struct ike_keys *k)
+{
+	return bytes_of(k->octets, k->prf_len);
+}
+
+/* What esp_transform.new_key takes, of what this side sends. */
+static inline struct bytes
+ike_key_cipher(const struct ike_keys *k, bool initiator)
+{
+	return bytes_of(k->octets + k->prf_len + (initiator ? 0 : k->cipher_len),
+	    k->cipher_len);
+}
+
+/* SK_pi and SK_pr, which nothing but AUTH uses.  Wiped by its owner with ike_wipe. */
+struct ike_auth_keys { uint8_t pi[IKE_MAX_PRF_LEN], pr[IKE_MAX_PRF_LEN]; };
 
 void ike_wipe(void *, size_t);			/* never optimised away */
 
@@ -27,12 +45,15 @@ bool ike_prf_plus(const struct ike_prf *, struct bytes key, const struct bytes *
     unsigned n, uint8_t *out, size_t len);
 
 /* SKEYSEED = prf(Ni | Nr, secret) and the seven SK_*, 2.14.  False: a nonce is longer
- * than 256 octets, or the library failed. */
+ * than 256 octets, there is no memory, or the library failed; nothing is written then.
+ * What was in *keys is not freed. */
 bool ike_derive_keys(const struct ike_suite *, struct bytes ni, struct bytes nr,
-    uint64_t spi_i, uint64_t spi_r, struct bytes secret, struct ike_keys *);
+    uint64_t spi_i, uint64_t spi_r, struct bytes secret, struct ike_keys *,
+    struct ike_auth_keys *);
 
 /* The same for an IKE SA that follows another, 2.18: SKEYSEED = prf(SK_d, secret | Ni |
- * Nr) with the old SA's PRF and SK_d, and all else with the new one's. */
+ * Nr) with the old SA's PRF and SK_d, and all else with the new one's.  Nobody asks for
+ * its SK_pi and SK_pr. */
 bool ike_derive_rekeyed(const struct ike_prf *old_prf, const struct ike_keys *old,
     const struct ike_suite *, struct bytes ni, struct bytes nr, uint64_t spi_i,
     uint64_t spi_r, struct bytes secret, struct ike_keys *);

@@ -336,6 +336,18 @@ ike_suite_of(const struct ike_algorithms *algorithms, const struct ike_choice *c
 	return true;
 }
 
+struct ike_choice
+ike_choice_of(const struct ike_suite *suite)
+{
+	return (struct ike_choice){
+		.protocol = IKE_PROTOCOL_IKE, .key_bits = suite->cipher->key_bits,
+		.id = { [IKE_ENCR] = suite->cipher->encr, [IKE_PRF] = suite->prf->id,
+		    [IKE_INTEG] = suite->cipher->integ, [IKE_KE] = suite->kex->id },
+		.has = { [IKE_ENCR] = true, [IKE_PRF] = true,
+		    [IKE_INTEG] = suite->cipher->integ != 0, [IKE_KE] = true },
+	};
+}
+
 uint16_t
 ike_first_group(const struct ike_proposals *ours)
 {

@@ -66,6 +66,8 @@ bool ike_choice_allowed(const struct ike_proposals *ours, const struct ike_choic
 struct ike_suite;
 bool ike_suite_of(const struct ike_algorithms *, const struct ike_choice *,
     struct ike_suite *);
+/* And back: the choice that they serve, without the peer's numbers. */
+struct ike_choice ike_choice_of(const struct ike_suite *);
 
 /* First group of the first proposal: what the first KE payload carries. 0: none. */
 uint16_t ike_first_group(const struct ike_proposals *);

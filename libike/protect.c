@@ -9,9 +9,7 @@ static bool
 run_once(const struct esp_transform *t, const struct ike_keys *keys, bool by_initiator,
     void (*crypt)(void *, struct esp_op *, unsigned), struct esp_op *op)
 {
-	const uint8_t *keymat = by_initiator ? keys->i : keys->r;
-
-	op->key = t->new_key(t, bytes_of(keymat, keys->cipher_len), bytes_of(NULL, 0));
+	op->key = t->new_key(t, ike_key_cipher(keys, by_initiator), bytes_of(NULL, 0));
 	if (op->key == NULL)
 		return false;
 	crypt(NULL, op, 1);

@@ -72,7 +72,6 @@ take_over(struct ike *e, struct ike_sa *next, struct ike_sa *sa, bool theirs)
 	join(next, sa);
 	next->setting_up = sa->setting_up;
 	sa->setting_up = (struct ike_setting_up){ .ours = false };
-	ike_sa_forget_setup(next);
 	(void)ike_unique_join(e, next, &next->remote_id);	/* the others are known */
 	ike_unique_leave(e, sa);
 	while ((c = LIST_FIRST(&sa->children)) != NULL)
@@ -169,12 +168,9 @@ static bool
 derive(const struct ike_sa *sa, struct ike_sa *next, const struct terms *t,
     struct bytes ni, struct bytes nr, const uint8_t *secret)
 {
-	next->choice = t->choice;
 	next->suite = t->suite;
 	*(next->initiator ? &next->spi_r : &next->spi_i) = t->spi;
-	return ike_buffer_set(&next->nonce[0], ni) &&
-	    ike_buffer_set(&next->nonce[1], nr) &&
-	    ike_derive_rekeyed(sa->suite.prf, &sa->keys, &t->suite, ni, nr, next->spi_i,
+	return ike_derive_rekeyed(sa->suite.prf, &sa->keys, &t->suite, ni, nr, next->spi_i,
 	    next->spi_r, bytes_of(secret, t->suite.kex->secret_len), &next->keys);
 }
 
@@ -239,8 +235,10 @@ send_again(struct ike *e, struct ike_exchange *x)
 	return write_request(e, x);
 }
 
+/* Checks the answer and makes the new SA ready; `lowest` is of its two nonces. */
 static enum ike_error
-take_answer(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
+take_answer(
+    struct ike *e, struct ike_sa *sa, struct ike_exchange *x, struct bytes *lowest)
 {
 	struct bytes body = ike_find_payload(x->message, IKE_PAYLOAD_SA, 0)->body;
 	const struct ike_fresh *fresh = &x->fresh;
@@ -264,6 +262,7 @@ take_answer(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	else if (!derive(sa, x->next, &t, ike_buffer_view(&fresh->nonce), t.nonce, secret))
 		error = IKE_NO_MEMORY;
 	ike_wipe(secret, sizeof(secret));
+	*lowest = ike_lower_nonce(ike_buffer_view(&fresh->nonce), t.nonce);
 	return error;
 }
 
@@ -288,6 +287,7 @@ static enum ike_error
 response(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 {
 	enum ike_error error = ike_first_error(x->message);
+	struct bytes lowest;
 
 	if (error == IKE_INVALID_KE_PAYLOAD && (error = send_again(e, x)) == IKE_WAIT)
 		return IKE_WAIT;
@@ -295,13 +295,12 @@ response(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 		refused(e, sa, error);
 		return IKE_OK;
 	}
-	error = take_answer(e, sa, x);
+	error = take_answer(e, sa, x, &lowest);
 	if (error == IKE_INVALID_SYNTAX)
 		return error;
 	if (error != IKE_OK)	/* the peer holds for done what cannot be: start over */
 		return IKE_NO_PROPOSAL_CHOSEN;
-	settle(e, sa, x, ike_lower_nonce(ike_buffer_view(&x->next->nonce[0]),
-	    ike_buffer_view(&x->next->nonce[1])));
+	settle(e, sa, x, lowest);
 	return IKE_OK;
 }
 
@@ -372,11 +371,9 @@ write_answer(struct ike *e, struct ike_exchange *x, const struct terms *t,
 
 /* While our own rekey is unanswered the new SA waits in it. */
 static bool
-meet(struct ike_exchange *ours, const struct ike_sa *next)
+meet(struct ike_exchange *ours, struct bytes lowest)
 {
-	if (!ike_buffer_set(&ours->rival.lowest,
-	    ike_lower_nonce(ike_buffer_view(&next->nonce[0]),
-	    ike_buffer_view(&next->nonce[1]))))
+	if (!ike_buffer_set(&ours->rival.lowest, lowest))
 		return false;
 	ours->rival.met = true;
 	return true;
@@ -394,7 +391,8 @@ make_next(struct ike *e, struct ike_sa *sa, struct ike_exchange *x, struct terms
 		return IKE_NO_PROPOSAL_CHOSEN;	/* not a value of the group (T37) */
 	if (ike_fresh_nonce(e, &x->fresh) &&
 	    derive(sa, x->next, t, t->nonce, ike_buffer_view(&x->fresh.nonce), secret) &&
-	    (!crossed || meet(sa->ours, x->next))) {
+	    (!crossed || meet(sa->ours, ike_lower_nonce(t->nonce,
+	    ike_buffer_view(&x->fresh.nonce))))) {
 		error = write_answer(e, x, t, bytes_of(public, kex->response_len));
 		if (crossed && error != IKE_OK)
 			sa->ours->rival.met = false;

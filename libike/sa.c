@@ -141,10 +141,15 @@ struct ike_sa *
 ike_sa_new(struct ike *e, struct ike_connection *c, struct ike_peer *peer, bool initiator,
     const struct ike_path *path)
 {
-	struct ike_sa *sa = new_sa(e, c, initiator, path, IKE_UP);
+	struct ike_half_open *h = calloc(1, sizeof(*h));
+	struct ike_sa *sa = h != NULL ? new_sa(e, c, initiator, path, IKE_UP) : NULL;
 
-	if (sa == NULL)
+	if (sa == NULL) {
+		free(h);
 		return NULL;
+	}
+	h->sa = sa;
+	sa->half_open = h;
 	ike_peer_join(peer, sa);
 	ike_sa_state(e, sa, initiator ? IKE_STATE_INIT_SENT : IKE_STATE_INIT_DONE);
 	if (!initiator)
@@ -188,6 +193,8 @@ ike_sa_dead(struct ike *e, struct ike_sa *sa)
 	ike_timer_disarm(e, &sa->expire);
 	ike_timer_disarm(e, &sa->renew);
 	ike_table_remove_sa(e, sa);
+	if (sa->half_open != NULL)
+		ike_table_remove_init(e, sa->half_open);
 	TAILQ_INSERT_TAIL(&e->dead, sa, link);
 }
 
@@ -296,13 +303,21 @@ ike_sa_follow(struct ike *e, struct ike_sa *sa, const struct ike_path *path)
 }
 
 void
-ike_sa_forget_setup(struct ike_sa *sa)
+ike_sa_forget_setup(struct ike *e, struct ike_sa *sa)
 {
+	struct ike_half_open *h = sa->half_open;
+
+	if (h == NULL)
+		return;
+	ike_table_remove_init(e, h);
 	for (unsigned i = 0; i < 2; i++) {
-		ike_buffer_free(&sa->init[i]);
-		ike_buffer_free(&sa->nonce[i]);
+		ike_buffer_free(&h->init[i]);
+		ike_buffer_free(&h->nonce[i]);
 	}
-	ike_buffer_free(&sa->cookie);
+	ike_buffer_free(&h->cookie);
+	ike_wipe(h, sizeof(*h));
+	free(h);
+	sa->half_open = NULL;
 }
 
 void
@@ -310,8 +325,8 @@ ike_sa_free(struct ike *e, struct ike_sa *sa)
 {
 	ike_exchange_free(e, sa->ours);
 	ike_exchange_free(e, sa->theirs);
-	ike_wipe(&sa->keys, sizeof(sa->keys));
-	ike_sa_forget_setup(sa);
+	ike_keys_free(&sa->keys);
+	ike_sa_forget_setup(e, sa);
 	ike_buffer_free(&sa->setting_up.lowest);
 	ike_buffer_free(&sa->window.response);
 	ike_buffer_free(&sa->window.request);

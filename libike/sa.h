@@ -218,16 +218,28 @@ struct ike_setting_up {
 	struct ike_buffer lowest;		/* of its two nonces */
 };
 
+/* What only the set-up of an SA needs. */
+struct ike_half_open {
+	UT_hash_handle by_init;			/* as responder, if `indexed` */
+	uint64_t init_key;			/* keyed hash of the peer's IKE_SA_INIT */
+	struct ike_sa *sa;
+	bool indexed;
+	/* IKE_SA_INIT as on the wire: [0] request, [1] response */
+	struct ike_buffer init[2];
+	struct ike_buffer nonce[2];		/* [0] initiator's */
+	struct ike_buffer cookie;		/* as initiator */
+	struct ike_auth_keys keys;
+};
+
 struct ike_sa {
 	ike_id id;
-	UT_hash_handle by_id, by_spi, by_init;
+	UT_hash_handle by_id, by_spi;
 	TAILQ_ENTRY(ike_sa) link;		/* of the engine, in order of id */
 	enum ike_state state;
 	ike_time created, since;
 	bool initiator;				/* the original one */
-	bool indexed_init, dead;
+	bool dead;
 	uint64_t spi_i, spi_r, spi_ours;
-	uint64_t init_key;			/* keyed hash of the peer's IKE_SA_INIT */
 	struct ike_path path;
 
 	struct ike_connection *connection;	/* held */
@@ -241,14 +253,10 @@ struct ike_sa {
 	struct ike_setting_up setting_up;	/* how the session began */
 	LIST_ENTRY(ike_sa) of_same;
 
-	struct ike_choice choice;
 	struct ike_suite suite;
 	struct ike_keys keys;
 	uint64_t iv;				/* counter of our AEAD IVs */
-	/* IKE_SA_INIT as on the wire: [0] request, [1] response */
-	struct ike_buffer init[2];
-	struct ike_buffer nonce[2];		/* [0] initiator's */
-	struct ike_buffer cookie;
+	struct ike_half_open *half_open;	/* NULL once established, and of a rekey's */
 	bool natd, encap, nat_here, nat_there;
 	bool childless;		/* the peer bears an IKE_AUTH without a Child SA */
 	bool full;		/* it wants no further Child SAs */
@@ -342,7 +350,8 @@ struct ike {
 	TAILQ_HEAD(, ike_peer) peers;
 	TAILQ_HEAD(ike_sas, ike_sa) sas, dead;
 	struct ike_peer *peers_by_id;
-	struct ike_sa *sas_by_id, *sas_by_spi, *sas_by_init;
+	struct ike_sa *sas_by_id, *sas_by_spi;
+	struct ike_half_open *half_open_by_init;
 	struct ike_child_sa *children_by_id, *children_by_spi;
 	LIST_HEAD(, ike_child_sa) lingering;
 	struct ike_exchange *questions;
@@ -377,8 +386,8 @@ bool ike_sa_follow(struct ike *, struct ike_sa *, const struct ike_path *);
 bool ike_sa_move(struct ike *, struct ike_sa *, const struct ike_path *);
 /* The Child SAs follow the IKE SA; false: no memory, nothing was said. */
 bool ike_sa_move_children(struct ike *, struct ike_sa *);
-/* Established: what only the set-up, or the rekey that made it, needed. */
-void ike_sa_forget_setup(struct ike_sa *);
+/* Established, or dead: what only the set-up needed. */
+void ike_sa_forget_setup(struct ike *, struct ike_sa *);
 void ike_sa_free(struct ike *, struct ike_sa *);
 /* out of every table; freed by ike_reap */
 void ike_sa_dead(struct ike *, struct ike_sa *);
@@ -389,7 +398,9 @@ struct bytes ike_buffer_view(const struct ike_buffer *);
 
 /* ---- table.c: look-ups ---- */
 bool ike_table_add_sa(struct ike *, struct ike_sa *);	/* id and SPI; false: no memory */
-bool ike_table_add_init(struct ike *, struct ike_sa *);
+/* Of a half-open one, by the peer's IKE_SA_INIT; false: no memory. */
+bool ike_table_add_init(struct ike *, struct ike_half_open *, uint64_t key);
+void ike_table_remove_init(struct ike *, struct ike_half_open *);	/* if it is there */
 void ike_table_remove_sa(struct ike *, struct ike_sa *);
 /* Each gets the other's id, and its place in the order of ids.  Takes no memory. */
 void ike_table_swap_ids(struct ike *, struct ike_sa *, struct ike_sa *);

@@ -23,11 +23,20 @@ ike_table_add_sa(struct ike *e, struct ike_sa *sa)
 }
 
 bool
-ike_table_add_init(struct ike *e, struct ike_sa *sa)
+ike_table_add_init(struct ike *e, struct ike_half_open *h, uint64_t key)
 {
-	HASH_ADD(by_init, e->sas_by_init, init_key, sizeof(sa->init_key), sa);
-	sa->indexed_init = sa->by_init.tbl != NULL;
-	return sa->indexed_init;
+	h->init_key = key;
+	HASH_ADD(by_init, e->half_open_by_init, init_key, sizeof(h->init_key), h);
+	h->indexed = h->by_init.tbl != NULL;
+	return h->indexed;
+}
+
+void
+ike_table_remove_init(struct ike *e, struct ike_half_open *h)
+{
+	if (h->indexed)
+		HASH_DELETE(by_init, e->half_open_by_init, h);
+	h->indexed = false;
 }
 
 void
@@ -35,9 +44,6 @@ ike_table_remove_sa(struct ike *e, struct ike_sa *sa)
 {
 	HASH_DELETE(by_id, e->sas_by_id, sa);
 	HASH_DELETE(by_spi, e->sas_by_spi, sa);
-	if (sa->indexed_init)
-		HASH_DELETE(by_init, e->sas_by_init, sa);
-	sa->indexed_init = false;
 	TAILQ_REMOVE(&e->sas, sa, link);
 	e->counts.sas--;
 }
@@ -95,10 +101,10 @@ ike_table_spi(const struct ike *e, uint64_t ours)
 struct ike_sa *
 ike_table_init(const struct ike *e, uint64_t key)
 {
-	struct ike_sa *sa;
+	struct ike_half_open *h;
 
-	HASH_FIND(by_init, e->sas_by_init, &key, sizeof(key), sa);
-	return sa;
+	HASH_FIND(by_init, e->half_open_by_init, &key, sizeof(key), h);
+	return h != NULL ? h->sa : NULL;
 }
 
 /* RFC 7296 2.1: half-open SAs are told apart by the whole message and where it came

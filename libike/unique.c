@@ -128,14 +128,15 @@ void
 ike_unique_remember(const struct ike *e, struct ike_sa *sa)
 {
 	struct ike_setting_up *s = &sa->setting_up;
-	unsigned lower = ike_nonce_is_lower(ike_buffer_view(&sa->nonce[0]),
-	    ike_buffer_view(&sa->nonce[1])) ? 0 : 1;
+	struct ike_buffer *nonce = sa->half_open->nonce;	/* both */
+	unsigned lower = ike_nonce_is_lower(ike_buffer_view(&nonce[0]),
+	    ike_buffer_view(&nonce[1])) ? 0 : 1;
 
 	s->ours = sa->initiator;
 	s->began = sa->created;
 	s->ended = e->now;
-	s->lowest = sa->nonce[lower];
-	sa->nonce[lower] = (struct ike_buffer){ NULL, 0 };
+	s->lowest = nonce[lower];
+	nonce[lower] = (struct ike_buffer){ NULL, 0 };
 }
 
 static bool

@@ -215,13 +215,15 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz_input in = { data, size };
+	static uint8_t octets[2 * ESP_MAX_KEY_LEN];
 	static struct run r;
 
 	memset(&r, 0, sizeof(r));
 	r.suite.cipher = esp_transform_find_single(ENCR_CHACHA20_POLY1305, 0, AUTH_NONE);
 	fuzz_require(r.suite.cipher != NULL);
 	r.keys.cipher_len = (uint8_t)esp_transform_keymat(r.suite.cipher);
-	memset(r.keys.i, 0x5a, r.keys.cipher_len);
+	memset(octets, 0x5a, sizeof(octets));
+	r.keys.octets = octets;
 	for (unsigned n = 0; n < MOST_STEPS && in.len > 0; n++) {
 		switch (fuzz_octet(&in) % 8) {
 		case 0:

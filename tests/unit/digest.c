@@ -86,12 +86,22 @@ add_reassembly(crypto_generichash_state *h, const struct ike_reassembly *r)
 	}
 }
 
+static void
+add_half_open(crypto_generichash_state *h, const struct ike_half_open *half)
+{
+	if (half == NULL)
+		return;
+	for (unsigned i = 0; i < 2; i++) {
+		add_buffer(h, &half->init[i]);
+		add_buffer(h, &half->nonce[i]);
+	}
+	add_buffer(h, &half->cookie);
+	add(h, &half->keys, sizeof(half->keys));
+}
+
 uint64_t
 sa_digest(const struct ike_sa *sa)
 {
-	const struct ike_buffer *const buffers[] = { &sa->init[0], &sa->init[1],
-	    &sa->nonce[0], &sa->nonce[1], &sa->cookie, &sa->window.request,
-	    &sa->window.response };
 	crypto_generichash_state h;
 	struct ike_sa copy;
 	uint8_t out[crypto_generichash_BYTES];
@@ -99,7 +109,6 @@ sa_digest(const struct ike_sa *sa)
 	memcpy(&copy, sa, sizeof(copy));	/* with what stands between its members */
 	memset(&copy.by_id, 0, sizeof(copy.by_id));
 	memset(&copy.by_spi, 0, sizeof(copy.by_spi));
-	memset(&copy.by_init, 0, sizeof(copy.by_init));
 	memset(&copy.link, 0, sizeof(copy.link));
 	memset(&copy.of_peer, 0, sizeof(copy.of_peer));
 	memset(&copy.retransmit, 0, sizeof(copy.retransmit));
@@ -111,8 +120,10 @@ sa_digest(const struct ike_sa *sa)
 	copy.window.resent = copy.live.sent = 0;
 	crypto_generichash_init(&h, NULL, 0, sizeof(out));
 	add(&h, &copy, sizeof(copy));
-	for (size_t i = 0; i < sizeof(buffers) / sizeof(buffers[0]); i++)
-		add_buffer(&h, buffers[i]);
+	add(&h, sa->keys.octets, sa->keys.prf_len + 2u * sa->keys.cipher_len);
+	add_half_open(&h, sa->half_open);
+	add_buffer(&h, &sa->window.request);
+	add_buffer(&h, &sa->window.response);
 	add(&h, sa->remote_id.data.p, sa->remote_id.data.len);
 	add(&h, sa->mobile.others, sa->mobile.n * sizeof(*sa->mobile.others));
 	add_timer(&h, sa->retransmit);

@@ -256,8 +256,9 @@ START_TEST(identity_of_another_is_refused)
 		pair_deliver(&p, 0);
 	p.n = 0;
 	sa = pair_sa(&p, 0);		/* the other one has forgotten them */
-	len = ike_auth_octets(sa->suite.prf, ike_buffer_view(&sa->init[1]),
-	    ike_buffer_view(&sa->nonce[0]), sa->keys.pr, id, octets);
+	len = ike_auth_octets(sa->suite.prf, ike_buffer_view(&sa->half_open->init[1]),
+	    ike_buffer_view(&sa->half_open->nonce[0]), sa->half_open->keys.pr, id,
+	    octets);
 	auth.data = bytes_of(value, ike_psk_auth(NULL, sa->suite.prf->id,
 	    bytes_of(p.secret[1], strlen(p.secret[1])), bytes_of(octets, len), value));
 	ike_chain_open(&c, IKE_PAYLOAD_IDR);
@@ -639,12 +640,12 @@ START_TEST(keys_are_cut_in_order)			/* T54 */
 	pair_deliver(&p, 0);
 	sa = pair_sa(&p, 0);
 	for (unsigned i = 0; i < 2; i++) {
-		ck_assert_uint_eq(sa->nonce[i].len, sizeof(nonce[i]));
-		memcpy(nonce[i], sa->nonce[i].p, sizeof(nonce[i]));
+		ck_assert_uint_eq(sa->half_open->nonce[i].len, sizeof(nonce[i]));
+		memcpy(nonce[i], sa->half_open->nonce[i].p, sizeof(nonce[i]));
 		seed[i] = bytes_of(nonce[i], sizeof(nonce[i]));
 	}
 	pair_pump(&p);
-	ck_assert(ike_prf_plus(sa->suite.prf, bytes_of(sa->keys.d, sa->suite.prf->len),
+	ck_assert(ike_prf_plus(sa->suite.prf, ike_key_d(&sa->keys),
 	    seed, 2, keymat, sizeof(keymat)));
 	for (unsigned end = 0; end < 2; end++)
 		for (unsigned out = 0; out < 2; out++) {

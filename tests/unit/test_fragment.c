@@ -29,6 +29,7 @@ static const struct ike_header header = {
 
 static struct ike_suite suite;
 static struct ike_keys keys;
+static uint8_t key_octets[2 * ESP_MAX_KEY_LEN];
 static uint8_t plain[IKE_MAX_MESSAGE + 100], out[IKE_FRAGMENTS_ROOM];
 static uint64_t counter, seed;
 
@@ -49,8 +50,8 @@ use_cipher(int i)
 	suite.cipher = esp_transform_find_single(ciphers[i].encr, ciphers[i].key_bits,
 	    ciphers[i].integ);
 	ck_assert_ptr_nonnull(suite.cipher);
-	fill_random(&seed, keys.i, sizeof(keys.i));
-	fill_random(&seed, keys.r, sizeof(keys.r));
+	fill_random(&seed, key_octets, sizeof(key_octets));
+	keys.octets = key_octets;
 	keys.cipher_len = (uint8_t)esp_transform_keymat(suite.cipher);
 }
 
@@ -112,7 +113,7 @@ raw(const struct ike_header *h, struct ike_cover c, struct bytes inner)
 	ike_write_bytes(&w, inner);
 	ike_write_zero(&w, t->icv_len);
 	ck_assert(!w.bad && w.len == len);
-	op.key = t->new_key(t, bytes_of(keys.i, keys.cipher_len), bytes_of(NULL, 0));
+	op.key = t->new_key(t, ike_key_cipher(&keys, true), bytes_of(NULL, 0));
 	t->seal(NULL, &op, 1);
 	ck_assert(op.ok);
 	t->free_key(op.key);

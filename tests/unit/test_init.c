@@ -516,7 +516,7 @@ rewrite_natd(bool keep, unsigned added, bool none)
 	}
 	ike_write_message(&w, &m.header, &c);
 	d->len = w.len;
-	ck_assert(ike_buffer_set(&sender->init[sender->initiator ? 0 : 1],
+	ck_assert(ike_buffer_set(&sender->half_open->init[sender->initiator ? 0 : 1],
 	    bytes_of(d->data, d->len)));
 }
 

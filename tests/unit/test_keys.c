@@ -120,25 +120,28 @@ append(uint8_t *out, size_t len, const uint8_t *p, size_t n)
 
 /* The keys back in the order of RFC 7296 2.14. */
 static size_t
-join(const struct esp_transform *t, const struct ike_keys *k, uint8_t *out)
+join(const struct esp_transform *t, const struct ike_keys *k,
+    const struct ike_auth_keys *auth, uint8_t *out)
 {
+	const uint8_t *i = ike_key_cipher(k, true).p, *r = ike_key_cipher(k, false).p;
 	size_t e = (size_t)t->key_len + t->salt_len, len = 0;
 
-	len = append(out, len, k->d, k->prf_len);
-	len = append(out, len, k->i + e, t->integ_len);
-	len = append(out, len, k->r + e, t->integ_len);
-	len = append(out, len, k->i, e);
-	len = append(out, len, k->r, e);
-	len = append(out, len, k->pi, k->prf_len);
-	return append(out, len, k->pr, k->prf_len);
+	len = append(out, len, ike_key_d(k).p, k->prf_len);
+	len = append(out, len, i + e, t->integ_len);
+	len = append(out, len, r + e, t->integ_len);
+	len = append(out, len, i, e);
+	len = append(out, len, r, e);
+	len = append(out, len, auth->pi, k->prf_len);
+	return append(out, len, auth->pr, k->prf_len);
 }
 
 static bool
-derive(struct vectors *v, const struct ike_suite *suite, struct ike_keys *keys)
+derive(struct vectors *v, const struct ike_suite *suite, struct ike_keys *keys,
+    struct ike_auth_keys *auth)
 {
 	return ike_derive_keys(suite, vectors_hex(v, "ni"), vectors_hex(v, "nr"),
 	    bytes_load64(vectors_hex(v, "spii").p),
-	    bytes_load64(vectors_hex(v, "spir").p), vectors_hex(v, "gir"), keys);
+	    bytes_load64(vectors_hex(v, "spir").p), vectors_hex(v, "gir"), keys, auth);
 }
 
 static void
@@ -147,16 +150,18 @@ check_ike_keys(struct vectors *v, const struct esp_transform *cipher)
 	struct ike_suite suite = { .cipher = cipher, .prf = prf_of(v) };
 	struct bytes dkm = vectors_hex(v, "dkm");
 	uint8_t joined[3 * IKE_MAX_PRF_LEN + 2 * ESP_MAX_KEY_LEN];
+	struct ike_auth_keys auth;
 	struct ike_keys keys;
 	size_t len;
 
-	ck_assert_msg(derive(v, &suite, &keys), "%s", vectors_id(v));
+	ck_assert_msg(derive(v, &suite, &keys, &auth), "%s", vectors_id(v));
 	ck_assert_uint_eq(keys.prf_len, suite.prf->len);
 	ck_assert_uint_eq(keys.cipher_len, esp_transform_keymat(cipher));
-	len = join(cipher, &keys, joined);
+	len = join(cipher, &keys, &auth, joined);
 	ck_assert_uint_eq(len, 3u * keys.prf_len + 2u * keys.cipher_len);
 	ck_assert_msg(memcmp(joined, dkm.p, len < dkm.len ? len : dkm.len) == 0, "%s",
 	    vectors_id(v));
+	ike_keys_free(&keys);
 }
 
 static void
@@ -166,9 +171,10 @@ check_child_keys(struct vectors *v, const char *field, struct bytes secret)
 	struct bytes dkm = vectors_hex(v, field);
 	struct bytes ni = vectors_hex(v, "ni"), nr = vectors_hex(v, "nr");
 	uint8_t i_to_r[ESP_MAX_KEY_LEN], r_to_i[ESP_MAX_KEY_LEN];
+	struct ike_auth_keys auth;
 	struct ike_keys keys;
 
-	ck_assert(derive(v, &suite, &keys));
+	ck_assert(derive(v, &suite, &keys, &auth));
 	for (size_t len = 0; len <= ESP_MAX_KEY_LEN && 2 * len <= dkm.len; len++) {
 		ck_assert(ike_derive_child(&suite, &keys, ni, nr, secret, len, i_to_r,
 		    r_to_i));
@@ -176,6 +182,7 @@ check_child_keys(struct vectors *v, const char *field, struct bytes secret)
 		    memcmp(r_to_i, dkm.p + len, len) == 0, "%s %s, %zu octets",
 		    vectors_id(v), field, len);
 	}
+	ike_keys_free(&keys);
 }
 
 static unsigned
@@ -221,18 +228,25 @@ START_TEST(keys_lengths)
 	const struct bytes secret = bytes_of("secret", 6);
 	uint8_t nonce[257] = { 1 }, i[ESP_MAX_KEY_LEN], r[ESP_MAX_KEY_LEN];
 	struct bytes longest = bytes_of(nonce, 256), too_long = bytes_of(nonce, 257);
+	struct ike_auth_keys auth;
 	struct ike_keys keys;
 
 	suite.cipher = &largest;
-	ck_assert(ike_derive_keys(&suite, longest, longest, 1, 2, secret, &keys));
-	ck_assert(!ike_derive_keys(&suite, too_long, longest, 1, 2, secret, &keys));
-	ck_assert(!ike_derive_keys(&suite, longest, too_long, 1, 2, secret, &keys));
+	ck_assert(ike_derive_keys(&suite, longest, longest, 1, 2, secret, &keys,
+	    &auth));
+	ck_assert(!ike_derive_keys(&suite, too_long, longest, 1, 2, secret, &keys,
+	    &auth));
+	ck_assert(!ike_derive_keys(&suite, longest, too_long, 1, 2, secret, &keys,
+	    &auth));
 	ck_assert(ike_derive_child(&suite, &keys, longest, longest, secret, sizeof i, i,
 	    r));
 	ck_assert(!ike_derive_child(&suite, &keys, longest, longest, secret, sizeof i + 1,
 	    i, r));
+	ike_keys_free(&keys);
+	ck_assert_ptr_null(keys.octets);
 	suite.cipher = &too_large;
-	ck_assert(!ike_derive_keys(&suite, longest, longest, 1, 2, secret, &keys));
+	ck_assert(!ike_derive_keys(&suite, longest, longest, 1, 2, secret, &keys,
+	    &auth));
 }
 END_TEST
 
@@ -295,19 +309,24 @@ START_TEST(failing_prf)
 	const struct ike_algorithms algorithms = { NULL, prfs, NULL };
 	const struct ike_suite suite = { .cipher = &small_cipher, .prf = &failing };
 	const struct bytes one = bytes_of("1", 1);
-	struct ike_keys keys = { .prf_len = 32 };
+	uint8_t old[32] = { 0 };
+	const struct ike_keys of = { .octets = old, .prf_len = sizeof(old) };
+	struct ike_auth_keys auth = { .pi = { 0 } };
+	struct ike_keys keys = { .octets = NULL };
 	uint8_t out[128], other[64];
 
 	/* SKEYSEED, then 126 octets in 4 blocks; 2 of 32 octets; 1; 2. */
 	for (int n = 0; n < 6; n++) {
 		calls_left = n;
-		ck_assert_int_eq(ike_derive_keys(&suite, one, one, 1, 2, one, &keys),
-		    n >= 5);
+		ck_assert_int_eq(ike_derive_keys(&suite, one, one, 1, 2, one, &keys,
+		    &auth), n >= 5);
+		ck_assert((keys.octets != NULL) == (n >= 5));
+		ike_keys_free(&keys);
 		calls_left = n;
-		ck_assert_int_eq(ike_derive_child(&suite, &keys, one, one, one, 32, out,
+		ck_assert_int_eq(ike_derive_child(&suite, &of, one, one, one, 32, out,
 		    other), n >= 2);
 		calls_left = n;
-		ck_assert_uint_eq(ike_auth_octets(&failing, one, one, keys.pi, one, out),
+		ck_assert_uint_eq(ike_auth_octets(&failing, one, one, auth.pi, one, out),
 		    n >= 1 ? 34 : 0);
 		calls_left = n;
 		ck_assert_uint_eq(ike_psk_auth(&algorithms, 1, one, one, out),

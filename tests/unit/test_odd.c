@@ -217,7 +217,7 @@ rewrite_init(struct pair_datagram *d, void (*edit)(struct items *))
 	ike_write_message(&w, &m.header, &c);
 	ck_assert(!w.bad);
 	d->len = w.len;
-	ck_assert(ike_buffer_set(&sender->init[sender->initiator ? 0 : 1],
+	ck_assert(ike_buffer_set(&sender->half_open->init[sender->initiator ? 0 : 1],
 	    bytes_of(d->data, d->len)));
 }
 
@@ -229,7 +229,8 @@ sign(struct ike_sa *sa, unsigned end, struct items *list)
 	    find_item(list, sa->initiator ? IKE_PAYLOAD_IDI : IKE_PAYLOAD_IDR);
 	struct item *auth = find_item(list, IKE_PAYLOAD_AUTH);
 	/* who is established has no use for these octets any more */
-	const struct ike_sa *known = sa->init[0].len > 0 ? sa : pair_sa(&p, 1 - end);
+	const struct ike_half_open *known = sa->half_open != NULL ? sa->half_open :
+	    pair_sa(&p, 1 - end)->half_open;
 	uint8_t octets[4096];
 	size_t len;
 
@@ -237,7 +238,7 @@ sign(struct ike_sa *sa, unsigned end, struct items *list)
 	len = ike_auth_octets(sa->suite.prf,
 	    ike_buffer_view(&known->init[sa->initiator ? 0 : 1]),
 	    ike_buffer_view(&known->nonce[sa->initiator ? 1 : 0]),
-	    sa->initiator ? sa->keys.pi : sa->keys.pr, bytes_of(id->octets, id->len),
+	    sa->initiator ? known->keys.pi : known->keys.pr, bytes_of(id->octets, id->len),
 	    octets);
 	ck_assert_uint_eq(auth->len, 4 + ike_psk_auth(NULL, sa->suite.prf->id,
 	    bytes_of(p.secret[end], strlen(p.secret[end])), bytes_of(octets, len),
@@ -368,7 +369,7 @@ START_TEST(critical_unknown_payload_in_an_init_response)	/* T22 */
 	pair_send(&p, &d);
 	ck_assert_uint_eq(p.n, 0);
 	ck_assert_int_eq(pair_state(&p, 0), IKE_STATE_INIT_SENT);
-	ck_assert(ike_buffer_set(&pair_sa(&p, 1)->init[1],
+	ck_assert(ike_buffer_set(&pair_sa(&p, 1)->half_open->init[1],
 	    bytes_of(good.data, good.len)));
 	pair_send(&p, &good);
 	pair_pump(&p);

@@ -35,13 +35,14 @@ struct end {
 static struct end
 make_end(int cipher)
 {
+	static uint8_t octets[sizeof(ciphers) / sizeof(ciphers[0])][2 * ESP_MAX_KEY_LEN];
 	struct end e = { .suite.cipher = esp_transform_find_single(ciphers[cipher].encr,
 	    ciphers[cipher].key_bits, ciphers[cipher].integ) };
 	uint64_t seed = 5282;
 
 	ck_assert_ptr_nonnull(e.suite.cipher);
-	fill_random(&seed, e.keys.i, sizeof e.keys.i);
-	fill_random(&seed, e.keys.r, sizeof e.keys.r);
+	fill_random(&seed, octets[cipher], sizeof(octets[cipher]));
+	e.keys.octets = octets[cipher];
 	e.keys.cipher_len = (uint8_t)esp_transform_keymat(e.suite.cipher);
 	return e;
 }
@@ -124,8 +125,8 @@ START_TEST(protect_rfc7634)
 	packet = vectors_hex(v, "packet");
 	key = vectors_hex(v, "key");
 	salt = vectors_hex(v, "salt");
-	memcpy(e.keys.r, key.p, 32);
-	memcpy(e.keys.r + 32, salt.p, 4);
+	memcpy(e.keys.octets + 36, key.p, 32);
+	memcpy(e.keys.octets + 36 + 32, salt.p, 4);
 
 	p = exact_copy(packet);
 	ck_assert_int_eq(open_message(&e, false, bytes_of(p, packet.len), &m), IKE_OK);
@@ -332,7 +333,7 @@ seal_raw(const struct end *e, struct bytes outer, uint8_t next, uint8_t first,
 	memset(op.iv, 9, t->iv_len);
 	if (plain.len != 0)
 		memcpy(op.data, plain.p, plain.len);
-	op.key = t->new_key(t, bytes_of(e->keys.i, e->keys.cipher_len),
+	op.key = t->new_key(t, ike_key_cipher(&e->keys, true),
 	    bytes_of(NULL, 0));
 	t->seal(NULL, &op, 1);
 	ck_assert(op.ok);
