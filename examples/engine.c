@@ -96,7 +96,8 @@ answer(struct ike *e, unsigned end, ike_time now, const struct ike_event *event)
 static bool
 drain(struct ike *e[2], unsigned end, ike_time now)
 {
-	static const char *const steps[] = { "IN_ADD", "OUT_ADD", "OUT_REMOVE", "IN_REMOVE" };
+	static const char *const steps[] = { "IN_ADD", "OUT_ADD", "OUT_REMOVE",
+		"IN_REMOVE" };
 	struct ike_event event;
 	struct ike_datagram d;
 	bool any = false;

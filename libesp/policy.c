@@ -131,7 +131,8 @@ make_key(uint8_t family, unsigned remote_bits, const uint8_t *remote, unsigned l
 static struct esp_policy_bucket *
 find_bucket(const struct esp_policies *p, const struct bucket_key *key)
 {
-	return ESP_MEMBER(esp_table_find(&p->buckets, key), struct esp_policy_bucket, link);
+	return ESP_MEMBER(esp_table_find(&p->buckets, key), struct esp_policy_bucket,
+	    link);
 }
 
 static struct esp_policy_bucket *

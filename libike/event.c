@@ -116,8 +116,8 @@ ike_make_child_event(struct ike *e, enum ike_event_type type,
 	size_t selectors = c->n_selectors * sizeof(*c->selectors);
 	uint8_t *at;
 
-	o = make(e, type, sizeof(*d), selectors + key.len + strlen(c->configured->name) + 1,
-	    &at);
+	o = make(e, type, sizeof(*d),
+	    selectors + key.len + strlen(c->configured->name) + 1, &at);
 	if (o == NULL)
 		return NULL;
 	name_sa(&o->event, c->sa);

@@ -85,8 +85,8 @@ close_pair(struct pair *p)
 static void
 fill(struct pair *p, unsigned len)
 {
-	static const uint8_t header[16] = { 0x45, 0, 0, 0, 0, 0, 0, 0, 64, 253, 0, 0, 10, 1,
-		2, 3 };
+	static const uint8_t header[16] = { 0x45, 0, 0, 0, 0, 0, 0, 0, 64, 253, 0, 0, 10,
+		1, 2, 3 };
 	unsigned busy = p->sas < BUSY ? p->sas : BUSY;
 
 	for (unsigned i = 0; i < BATCH; i++) {

@@ -182,8 +182,8 @@ carry(struct tunnel *t, struct ipsec_client *client, uint8_t *packet, unsigned l
 static double
 packets(unsigned len, unsigned present)
 {
-	uint8_t packet[1500] = { 0x45, 0, 0, 0, 0, 0, 0, 0, 64, 253, 0, 0, 10, 9, 0, 1, 10,
-		9, 0, 2 };
+	uint8_t packet[1500] = { 0x45, 0, 0, 0, 0, 0, 0, 0, 64, 253, 0, 0, 10, 9, 0, 1,
+		10, 9, 0, 2 };
 	struct tunnel t;
 	struct ipsec_client *client = NULL;
 	double start, result = -1;
