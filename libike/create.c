@@ -110,7 +110,9 @@ refused(struct ike *e, struct ike_sa *sa, struct ike_exchange *x, enum ike_error
 		sa->full = true;
 	if (error == IKE_NO_ADDITIONAL_SAS && old != NULL)
 		(void)ike_peer_reauthenticate(e, sa);
-	if (error == IKE_TEMPORARY_FAILURE && x->old == 0 && sa->peer != NULL)
+	if (old != NULL && error != IKE_TEMPORARY_FAILURE)
+		ike_renew_child_refused(e, old);
+	else if (error == IKE_TEMPORARY_FAILURE && x->old == 0 && sa->peer != NULL)
 		ike_peer_again(e, sa->peer);
 	else
 		try_later(e, sa, x);
@@ -211,7 +213,10 @@ response(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 		return error;
 	if (error != IKE_OK) {		/* the peer has it: it must go there, too */
 		ike_info_delete_spi(e, sa, x->child->spi_in);
-		try_later(e, sa, x);
+		if (old == NULL || error == IKE_NO_MEMORY)
+			try_later(e, sa, x);
+		else
+			ike_renew_child_refused(e, old);
 		return IKE_OK;
 	}
 	commit(e, sa, x, old, is_lost(e, sa, x, lowest));

@@ -133,6 +133,7 @@ ike_peer_replace(struct ike *e, struct ike_peer *p, struct ike_connection *c)
 	if (!ike_index_put(e, p, c))
 		return false;
 	p->connection = ike_connection_hold(c);
+	p->probed = false;
 	ike_connection_free(old);
 	return true;
 }

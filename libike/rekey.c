@@ -278,9 +278,10 @@ refused(struct ike *e, struct ike_sa *sa, enum ike_error error)
 		ike_refused_by_peer(e, sa, error, NULL);
 	if (ike_renew_refused(e, sa, &sa->put_off, error))
 		return;
-	if (error == IKE_NO_ADDITIONAL_SAS)
-		(void)ike_peer_reauthenticate(e, sa);
-	ike_renew_sa_later(e, sa);
+	if (error > 0 && error != IKE_TEMPORARY_FAILURE)
+		ike_renew_sa_refused(e, sa);
+	else
+		ike_renew_sa_later(e, sa);
 }
 
 static enum ike_error

@@ -118,6 +118,7 @@ ike_renew_child(struct ike *e, struct ike_child_sa *c)
 
 	c->timer.fire = fire_child;
 	c->rekey_at = soft_end(e, r->child.time, r->jitter_percent);
+	c->due_at = c->rekey_at;
 	c->ends_at = hard_end(e, r->child_hard.time);
 	if (is_probe(c)) {
 		c->sa->peer->probed = true;
@@ -133,7 +134,7 @@ ike_renew_child_soon(struct ike *e, struct ike_child_sa *c)
 	if (c->sa == NULL || !c->installed || c->successor != NULL || c->deleting ||
 	    c->refusals > 0)		/* else its time is set already */
 		return;
-	c->rekey_at = e->now;
+	c->rekey_at = c->due_at = e->now;
 	ike_timer_arm(e, &c->timer, e->now);
 }
 
@@ -156,6 +157,30 @@ ike_renew_child_later(struct ike *e, struct ike_child_sa *c)
 		return;
 	c->timer.fire = fire_child;
 	c->rekey_at = later(e, ++c->refusals);
+	arm_child(e, c);
+}
+
+/* Is it before the time at which it must be rekeyed?  0: that is never. */
+static bool
+is_early(const struct ike *e, ike_time due_at)
+{
+	return due_at == 0 || e->now < due_at;
+}
+
+void
+ike_renew_child_refused(struct ike *e, struct ike_child_sa *c)
+{
+	if (!c->installed || c->deleting || c->successor != NULL)
+		return;
+	if (!is_early(e, c->due_at)) {
+		(void)ike_peer_reauthenticate(e, c->sa);
+		c->refusals = PUT_OFF;
+		ike_renew_child_later(e, c);
+		return;
+	}
+	c->refusals = 0;		/* what the data path says is heard */
+	c->timer.fire = fire_child;
+	c->rekey_at = c->due_at;
 	arm_child(e, c);
 }
 
@@ -225,6 +250,7 @@ ike_renew_sa(struct ike *e, struct ike_sa *sa)
 
 	sa->renew.fire = fire_sa;
 	sa->rekey_at = soft_end(e, r->ike, r->jitter_percent);
+	sa->due_at = sa->rekey_at;
 	sa->ends_at = hard_end(e, r->ike_hard);
 	if (sa->generation == 1 && sa->initiator)
 		sa->reauth_at = soft_end(e, r->reauth, r->jitter_percent);
@@ -237,6 +263,22 @@ ike_renew_sa_later(struct ike *e, struct ike_sa *sa)
 	if (sa->state != IKE_STATE_ESTABLISHED)
 		return;
 	sa->rekey_at = later(e, ++sa->refusals);
+	arm_sa(e, sa);
+}
+
+void
+ike_renew_sa_refused(struct ike *e, struct ike_sa *sa)
+{
+	if (sa->state != IKE_STATE_ESTABLISHED)
+		return;
+	if (!is_early(e, sa->due_at)) {
+		(void)ike_peer_reauthenticate(e, sa);
+		sa->refusals = PUT_OFF;
+		ike_renew_sa_later(e, sa);
+		return;
+	}
+	sa->refusals = 0;
+	sa->rekey_at = sa->due_at;
 	arm_sa(e, sa);
 }
 

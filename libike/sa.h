@@ -159,6 +159,7 @@ struct ike_child_sa {
 	/* At: rekey_at, ends_at; once replaced: of the DELETE; then of the end. */
 	struct ike_timer timer;
 	ike_time rekey_at, ends_at;	/* 0: never */
+	ike_time due_at;	/* when it must be rekeyed, whoever asks for it earlier */
 	struct ike_ts local, remote;		/* ours and the peer's, narrowed */
 	struct esp_selector *selectors;
 	unsigned n_selectors;
@@ -278,6 +279,7 @@ struct ike_sa {
 	bool awaits_delete;	/* once replaced: which is the peer's to send */
 	struct ike_timer renew;			/* see renew.c */
 	ike_time rekey_at, ends_at, reauth_at;	/* 0: never */
+	ike_time due_at;	/* when it must be rekeyed, whoever asks for it earlier */
 	unsigned refusals;			/* of rekeys, in a row */
 	unsigned put_off;		/* those of them that were only for now */
 	ike_id reauthenticates;			/* the IKE SA it is to stand for, or 0 */
@@ -674,13 +676,16 @@ void ike_rekey_yield(struct ike *, struct ike_sa *);
 void ike_renew_sa(struct ike *, struct ike_sa *);	/* established: its life begins */
 void ike_renew_child(struct ike *, struct ike_child_sa *);
 void ike_renew_child_soon(struct ike *, struct ike_child_sa *);	/* now, if it may be */
-/* A rekey was refused or could not be sent: once more in a while, RFC 7296 2.25. */
 /* A rekey was refused.  True: only for now, but too often in a row; the two ends are out
  * of step (2.25), and the IKE SA is being closed. */
 bool ike_renew_refused(struct ike *, struct ike_sa *, unsigned *put_off, enum ike_error);
 /* It is tried again; what cannot be rekeyed goes on to the end of its time. */
 void ike_renew_sa_later(struct ike *, struct ike_sa *);
 void ike_renew_child_later(struct ike *, struct ike_child_sa *);
+/* Refused for good: the next time is when it must be.  When that is now, a new IKE SA
+ * brings fresh keys, make-before-break. */
+void ike_renew_sa_refused(struct ike *, struct ike_sa *);
+void ike_renew_child_refused(struct ike *, struct ike_child_sa *);
 /* The peer was not seen to use it yet: a rekey waits. */
 void ike_renew_child_unseen(struct ike *, struct ike_child_sa *);
 /* It was replaced: its DELETE comes after a while, from here or from there. */
