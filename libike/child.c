@@ -84,13 +84,13 @@ ike_child_free(struct ike *e, struct ike_child_sa *c)
 	leave_sa(c);
 	if (c->lingering)
 		LIST_REMOVE(c, link);
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < 3; i++)
 		ike_output_free(c->coming[i]);
-		ike_output_free(c->going[i]);
-	}
 	ike_ts_free(&c->local);
 	ike_ts_free(&c->remote);
-	free(c->selectors);
+	if (c->ending == NULL)
+		free(c->selectors);
+	ike_ending_leave(c->ending);
 	free(c->seen_by_peer);
 	ike_connection_free(c->connection);
 	free(c);
@@ -544,8 +544,6 @@ enum ike_error
 ike_child_prepare(struct ike *e, struct ike_child_sa *c, const struct ike_child_sa *old,
     bool initiator, struct bytes ni, struct bytes nr, struct bytes secret)
 {
-	static const enum ike_event_type going[] = { IKE_OUT_REMOVE, IKE_IN_REMOVE,
-		IKE_DOWN };
 	const enum ike_event_type coming[] = { IKE_IN_ADD, IKE_OUT_ADD,
 		old != NULL ? IKE_REPLACED : IKE_UP };
 	size_t len = esp_transform_keymat(c->transform);
@@ -562,15 +560,13 @@ ike_child_prepare(struct ike *e, struct ike_child_sa *c, const struct ike_child_
 	for (unsigned i = 0; i < 3; i++) {
 		c->coming[i] = ike_make_child_event(e, coming[i], c,
 		    bytes_of(key[i == 0 ? 0 : 1], i == 2 ? 0 : len));
-		c->going[i] = i == 0 ?
-		    ike_make_child_event(e, going[i], c, bytes_of(NULL, 0)) :
-		    ike_make_like(e, going[i], c->going[0]);
-		if (c->coming[i] == NULL || c->going[i] == NULL)
+		if (c->coming[i] == NULL)
 			goto out;		/* the rest goes with the child */
 		if (old != NULL)
 			c->coming[i]->event.replaced = old->id;
 	}
-	error = IKE_OK;
+	if ((c->ending = ike_make_ending(c)) != NULL)
+		error = IKE_OK;
 out:
 	ike_wipe(key, sizeof(key));
 	return error;
@@ -645,7 +641,7 @@ ike_child_stop_out(struct ike *e, struct ike_child_sa *c)
 	    c->successor : ike_unique_waiting(c);
 	if (heir != NULL)
 		ike_child_move_out(e, heir);
-	say_once(e, &c->going[0]);
+	ike_say_ending(e, c->ending, IKE_OUT_REMOVE, IKE_OK);
 }
 
 static void
@@ -653,7 +649,7 @@ lingered(struct ike *e, struct ike_timer *t)
 {
 	struct ike_child_sa *c = IKE_OWNER(t, struct ike_child_sa, timer);
 
-	say_once(e, &c->going[1]);
+	ike_say_ending(e, c->ending, IKE_IN_REMOVE, IKE_OK);
 	ike_child_free(e, c);
 }
 
@@ -678,14 +674,12 @@ ike_child_close(struct ike *e, struct ike_child_sa *c, enum ike_error why)
 	bool replaced = c->successor != NULL;
 
 	ike_child_stop_out(e, c);
-	if (known && !replaced) {
-		c->going[2]->event.error = why;
-		say_once(e, &c->going[2]);
-	}
+	if (known && !replaced)
+		ike_say_ending(e, c->ending, IKE_DOWN, why);
 	if (replaced || old != NULL || ike_unique_carries(c->sa)) {
 		linger(e, c);
 	} else {
-		say_once(e, &c->going[1]);
+		ike_say_ending(e, c->ending, IKE_IN_REMOVE, IKE_OK);
 		ike_child_free(e, c);
 	}
 	if (old != NULL && !replaced)		/* it is not replaced after all */

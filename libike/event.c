@@ -5,29 +5,12 @@
 
 #include "libike/sa.h"
 
-/* What outputs view: first a description, as the public header has it, then the octets
- * that this views itself.  Who says much of the same thing shares one. */
+/* What an output views: first a description, as the public header has it, then the octets
+ * that this views itself. */
 struct ike_view {
-	unsigned references;
 	size_t len;			/* octets of `words` */
 	uint64_t words[];
 };
-
-static struct ike_view *
-hold(struct ike_view *v)
-{
-	v->references++;
-	return v;
-}
-
-static void
-let_go(struct ike_view *v)
-{
-	if (v == NULL || --v->references > 0)
-		return;
-	ike_wipe(v->words, v->len);	/* keys, or signed octets */
-	free(v);
-}
 
 static struct ike_output *
 make_plain(struct ike *e, enum ike_event_type type)
@@ -55,18 +38,43 @@ make(struct ike *e, enum ike_event_type type, size_t description, size_t data,
 		free(o);
 		return NULL;
 	}
-	o->view->references = 1;
 	o->view->len = description + data;
 	*at = (uint8_t *)o->view->words + description;
 	return o;
 }
 
+/* The only one of a Child SA that views nothing of its own. */
+static struct ike_ending *
+ending_of(struct ike_output *o)
+{
+	return o->event.child == 0 || o->view != NULL ? NULL :
+	    (struct ike_ending *)(void *)((char *)o - offsetof(struct ike_ending, output));
+}
+
+static void
+free_unneeded(struct ike_ending *ending)
+{
+	if (ending->queued || ending->kept)
+		return;
+	free((void *)(uintptr_t)ending->child.selectors);
+	free(ending);
+}
+
 void
 ike_output_free(struct ike_output *o)
 {
+	struct ike_ending *ending;
+
 	if (o == NULL)
 		return;
-	let_go(o->view);
+	if ((ending = ending_of(o)) != NULL) {
+		ending->queued = false;
+		free_unneeded(ending);
+		return;
+	}
+	if (o->view != NULL)
+		ike_wipe(o->view->words, o->view->len);	/* keys, or signed octets */
+	free(o->view);
 	free(o);
 }
 
@@ -131,21 +139,6 @@ ike_make_child_event(struct ike *e, enum ike_event_type type,
 	else if (type == IKE_OUT_ADD)
 		d->key_out = put(&at, key);
 	d->name = put_text(&at, c->configured->name);
-	return o;
-}
-
-struct ike_output *
-ike_make_like(struct ike *e, enum ike_event_type type, const struct ike_output *other)
-{
-	struct ike_output *o;
-
-	if ((o = make_plain(e, type)) == NULL)
-		return NULL;
-	o->event.sa = other->event.sa;
-	o->event.connection = other->event.connection;
-	o->event.child = other->event.child;
-	o->event.u = other->event.u;
-	o->view = hold(other->view);
 	return o;
 }
 
@@ -298,6 +291,74 @@ ike_send_keepalive(struct ike *e, const struct ike_path *path)
 	(void)send(e, path, bytes_of(&octet, 1), true);
 }
 
+/* ---- the end of a Child SA ---- */
+
+static const enum ike_event_type ending_types[] = { IKE_OUT_REMOVE, IKE_DOWN,
+	IKE_IN_REMOVE };
+
+struct ike_ending *
+ike_make_ending(const struct ike_child_sa *c)
+{
+	size_t len = strlen(c->configured->name) + 1;
+	struct ike_ending *ending = calloc(1, sizeof(*ending) + len);
+
+	if (ending == NULL)
+		return NULL;
+	ending->kept = true;
+	ike_child_describe(c, &ending->child);
+	ending->child.name = memcpy(ending->name, c->configured->name, len);
+	name_sa(&ending->output.event, c->sa);
+	ending->output.event.child = c->id;
+	ending->output.event.u.child = &ending->child;
+	return ending;
+}
+
+/* One that is in the queue already says this, too, when its turn comes. */
+void
+ike_say_ending(struct ike *e, struct ike_ending *ending, enum ike_event_type type,
+    enum ike_error error)
+{
+	unsigned i = 0;
+
+	while (ending_types[i] != type)
+		i++;
+	if (ending->said & 1U << i)
+		return;
+	ending->said |= (uint8_t)(1U << i);
+	if (type == IKE_DOWN)
+		ending->output.event.error = error;
+	if (!ending->queued)
+		ike_say(e, &ending->output);
+	ending->queued = true;
+}
+
+void
+ike_ending_leave(struct ike_ending *ending)
+{
+	if (ending == NULL)
+		return;
+	ending->kept = false;
+	free_unneeded(ending);
+}
+
+/* The next of what was said.  True: it is the last. */
+static bool
+next_of(struct ike_ending *ending, struct ike_event *event)
+{
+	unsigned i = 0;
+
+	while ((ending->said & ~ending->delivered & 1U << i) == 0)
+		i++;
+	ending->delivered |= (uint8_t)(1U << i);
+	*event = ending->output.event;
+	event->type = ending_types[i];
+	if (event->type != IKE_DOWN)
+		event->error = IKE_OK;
+	return ending->said == ending->delivered;
+}
+
+/* ---- what the host takes ---- */
+
 /* What was handed out is kept until the next input, because its views are borrowed. */
 static struct ike_output *
 take(struct ike *e, struct ike_outputs *from)
@@ -314,11 +375,16 @@ take(struct ike *e, struct ike_outputs *from)
 bool
 ike_next_event(struct ike *e, struct ike_event *event)
 {
-	struct ike_output *o;
+	struct ike_output *o = STAILQ_FIRST(&e->events);
+	struct ike_ending *ending = o != NULL ? ending_of(o) : NULL;
 
-	if ((o = take(e, &e->events)) == NULL)
+	if (o == NULL)
 		return false;
-	*event = o->event;
+	if (ending == NULL)
+		*event = o->event;
+	else if (!next_of(ending, event))
+		return true;
+	(void)take(e, &e->events);
 	return true;
 }
 

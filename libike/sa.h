@@ -46,6 +46,15 @@ struct ike_output {			/* an event or a datagram */
 	struct ike_view *view;		/* what it views, or NULL; held */
 };
 STAILQ_HEAD(ike_outputs, ike_output);
+/* What a Child SA says at its end, in no more memory than was taken beforehand: one
+ * output for OUT_REMOVE, DOWN and IN_REMOVE, each of which comes once or never. */
+struct ike_ending {
+	struct ike_output output;	/* in a queue, if `queued` */
+	uint8_t said, delivered;	/* of the three, a bit each */
+	bool queued, kept;		/* `kept`: the Child SA is still there */
+	struct ike_child child;		/* what they view */
+	char name[];
+};
 
 /* ---- window.c: message ids, RFC 7296 2.1 - 2.3 ---- */
 struct ike_buffer { uint8_t *p; size_t len; };	/* owned */
@@ -161,13 +170,13 @@ struct ike_child_sa {
 	ike_time rekey_at, ends_at;	/* 0: never */
 	ike_time due_at;	/* when it must be rekeyed, whoever asks for it earlier */
 	struct ike_ts local, remote;		/* ours and the peer's, narrowed */
-	struct esp_selector *selectors;
+	struct esp_selector *selectors;		/* owned; by `ending` once there is one */
 	unsigned n_selectors;
 	uint8_t (*seen_by_peer)[16];	/* as in struct ike_child; or NULL: no difference */
 	ike_time since;
 	/* IN_ADD; OUT_ADD and UP or REPLACED, said when traffic moves there. */
 	struct ike_output *coming[3];
-	struct ike_output *going[3];	/* OUT_REMOVE, IN_REMOVE, DOWN: made beforehand */
+	struct ike_ending *ending;		/* made beforehand */
 };
 
 /* ---- an IKE SA ---- */
@@ -425,16 +434,19 @@ struct ike_peer *ike_table_peer(const struct ike *, ike_id);
 /* Made now, said later: NULL without memory.  `key` is for IN_ADD and OUT_ADD. */
 struct ike_output *ike_make_child_event(struct ike *, enum ike_event_type,
     const struct ike_child_sa *, struct bytes key);
-/* Another one of that Child SA, in no more memory than it needs: both share what they
- * view. */
-struct ike_output *ike_make_like(struct ike *, enum ike_event_type,
-    const struct ike_output *);
 /* Of a Child SA, shared with nothing: the IKE SA has another path by now. */
 void ike_output_move(struct ike_output *, const struct ike_sa *);
 struct ike_output *ike_make_event(struct ike *, enum ike_event_type,
     const struct ike_sa *);
 void ike_say(struct ike *, struct ike_output *);	/* NULL is nothing */
 void ike_output_free(struct ike_output *);		/* wipes; NULL is nothing */
+/* NULL: no memory.  It has the selectors from then on. */
+struct ike_ending *ike_make_ending(const struct ike_child_sa *);
+/* OUT_REMOVE, DOWN or IN_REMOVE, once, and in this order unless they were taken
+ * meanwhile; `error` is of DOWN. */
+void ike_say_ending(struct ike *, struct ike_ending *, enum ike_event_type,
+    enum ike_error);
+void ike_ending_leave(struct ike_ending *);	/* by its Child SA; NULL is nothing */
 /* Says one that was made earlier, of the connection that the SA belongs to by now. */
 void ike_say_of(struct ike *, const struct ike_sa *, struct ike_output **,
     enum ike_error);

@@ -64,6 +64,8 @@ add_children(crypto_generichash_state *h, const struct ike_sa *sa)
 		memset(&copy.timer, 0, sizeof(copy.timer));
 		add_timer(h, c->timer);
 		add(h, &copy, sizeof(copy));
+		if (c->ending != NULL)
+			add(h, &c->ending->said, sizeof(c->ending->said));
 		add(h, c->selectors, c->n_selectors * sizeof(*c->selectors));
 	}
 }
