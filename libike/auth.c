@@ -167,7 +167,7 @@ add_octets(struct ike_chain *chain, uint8_t type, struct bytes body)
 static void
 establish(struct ike *e, struct ike_sa *sa)
 {
-	ike_timer_disarm(e, &sa->expire);
+	ike_timer_disarm(e, &sa->timer);
 	ike_sa_state(e, sa, IKE_STATE_ESTABLISHED);
 	ike_unique_remember(e, sa);
 	ike_sa_forget_setup(e, sa);

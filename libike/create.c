@@ -280,7 +280,7 @@ ike_create_begin_rekey(struct ike *e, struct ike_sa *sa, uint32_t spi_in)
 	}
 	configured = configured_now(old, &c);
 	begin(e, sa, c, configured, &no_packet, old->id);
-	if (sa->ours == NULL && old->installed && !old->timer.armed)
+	if (sa->ours == NULL && old->installed && !ike_timer_is_armed(&old->timer))
 		ike_renew_child_later(e, old);
 }
 

@@ -202,7 +202,7 @@ ike_info_delete_later(struct ike *e, struct ike_sa *sa)
 	if (++sa->window.sent > DELETE_TRIES)
 		ike_sa_close(e, sa, reason(sa), 0);
 	else
-		ike_timer_arm(e, &sa->expire, e->now + DELETE_AGAIN);
+		ike_timer_arm(e, &sa->timer, e->now + DELETE_AGAIN);
 }
 
 void
@@ -226,7 +226,7 @@ ike_info_delete_sa(struct ike *e, struct ike_sa *sa)
 	if (sa->close_after)
 		return;
 	ike_sa_state(e, sa, IKE_STATE_CLOSING);
-	ike_timer_disarm(e, &sa->expire);	/* of one that was replaced: not once more */
+	ike_timer_disarm(e, &sa->timer);	/* its lifetimes are over */
 	sa->window.sent = 0;
 	ike_info_begin_delete(e, sa);
 }

@@ -104,7 +104,7 @@ remember(struct ike *e, struct ike_sa *sa, enum ike_error error)
 	if (sa->hint != IKE_OK)
 		return false;
 	sa->hint = error;
-	ike_timer_arm(e, &sa->expire, e->now + GRACE);
+	ike_timer_arm(e, &sa->timer, e->now + GRACE);
 	return true;
 }
 
@@ -242,7 +242,7 @@ accept(struct ike *e, struct ike_sa *sa, struct ike_exchange *x, struct answer *
 		sa->path.port[0] = e->natt_port;
 		sa->path.port[1] = sa->connection->natt_port;
 	}
-	ike_timer_disarm(e, &sa->expire);
+	ike_timer_disarm(e, &sa->timer);
 	ike_window_answered(e, sa);
 	sa->window.next_request = 1;
 	x->type = IKE_AUTH;

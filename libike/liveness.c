@@ -16,12 +16,25 @@
 #define HINTS (30 * IKE_SECOND)
 
 static void
+arm(struct ike *e, struct ike_sa *sa)
+{
+	ike_time check = sa->live.check_at, keepalive = sa->live.keepalive_at;
+	ike_time at = check == 0 || (keepalive != 0 && keepalive < check) ?
+	    keepalive : check;
+
+	if (at != 0)
+		ike_timer_arm(e, &sa->live.timer, at);
+	else
+		ike_timer_disarm(e, &sa->live.timer);
+}
+
+static void
 check_later(struct ike *e, struct ike_sa *sa)
 {
 	ike_time due = sa->live.heard + sa->connection->dpd;
 
-	ike_timer_arm(e, &sa->live.check,
-	    due > e->now ? due : e->now + sa->connection->dpd);
+	sa->live.check_at = due > e->now ? due : e->now + sa->connection->dpd;
+	arm(e, sa);
 }
 
 /* ---- the probe ---- */
@@ -84,10 +97,8 @@ static ike_step *const check_steps[] = { ask_usage, take_usage, NULL };
 
 /* The question takes no place in the window: rekeys and DELETEs go on beside it. */
 static void
-check(struct ike *e, struct ike_timer *t)
+check(struct ike *e, struct ike_sa *sa)
 {
-	struct ike_sa *sa = IKE_OWNER(t, struct ike_sa, live.check);
-
 	check_later(e, sa);
 	if (sa->live.heard + sa->connection->dpd > e->now || sa->ours != NULL ||
 	    sa->live.asking != NULL)
@@ -118,32 +129,45 @@ ike_liveness_hint(struct ike *e, struct ike_sa *sa, struct bytes wire)
 
 /* Never for a NAT that only we make the peer believe in (T94). */
 static void
-keep_alive(struct ike *e, struct ike_timer *t)
+keep_alive(struct ike *e, struct ike_sa *sa)
 {
-	struct ike_sa *sa = IKE_OWNER(t, struct ike_sa, live.keepalive);
 	ike_time due = sa->live.sent + KEEPALIVE;
 
 	if (due <= e->now) {
 		ike_send_keepalive(e, &sa->path);
 		due = e->now + KEEPALIVE;
 	}
-	ike_timer_arm(e, t, due);
+	sa->live.keepalive_at = due;
+	arm(e, sa);
 }
 
 void
 ike_liveness_nat(struct ike *e, struct ike_sa *sa)
 {
 	if (sa->state != IKE_STATE_ESTABLISHED || !sa->nat_here || !sa->encap)
-		ike_timer_disarm(e, &sa->live.keepalive);
-	else if (!sa->live.keepalive.armed)
-		ike_timer_arm(e, &sa->live.keepalive, e->now + KEEPALIVE);
+		sa->live.keepalive_at = 0;
+	else if (sa->live.keepalive_at == 0)
+		sa->live.keepalive_at = e->now + KEEPALIVE;
+	arm(e, sa);
+}
+
+/* ---- life ---- */
+
+static void
+fire(struct ike *e, struct ike_timer *t)
+{
+	struct ike_sa *sa = IKE_OWNER(t, struct ike_sa, live.timer);
+
+	if (sa->live.keepalive_at != 0 && sa->live.keepalive_at <= e->now)
+		keep_alive(e, sa);
+	if (sa->live.check_at != 0 && sa->live.check_at <= e->now)
+		check(e, sa);
 }
 
 void
 ike_liveness_start(struct ike *e, struct ike_sa *sa)
 {
-	sa->live.check.fire = check;
-	sa->live.keepalive.fire = keep_alive;
+	sa->live.timer.fire = fire;
 	sa->live.heard = e->now;
 	if (sa->connection->dpd > 0)
 		check_later(e, sa);
@@ -153,8 +177,8 @@ ike_liveness_start(struct ike *e, struct ike_sa *sa)
 void
 ike_liveness_stop(struct ike *e, struct ike_sa *sa)
 {
-	ike_timer_disarm(e, &sa->live.check);
-	ike_timer_disarm(e, &sa->live.keepalive);
+	sa->live.check_at = sa->live.keepalive_at = 0;
+	arm(e, sa);
 	ike_exchange_cancel(e, sa->live.asking);
 	sa->live.asking = NULL;
 }

@@ -279,7 +279,7 @@ void
 ike_peer_up(struct ike *e, struct ike_peer *p)
 {
 	p->steady_at = e->now + STEADY;
-	if ((!p->retry.armed && p->quiet_until == 0) || !is_whole(p))
+	if ((!ike_timer_is_armed(&p->retry) && p->quiet_until == 0) || !is_whole(p))
 		return;
 	if (p->attempts <= 1) /* at once: the next packet that asks may be heard */
 		p->quiet_until = 0;
@@ -360,7 +360,7 @@ is_on_the_way(const struct ike_peer *p)
 void
 ike_peer_lost(struct ike *e, struct ike_peer *p)
 {
-	if (!p->wanted || p->retry.armed || is_on_the_way(p) || is_whole(p))
+	if (!p->wanted || ike_timer_is_armed(&p->retry) || is_on_the_way(p) || is_whole(p))
 		return;
 	ike_timer_arm(e, &p->retry, e->now + back_off(e, p));
 }
@@ -369,7 +369,7 @@ void
 ike_peer_again(struct ike *e, struct ike_peer *p)
 {
 	p->restart = true;
-	if (!p->retry.armed)
+	if (!ike_timer_is_armed(&p->retry))
 		ike_timer_arm(e, &p->retry, e->now + back_off(e, p));
 }
 

@@ -207,7 +207,7 @@ ike_renew_child_replaced(struct ike *e, struct ike_child_sa *c)
 static void
 arm_sa(struct ike *e, struct ike_sa *sa)
 {
-	arm(e, &sa->renew, earlier(earlier(sa->rekey_at, sa->ends_at), sa->reauth_at));
+	arm(e, &sa->timer, earlier(earlier(sa->rekey_at, sa->ends_at), sa->reauth_at));
 }
 
 /* One outcome, whatever is under way (T60): with the window taken the peer cannot be
@@ -222,10 +222,9 @@ end_sa(struct ike *e, struct ike_sa *sa)
 		ike_info_delete_sa(e, sa);
 }
 
-static void
-fire_sa(struct ike *e, struct ike_timer *t)
+void
+ike_renew_sa_due(struct ike *e, struct ike_sa *sa)
 {
-	struct ike_sa *sa = IKE_OWNER(t, struct ike_sa, renew);
 	bool rekey = sa->rekey_at != 0 && e->now >= sa->rekey_at;
 	bool reauth = sa->reauth_at != 0 && e->now >= sa->reauth_at;
 
@@ -248,7 +247,6 @@ ike_renew_sa(struct ike *e, struct ike_sa *sa)
 {
 	const struct ike_renewal *r = &sa->connection->renewal;
 
-	sa->renew.fire = fire_sa;
 	sa->rekey_at = soft_end(e, r->ike, r->jitter_percent);
 	sa->due_at = sa->rekey_at;
 	sa->ends_at = hard_end(e, r->ike_hard);
@@ -294,8 +292,7 @@ ike_renew_reauth_later(struct ike *e, struct ike_sa *sa)
 void
 ike_renew_sa_replaced(struct ike *e, struct ike_sa *sa, bool theirs)
 {
-	ike_timer_disarm(e, &sa->renew);
 	ike_sa_state(e, sa, IKE_STATE_REPLACED);
 	sa->awaits_delete = theirs;
-	ike_timer_arm(e, &sa->expire, e->now + (theirs ? ABANDONED : MOVING));
+	ike_timer_arm(e, &sa->timer, e->now + (theirs ? ABANDONED : MOVING));
 }

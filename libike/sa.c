@@ -63,14 +63,16 @@ ike_sa_state(struct ike *e, struct ike_sa *sa, enum ike_state state)
 		ike_mobike_stop(e, sa);
 }
 
-/* Half-open too long, grace after a hint over, a DELETE due or to be tried again, or
- * lingered enough. */
+/* Half-open too long, grace after a hint over, to be made anew, a DELETE due or to be
+ * tried again, or lingered enough. */
 static void
-expire(struct ike *e, struct ike_timer *t)
+fire(struct ike *e, struct ike_timer *t)
 {
-	struct ike_sa *sa = IKE_OWNER(t, struct ike_sa, expire);
+	struct ike_sa *sa = IKE_OWNER(t, struct ike_sa, timer);
 
-	if (sa->state == IKE_STATE_CLOSED)
+	if (sa->state == IKE_STATE_ESTABLISHED)
+		ike_renew_sa_due(e, sa);
+	else if (sa->state == IKE_STATE_CLOSED)
 		ike_sa_dead(e, sa);
 	else if (sa->state == IKE_STATE_REPLACED && sa->awaits_delete)
 		ike_sa_close(e, sa, IKE_TIMEOUT, 0);
@@ -121,7 +123,7 @@ new_sa(struct ike *e, struct ike_connection *c, bool initiator,
 	STAILQ_INIT(&sa->wanted);
 	LIST_INIT(&sa->children);
 	sa->retransmit.fire = ike_window_retransmit;
-	sa->expire.fire = expire;
+	sa->timer.fire = fire;
 	sa->spi_ours = new_spi(e);
 	*(initiator ? &sa->spi_i : &sa->spi_r) = sa->spi_ours;
 	sa->up = ike_make_event(e, up, sa);
@@ -153,7 +155,7 @@ ike_sa_new(struct ike *e, struct ike_connection *c, struct ike_peer *peer, bool 
 	ike_peer_join(peer, sa);
 	ike_sa_state(e, sa, initiator ? IKE_STATE_INIT_SENT : IKE_STATE_INIT_DONE);
 	if (!initiator)
-		ike_timer_arm(e, &sa->expire, e->now + HALF_OPEN);
+		ike_timer_arm(e, &sa->timer, e->now + HALF_OPEN);
 	return sa;
 }
 
@@ -190,8 +192,7 @@ ike_sa_dead(struct ike *e, struct ike_sa *sa)
 	ike_peer_leave(sa);
 	ike_unique_leave(e, sa);
 	ike_timer_disarm(e, &sa->retransmit);
-	ike_timer_disarm(e, &sa->expire);
-	ike_timer_disarm(e, &sa->renew);
+	ike_timer_disarm(e, &sa->timer);
 	ike_table_remove_sa(e, sa);
 	if (sa->half_open != NULL)
 		ike_table_remove_init(e, sa->half_open);
@@ -222,12 +223,11 @@ ike_sa_close(struct ike *e, struct ike_sa *sa, enum ike_error why, ike_time ling
 	ike_exchange_cancel(e, sa->ours);
 	ike_exchange_cancel(e, sa->theirs);
 	ike_window_answered(e, sa);
-	ike_timer_disarm(e, &sa->expire);
-	ike_timer_disarm(e, &sa->renew);
+	ike_timer_disarm(e, &sa->timer);
 	ike_unwant(&sa->wanted);
 	ike_say_of(e, sa, &sa->down, why);
 	if (linger > 0)
-		ike_timer_arm(e, &sa->expire, e->now + linger);
+		ike_timer_arm(e, &sa->timer, e->now + linger);
 	else
 		ike_sa_dead(e, sa);
 	if (old != NULL)

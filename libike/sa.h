@@ -28,10 +28,15 @@
 struct ike_timer {
 	ike_time at;
 	void (*fire)(struct ike *, struct ike_timer *);
-	bool armed;
-	/* prev: the elder sibling, or the parent */
+	/* prev: the elder sibling, or the parent, or of the first of all itself; NULL: not
+	 * armed */
 	struct ike_timer *child, *next, *prev;
 };
+static inline bool
+ike_timer_is_armed(const struct ike_timer *t)
+{
+	return t->prev != NULL;
+}
 #define IKE_OWNER(timer, type, member) \
 	((type *)(void *)((char *)(timer) - offsetof(type, member)))
 void ike_timer_arm(struct ike *, struct ike_timer *, ike_time at);
@@ -201,7 +206,8 @@ struct ike_liveness {
 	ike_time heard;			/* the newest proven message of the peer */
 	ike_time sent;			/* our last datagram */
 	ike_time hint_at;		/* unprotected hints are not heard before */
-	struct ike_timer check, keepalive;
+	ike_time check_at, keepalive_at;	/* 0: never */
+	struct ike_timer timer;			/* at the earlier of the two */
 	struct ike_exchange *asking;	/* the open USAGE question, or NULL */
 };
 
@@ -282,11 +288,10 @@ struct ike_sa {
 	LIST_HEAD(, ike_child_sa) children;
 	unsigned n_children;
 
-	struct ike_timer retransmit, expire;	/* expire: see expire() in sa.c */
+	struct ike_timer retransmit, timer;	/* timer: see fire() in sa.c */
 	enum ike_error hint;		/* an unprotected refusal, remembered (T42) */
 	bool close_after;			/* a DELETE follows what is outstanding */
 	bool awaits_delete;	/* once replaced: which is the peer's to send */
-	struct ike_timer renew;			/* see renew.c */
 	ike_time rekey_at, ends_at, reauth_at;	/* 0: never */
 	ike_time due_at;	/* when it must be rekeyed, whoever asks for it earlier */
 	unsigned refusals;			/* of rekeys, in a row */
@@ -686,6 +691,7 @@ void ike_rekey_yield(struct ike *, struct ike_sa *);
 
 /* ---- renew.c: lifetimes, and when to try again ---- */
 void ike_renew_sa(struct ike *, struct ike_sa *);	/* established: its life begins */
+void ike_renew_sa_due(struct ike *, struct ike_sa *);	/* its timer has fired */
 void ike_renew_child(struct ike *, struct ike_child_sa *);
 void ike_renew_child_soon(struct ike *, struct ike_child_sa *);	/* now, if it may be */
 /* A rekey was refused.  True: only for now, but too often in a row; the two ends are out

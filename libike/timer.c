@@ -50,16 +50,24 @@ meld_siblings(struct ike_timer *first)
 	return root;
 }
 
+static void
+set_first(struct ike *e, struct ike_timer *t)
+{
+	e->timers = t;
+	if (t != NULL)
+		t->prev = t;
+}
+
 void
 ike_timer_disarm(struct ike *e, struct ike_timer *t)
 {
 	struct ike_timer *below;
 
-	if (!t->armed)
+	if (!ike_timer_is_armed(t))
 		return;
 	below = meld_siblings(t->child);
 	if (t == e->timers) {
-		e->timers = below;
+		set_first(e, below);
 	} else {
 		if (t->prev->child == t)
 			t->prev->child = t->next;
@@ -67,10 +75,9 @@ ike_timer_disarm(struct ike *e, struct ike_timer *t)
 			t->prev->next = t->next;
 		if (t->next != NULL)
 			t->next->prev = t->prev;
-		e->timers = meld(e->timers, below);
+		set_first(e, meld(e->timers, below));
 	}
 	t->child = t->next = t->prev = NULL;
-	t->armed = false;
 	e->counts.timers--;
 }
 
@@ -79,9 +86,8 @@ ike_timer_arm(struct ike *e, struct ike_timer *t, ike_time at)
 {
 	ike_timer_disarm(e, t);
 	t->at = at;
-	t->armed = true;
 	t->child = t->next = t->prev = NULL;
-	e->timers = meld(e->timers, t);
+	set_first(e, meld(e->timers, t));
 	e->counts.timers++;
 }
 

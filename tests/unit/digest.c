@@ -21,7 +21,10 @@ add_buffer(crypto_generichash_state *h, const struct ike_buffer *b)
 static void
 add_timer(crypto_generichash_state *h, struct ike_timer t)
 {
+	bool armed = ike_timer_is_armed(&t);
+
 	t.child = t.next = t.prev = NULL;
+	add(h, &armed, sizeof(armed));
 	add(h, &t, sizeof(t));
 }
 
@@ -114,11 +117,9 @@ sa_digest(const struct ike_sa *sa)
 	memset(&copy.link, 0, sizeof(copy.link));
 	memset(&copy.of_peer, 0, sizeof(copy.of_peer));
 	memset(&copy.retransmit, 0, sizeof(copy.retransmit));
-	memset(&copy.expire, 0, sizeof(copy.expire));
-	memset(&copy.renew, 0, sizeof(copy.renew));
+	memset(&copy.timer, 0, sizeof(copy.timer));
 	memset(copy.coming, 0, sizeof(copy.coming));
-	memset(&copy.live.check, 0, sizeof(copy.live.check));
-	memset(&copy.live.keepalive, 0, sizeof(copy.live.keepalive));
+	memset(&copy.live.timer, 0, sizeof(copy.live.timer));
 	copy.window.resent = copy.live.sent = 0;
 	crypto_generichash_init(&h, NULL, 0, sizeof(out));
 	add(&h, &copy, sizeof(copy));
@@ -129,10 +130,8 @@ sa_digest(const struct ike_sa *sa)
 	add(&h, sa->remote_id.data.p, sa->remote_id.data.len);
 	add(&h, sa->mobile.others, sa->mobile.n * sizeof(*sa->mobile.others));
 	add_timer(&h, sa->retransmit);
-	add_timer(&h, sa->expire);
-	add_timer(&h, sa->live.check);
-	add_timer(&h, sa->live.keepalive);
-	add_timer(&h, sa->renew);
+	add_timer(&h, sa->timer);
+	add_timer(&h, sa->live.timer);
 	add_exchange(&h, sa->ours);
 	add_exchange(&h, sa->theirs);
 	add_exchange(&h, sa->live.asking);

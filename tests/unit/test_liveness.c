@@ -113,13 +113,13 @@ START_TEST(ike_is_a_sign_of_life_in_either_direction)
 	ike_time at;
 
 	open_asking();
-	at = pair_sa(&p, 0)->live.check.at;
+	at = pair_sa(&p, 0)->live.check_at;
 	pair_pass(&p, 20 * IKE_SECOND);
 	empty = pair_chain();
 	d = pair_seal(&p, 1, INFORMATIONAL, 0, 0, &empty);
 	pair_send(&p, &d);
 	/* No timer is touched for a message. */
-	ck_assert_int_eq(pair_sa(&p, 0)->live.check.at, at);
+	ck_assert_int_eq(pair_sa(&p, 0)->live.check_at, at);
 	p.n = 0;
 	pair_pass(&p, DPD - 1);
 	ck_assert_uint_eq(asked(), 0);
