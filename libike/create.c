@@ -81,14 +81,18 @@ send_again(struct ike *e, struct ike_exchange *x)
 	return write_request(e, x);
 }
 
-/* The peer has no such Child SA any more (2.25).  Its own rekey may have replaced it. */
+/* The peer has no such Child SA any more (2.25): another one, from the beginning.  But its
+ * own rekey may have replaced it, or it has deleted it. */
 static void
 forget_old(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 {
 	struct ike_child_sa *old = old_of(e, x);
 
-	if (old != NULL && old->successor == NULL && !old->leaving)
+	if (old != NULL && old->successor == NULL && !old->leaving) {
 		ike_child_close(e, old, IKE_CLOSED);
+		if (ike_want_child(sa, x->connection, x->configured, NULL))
+			return;
+	}
 	if (sa->peer != NULL)
 		ike_peer_lost(e, sa->peer);
 }
