@@ -86,11 +86,14 @@ send_again(struct ike *e, struct ike_exchange *x)
 static void
 forget_old(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 {
-	struct ike_child_sa *old = old_of(e, x);
+	struct ike_child_sa *old = old_of(e, x), *before;
 
 	if (old != NULL && old->successor == NULL && !old->leaving) {
+		before = old->predecessor;	/* may be there still */
 		ike_child_close(e, old, IKE_CLOSED);
-		if (ike_want_child(sa, x->connection, x->configured, NULL))
+		if (before != NULL ?
+		    ike_want(sa, IKE_WISH_REKEY_CHILD, before->spi_in) :
+		    ike_want_child(sa, x->connection, x->configured, NULL))
 			return;
 	}
 	if (sa->peer != NULL)

@@ -34,6 +34,7 @@ swan_conf() { # NODE: its swanctl.conf on standard input
 				log {
 					path = $tmp/$1.charon.log
 					default = 1
+					esp = ${SWAN_ESP_LOG:-1}
 					time_format = %s
 					time_add_ms = yes
 					flush_line = yes

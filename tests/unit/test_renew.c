@@ -423,11 +423,16 @@ END_TEST
  * one comes from the beginning, in the same IKE SA. */
 START_TEST(child_that_the_peer_has_lost)		/* T68 */
 {
+	bool another = _i == 1;		/* the one before is there still, and is tried */
 	struct pair_datagram d;
 	struct ike_message m;
 	struct ike_notify n;
 
 	begin();
+	if (another) {
+		rekey_child(0);
+		road_pump(&r);
+	}
 	rekey_child(0);
 	r.closing = true;
 	refuse_with(0, IKE_CHILD_SA_NOT_FOUND, bytes_of(NULL, 0));
@@ -435,13 +440,14 @@ START_TEST(child_that_the_peer_has_lost)		/* T68 */
 	d = p.queue[0];
 	ck_assert_uint_eq(d.data[18], CREATE_CHILD_SA);
 	pair_unseal(&p, &d, &m);
-	ck_assert(!ike_find_notify(&m, IKE_N_REKEY_SA, &n));
+	ck_assert(ike_find_notify(&m, IKE_N_REKEY_SA, &n) == another);
 	pair_pump(&p);
-	r.closing = false;
-	road_pass(&r, 20 * IKE_SECOND);
+	if (!another) {
+		r.closing = false;
+		road_pass(&r, 20 * IKE_SECOND);
+		expect_one_pair();
+	}
 	ck_assert_uint_eq(use(0)->generation, 1);
-	ck_assert_uint_eq(newest(0)->generation, 1);
-	expect_one_pair();
 	end();
 }
 END_TEST
@@ -789,7 +795,7 @@ main(void)
 	tcase_add_loop_test(t, rekey_keeps_the_selectors, 0, 2);
 	tcase_add_test(t, rekey_does_not_narrow);
 	tcase_add_test(t, full_ike_sa_is_followed_by_another);
-	tcase_add_test(t, child_that_the_peer_has_lost);
+	tcase_add_loop_test(t, child_that_the_peer_has_lost, 0, 2);
 	tcase_add_loop_test(t, temporary_failure_again_and_again, 0, 2);
 	tcase_add_test(t, old_child_lives_without_a_delete);
 	tcase_add_test(t, delete_of_the_old_child_without_an_answer);
