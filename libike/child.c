@@ -363,15 +363,26 @@ covers(const struct ike_child_sa *c, const struct ike_child_sa *old)
 /* May this configured child answer the request?  Transport mode is asked for, or it is
  * not; one that may be either way is in tunnel mode (1.3.1, T52). */
 static bool
-fits(const struct ike_message *m, const struct ike_connection_child *configured,
-    const struct ike_child_sa *old)
+fits(const struct ike_message *m, const struct ike_connection_child *configured)
 {
 	struct ike_notify n;
 
-	if (old != NULL && strcmp(old->configured->name, configured->name) != 0)
-		return false;
 	return configured->mode == IKE_MODE_TUNNEL ||
 	    ike_find_notify(m, IKE_N_USE_TRANSPORT_MODE, &n);
+}
+
+static void
+refuse_mode(struct ike *e, const struct ike_sa *sa,
+    const struct ike_connection_child *configured)
+{
+	struct ike_refusal r = ike_refusal(IKE_TS_UNACCEPTABLE,
+	    "the peer does not want transport mode");
+
+	r.ours = "transport";
+	r.theirs = "tunnel";
+	r.setting = "children.mode";
+	r.child = configured->name;
+	ike_say_refused(e, sa, 0, &r);
 }
 
 /* The configured child that takes all that is offered, or else the first that takes a
@@ -381,16 +392,21 @@ choose_child(struct ike *e, struct ike_exchange *x, const struct ts_offer *o,
     const struct ike_child_sa *old)
 {
 	const struct ike_connection *c = x->connection;
-	const struct ike_connection_child *found = NULL;
+	const struct ike_connection_child *found = NULL, *misfit = NULL;
 	struct ike_child_sa *child = x->child;
 	enum ike_error error;
 
 	for (unsigned i = 0; i < c->n_children; i++) {
-		if (!fits(x->message, &c->children[i], old))
+		if (old != NULL &&
+		    strcmp(old->configured->name, c->children[i].name) != 0)
 			continue;
 		error = narrow(x, o, &c->children[i]);
 		if (error != IKE_OK && error != IKE_TS_UNACCEPTABLE)
 			return error;
+		if (error == IKE_OK && !fits(x->message, &c->children[i])) {
+			misfit = &c->children[i];
+			error = IKE_TS_UNACCEPTABLE;
+		}
 		if (error != IKE_OK || !covers(child, old)) {
 			forget_ts(child);
 			continue;
@@ -400,6 +416,10 @@ choose_child(struct ike *e, struct ike_exchange *x, const struct ts_offer *o,
 		if (is_whole(o, child))
 			break;
 		forget_ts(child);
+	}
+	if (found == NULL && misfit != NULL) {
+		refuse_mode(e, x->sa, misfit);
+		return IKE_TS_UNACCEPTABLE;
 	}
 	if (found == NULL) {
 		ike_refuse_selectors(e, x->sa, c, o->tsi, o->tsr);
@@ -494,18 +514,12 @@ take_mode(struct ike *e, struct ike_exchange *x)
 {
 	struct ike_child_sa *c = x->child;
 	struct ike_notify n;
-	struct ike_refusal r;
 
 	c->transport = c->configured->mode == IKE_MODE_TRANSPORT &&
 	    ike_find_notify(x->message, IKE_N_USE_TRANSPORT_MODE, &n);
 	if (c->transport == (c->configured->mode == IKE_MODE_TRANSPORT))
 		return IKE_OK;
-	r = ike_refusal(IKE_TS_UNACCEPTABLE, "the peer does not want transport mode");
-	r.ours = "transport";
-	r.theirs = "tunnel";
-	r.setting = "children.mode";
-	r.child = c->configured->name;
-	ike_say_refused(e, x->sa, 0, &r);
+	refuse_mode(e, x->sa, c->configured);
 	return IKE_TS_UNACCEPTABLE;
 }
 
