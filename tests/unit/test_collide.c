@@ -264,6 +264,31 @@ START_TEST(both_rekey_the_ike_sa)			/* T65 */
 }
 END_TEST
 
+/* Octet by octet; of two that are alike as far as they go the shorter one is lower. */
+START_TEST(nonces_are_compared)				/* T64 */
+{
+	static const struct { const char *lower, *higher; size_t lower_len, higher_len; }
+	    rows[] = {
+		{ "0000000000000000a", "0000000000000000b", 17, 17 },
+		{ "0000000000000000", "0000000000000000a", 16, 17 },
+		{ "0000000000000000\0", "0000000000000000\1", 17, 17 },
+		{ "0000000000000000a\0\0\0", "0000000000000000b", 20, 17 },
+		{ "\x7f" "000000000000000", "\x80" "000000000000000", 16, 16 },
+	};
+
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct bytes lower = bytes_of(rows[i].lower, rows[i].lower_len);
+		struct bytes higher = bytes_of(rows[i].higher, rows[i].higher_len);
+
+		ck_assert_msg(ike_nonce_is_lower(lower, higher), "row %u", i);
+		ck_assert_msg(!ike_nonce_is_lower(higher, lower), "row %u", i);
+		ck_assert_msg(!ike_nonce_is_lower(lower, lower), "row %u", i);
+		ck_assert(bytes_equal(ike_lower_nonce(lower, higher), lower));
+		ck_assert(bytes_equal(ike_lower_nonce(higher, lower), lower));
+	}
+}
+END_TEST
+
 static uint64_t
 draw(uint64_t *state)
 {
@@ -520,6 +545,7 @@ main(void)
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, both_rekey_one_child);
 	tcase_add_test(t, both_rekey_the_ike_sa);
+	tcase_add_test(t, nonces_are_compared);
 	tcase_add_loop_test(t, collision_in_any_order, 0, 400);
 	tcase_add_test(t, rekey_comes_late);
 	tcase_add_test(t, ike_rekey_comes_late);
