@@ -81,8 +81,8 @@ send_again(struct ike *e, struct ike_exchange *x)
 	return write_request(e, x);
 }
 
-/* The peer has no such Child SA any more (2.25): another one, from the beginning.  But its
- * own rekey may have replaced it, or it has deleted it. */
+/* The peer has no such Child SA any more (2.25): another one, from the beginning.  But
+ * its own rekey may have replaced it, or it has deleted it. */
 static void
 forget_old(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 {

@@ -235,7 +235,8 @@ ike_renew_sa_due(struct ike *e, struct ike_sa *sa)
 	if (rekey)
 		sa->rekey_at = 0;
 	if (reauth)
-		sa->reauth_at = ike_peer_reauthenticate(e, sa) == IKE_OK ? 0 : later(e, PUT_OFF);
+		sa->reauth_at = ike_peer_reauthenticate(e, sa) == IKE_OK ? 0 :
+		    later(e, PUT_OFF);
 	arm_sa(e, sa);
 	if (rekey && !ike_want(sa, IKE_WISH_REKEY_IKE, 0))
 		ike_renew_sa_later(e, sa);

@@ -350,7 +350,7 @@ START_TEST(rekey_comes_late)				/* T62 */
 		p.n = 0;
 		rekey(0, CHILD);
 		road_pump(&r);
-		if (gone == 1)			/* with its DELETE, and all that lingers */
+		if (gone == 1)		/* with its DELETE, and all that lingers */
 			for (unsigned i = 0; i < 90; i++) {
 				pair_pass(&p, IKE_SECOND / 10);
 				for (unsigned k = p.n; k-- > 0;)

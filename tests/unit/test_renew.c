@@ -408,7 +408,8 @@ START_TEST(full_ike_sa_is_followed_by_another)		/* T53 */
 	refuse_with(0, IKE_NO_ADDITIONAL_SAS, bytes_of(NULL, 0));
 	for (unsigned i = 0; i < 600; i++) {
 		for (unsigned k = 0; k < p.n; k++)
-			rounds += p.queue[k].data[18] == IKE_SA_INIT && p.queue[k].to == 1;
+			rounds += p.queue[k].to == 1 &&
+			    p.queue[k].data[18] == IKE_SA_INIT;
 		pair_pump(&p);		/* IKE_AUTH overtakes no packet */
 		road_travel(&r);
 		pair_pass(&p, IKE_SECOND / 10);
@@ -590,7 +591,8 @@ END_TEST
 static struct ike_chain
 rekey_request(uint8_t protocol, struct bytes spi)
 {
-	struct ike_notify n = { .protocol = protocol, .spi = spi, .type = IKE_N_REKEY_SA };
+	struct ike_notify n = { .protocol = protocol, .spi = spi,
+	    .type = IKE_N_REKEY_SA };
 	struct ike_child_sa *c = newest(0);
 	struct ike_chain chain = pair_chain();
 
@@ -728,7 +730,8 @@ three_children(struct ike_child_setup several[2][3])
 	for (unsigned i = 0; i < 2; i++) {
 		for (unsigned k = 0; k < 3; k++)
 			several[i][k] = (struct ike_child_setup){ .name = names[k],
-			    .local = { &nets[k][i], 1 }, .remote = { &nets[k][1 - i], 1 } };
+			    .local = { &nets[k][i], 1 },
+			    .remote = { &nets[k][1 - i], 1 } };
 		setup[i].children = several[i];
 		setup[i].n_children = 3;
 	}
