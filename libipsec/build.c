@@ -133,8 +133,6 @@ check_secrets(struct faults *f, const struct ipsec_settings *s)
 	for (unsigned i = 0; i < s->n_peers; i++) {
 		const struct ipsec_peer_psk *peer = &s->peers[i];
 
-		if (peer->id == NULL)
-			continue;	/* no memory: told already */
 		if (peer->empty)
 			report(f, IPSEC_FAULT_SECRET, "peer_psk", (int)i, "the psk of "
 			    "\"%.80s\" is empty; give at least one octet, better 16 "
@@ -182,9 +180,6 @@ check_local(struct faults *f, struct ipsec_settings *s)
 static void
 check_all(struct faults *f, struct ipsec_settings *s)
 {
-	if (s->no_memory)
-		report(f, IPSEC_FAULT_NO_MEMORY, "", -1, "a setting was lost for want of "
-		    "memory; begin again with a new builder");
 	check_connection(f, s);
 	check_secrets(f, s);
 	check_numbers(f, s);
@@ -232,8 +227,13 @@ build(struct ipsec_builder *b, struct ipsec_fault *faults, unsigned max, unsigne
 	struct faults f = { faults, max, 0 };
 	struct ipsec_settings *s = b->settings, *fresh = NULL;
 
-	check_all(&f, s);
-	check(&f, s);
+	if (s->no_memory) {
+		report(&f, IPSEC_FAULT_NO_MEMORY, "", -1, "a setting was lost for want of "
+		    "memory; begin again with a new builder");
+	} else {
+		check_all(&f, s);
+		check(&f, s);
+	}
 	if (f.n == 0 && (fresh = ipsec_settings_new()) == NULL)
 		report(&f, IPSEC_FAULT_NO_MEMORY, "", -1, "out of memory");
 	*n = f.n;

@@ -278,8 +278,12 @@ ipsec_builder_add_psk(struct ipsec_builder *b, const char *peer_id, const void *
 	peer = &s->peers[s->n_peers++];
 	set_text(b, &peer->id, peer_id != NULL ? peer_id : "");
 	peer->empty = len == 0 || secret == NULL;
-	if (peer->id == NULL || peer->empty || !ike_id_parse(peer->id, &id, &why))
+	if (peer->id == NULL || peer->empty)
 		return;			/* build says so */
+	if (!ike_id_parse(peer->id, &id, &why)) {
+		s->no_memory = s->no_memory || strcmp(why, "out of memory") == 0;
+		return;
+	}
 	name_peer(id.type, id.data, name);
 	ike_id_free(&id);
 	peer->twice = s->secrets != NULL && ipsec_secrets_has(s->secrets, name);
@@ -294,7 +298,7 @@ ipsec_settings_answer_peer(const struct ipsec_settings *s, const struct ike_even
 	struct ike_event named = *event;
 	char name[SECRET_NAME];
 
-	if (s->n_peers == 0)
+	if (s->n_peers == 0 || s->secrets == NULL)
 		return false;
 	name_peer(auth.remote_id_type, auth.remote_id, name);
 	if (!ipsec_secrets_has(s->secrets, name))
