@@ -63,6 +63,7 @@ send_first(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	if (error == IKE_WAIT)
 		return IKE_WAIT;
 	try_later(e, sa, x);		/* nothing was sent, nothing has changed */
+	ike_exchange_end(x);
 	return IKE_OK;
 }
 

@@ -306,6 +306,13 @@ finish(struct ike *e, struct ike_exchange *x, enum ike_error error)
 }
 
 void
+ike_exchange_end(struct ike_exchange *x)
+{
+	while (*x->steps != NULL)
+		x->steps++;
+}
+
+void
 ike_exchange_run(struct ike *e, struct ike_exchange *x)
 {
 	struct ike_sa *sa = x->sa;

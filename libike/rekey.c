@@ -218,6 +218,7 @@ send_first(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	if (error == IKE_WAIT)
 		return IKE_WAIT;
 	ike_renew_sa_later(e, sa);	/* nothing was sent, nothing has changed */
+	ike_exchange_end(x);
 	return IKE_OK;
 }
 

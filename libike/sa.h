@@ -499,6 +499,8 @@ void ike_exchange_free(struct ike *, struct ike_exchange *);	/* NULL is nothing 
 void ike_exchange_cancel(struct ike *, struct ike_exchange *);	/* freed unless it runs */
 /* Runs the steps that remain, until one waits, fails, or none is left. */
 void ike_exchange_run(struct ike *, struct ike_exchange *);
+/* None of the steps that remain is run: to be called by one that nothing can follow. */
+void ike_exchange_end(struct ike_exchange *);
 /* Our own exchange: takes the window, which must be free, and runs. */
 void ike_exchange_begin(struct ike *, struct ike_sa *, struct ike_exchange *);
 /* A datagram for this SA.  Nothing of the SA changes before it is proven. */
