@@ -356,8 +356,16 @@ forget_ts(struct ike_child_sa *c)
 static bool
 covers(const struct ike_child_sa *c, const struct ike_child_sa *old)
 {
-	return old == NULL || (ike_ts_within(&old->local, &c->local) &&
-	    ike_ts_within(&old->remote, &c->remote));
+	struct ike_ts local = { .n = 1 }, remote = { .n = 1 };
+
+	for (unsigned i = 0; old != NULL && i < old->n_selectors; i++) {
+		local.v = &old->selectors[i].local;
+		remote.v = &old->selectors[i].remote;
+		if (!ike_ts_within(&local, &c->local) ||
+		    !ike_ts_within(&remote, &c->remote))
+			return false;
+	}
+	return true;
 }
 
 /* May this configured child answer the request?  Transport mode is asked for, or it is
@@ -596,6 +604,8 @@ say_once(struct ike *e, struct ike_output **o)
 void
 ike_child_commit(struct ike *e, struct ike_child_sa *c, struct ike_child_sa *old)
 {
+	ike_ts_free(&c->local);			/* its selectors say the same */
+	ike_ts_free(&c->remote);
 	c->installed = true;
 	c->since = e->now;
 	LIST_INSERT_HEAD(&c->sa->children, c, link);

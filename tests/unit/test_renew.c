@@ -606,10 +606,10 @@ rekey_request(uint8_t protocol, struct bytes spi)
 	ike_write_zero(&chain.w, 32);
 	ike_chain_close(&chain);
 	ike_chain_open(&chain, IKE_PAYLOAD_TSI);
-	ike_build_ts(&chain.w, c->local.v, c->local.n);
+	ike_build_ts(&chain.w, &c->selectors[0].local, 1);
 	ike_chain_close(&chain);
 	ike_chain_open(&chain, IKE_PAYLOAD_TSR);
-	ike_build_ts(&chain.w, c->remote.v, c->remote.n);
+	ike_build_ts(&chain.w, &c->selectors[0].remote, 1);
 	ike_chain_close(&chain);
 	return chain;
 }
@@ -678,10 +678,10 @@ START_TEST(malformed_rekey_is_fatal)			/* T36, T58, T91 */
 			ike_write_zero(&c.w, nonces[i - 1]);
 			ike_chain_close(&c);
 			ike_chain_open(&c, IKE_PAYLOAD_TSI);
-			ike_build_ts(&c.w, newest(0)->local.v, 1);
+			ike_build_ts(&c.w, &newest(0)->selectors[0].local, 1);
 			ike_chain_close(&c);
 			ike_chain_open(&c, IKE_PAYLOAD_TSR);
-			ike_build_ts(&c.w, newest(0)->remote.v, 1);
+			ike_build_ts(&c.w, &newest(0)->selectors[0].remote, 1);
 			ike_chain_close(&c);
 		}
 		r.closing = true;
