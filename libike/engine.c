@@ -42,6 +42,7 @@ ike_new(const struct ike_options *options)
 	e->natt_port = options->natt_port != 0 ? options->natt_port : 4500;
 	e->answers.empty_until = INT64_MIN / 2;		/* the ration is full */
 	e->random.fill(e->random.arg, e->init_hash_key, sizeof(e->init_hash_key));
+	ike_tables_init(e);
 	LIST_INIT(&e->lingering);
 	TAILQ_INIT(&e->peers);
 	TAILQ_INIT(&e->sas);
@@ -87,6 +88,7 @@ ike_free(struct ike *e)
 	empty(&e->events);
 	empty(&e->datagrams);
 	empty(&e->delivered);
+	ike_tables_free(e);
 	ike_wipe(e, sizeof(*e));
 	free(e);
 }

@@ -15,6 +15,7 @@
 #define uthash_nonfatal_oom(element) ((void)(element))
 #include <uthash.h>
 
+#include "libesp/table.h"
 #include "libike/algorithm.h"
 #include "libike/connection_built.h"
 #include "libike/fragment.h"
@@ -151,7 +152,7 @@ struct ike_exchange {
 /* ---- a Child SA ---- */
 struct ike_child_sa {
 	ike_id id;
-	UT_hash_handle by_id, by_spi;		/* spi_in */
+	struct esp_link by_id, by_spi;		/* spi_in */
 	LIST_ENTRY(ike_child_sa) link;
 	struct ike_sa *sa;
 	struct ike_connection *connection; /* held: names and settings it was made with */
@@ -174,7 +175,7 @@ struct ike_child_sa {
 	struct ike_timer timer;
 	ike_time rekey_at, ends_at;	/* 0: never */
 	ike_time due_at;	/* when it must be rekeyed, whoever asks for it earlier */
-	struct ike_ts local, remote;		/* ours and the peer's, narrowed */
+	struct ike_ts local, remote;		/* narrowed; until installed */
 	struct esp_selector *selectors;		/* owned; by `ending` once there is one */
 	unsigned n_selectors;
 	uint8_t (*seen_by_peer)[16];	/* as in struct ike_child; or NULL: no difference */
@@ -249,7 +250,7 @@ struct ike_half_open {
 
 struct ike_sa {
 	ike_id id;
-	UT_hash_handle by_id, by_spi;
+	struct esp_link by_id, by_spi;		/* spi_ours */
 	TAILQ_ENTRY(ike_sa) link;		/* of the engine, in order of id */
 	enum ike_state state;
 	ike_time created, since;
@@ -339,7 +340,7 @@ struct ike_peer {
 /* ---- unique.c: the SAs whose peers have proven one identity ---- */
 struct ike_same {
 	uint64_t key;
-	UT_hash_handle hh;
+	struct esp_link by_key;
 	LIST_HEAD(, ike_sa) sas;
 	struct ike_timer settle;
 };
@@ -366,14 +367,14 @@ struct ike {
 	TAILQ_HEAD(, ike_peer) peers;
 	TAILQ_HEAD(ike_sas, ike_sa) sas, dead;
 	struct ike_peer *peers_by_id;
-	struct ike_sa *sas_by_id, *sas_by_spi;
+	struct esp_table sas_by_id, sas_by_spi;
 	struct ike_half_open *half_open_by_init;
-	struct ike_child_sa *children_by_id, *children_by_spi;
+	struct esp_table children_by_id, children_by_spi;
 	LIST_HEAD(, ike_child_sa) lingering;
 	struct ike_exchange *questions;
 	struct ike_source *sources;
 	struct ike_bucket *buckets;
-	struct ike_same *same;
+	struct esp_table same;
 	struct ike_cookies cookies;
 	struct ike_ration answers;
 	struct ike_timer *timers;
@@ -413,6 +414,8 @@ void ike_buffer_free(struct ike_buffer *);		/* wipes */
 struct bytes ike_buffer_view(const struct ike_buffer *);
 
 /* ---- table.c: look-ups ---- */
+void ike_tables_init(struct ike *);
+void ike_tables_free(struct ike *);			/* which are empty */
 bool ike_table_add_sa(struct ike *, struct ike_sa *);	/* id and SPI; false: no memory */
 /* Of a half-open one, by the peer's IKE_SA_INIT; false: no memory. */
 bool ike_table_add_init(struct ike *, struct ike_half_open *, uint64_t key);

@@ -6,15 +6,34 @@
 
 #include "libike/sa.h"
 
+void
+ike_tables_init(struct ike *e)
+{
+	e->sas_by_id = (struct esp_table)ESP_TABLE(struct ike_sa, by_id, id);
+	e->sas_by_spi = (struct esp_table)ESP_TABLE(struct ike_sa, by_spi, spi_ours);
+	e->children_by_id = (struct esp_table)ESP_TABLE(struct ike_child_sa, by_id, id);
+	e->children_by_spi =
+	    (struct esp_table)ESP_TABLE(struct ike_child_sa, by_spi, spi_in);
+	e->same = (struct esp_table)ESP_TABLE(struct ike_same, by_key, key);
+}
+
+void
+ike_tables_free(struct ike *e)
+{
+	esp_table_free(&e->sas_by_id);
+	esp_table_free(&e->sas_by_spi);
+	esp_table_free(&e->children_by_id);
+	esp_table_free(&e->children_by_spi);
+	esp_table_free(&e->same);
+}
+
 bool
 ike_table_add_sa(struct ike *e, struct ike_sa *sa)
 {
-	HASH_ADD(by_id, e->sas_by_id, id, sizeof(sa->id), sa);
-	if (sa->by_id.tbl == NULL)
+	if (!esp_table_add(&e->sas_by_id, &sa->by_id))
 		return false;
-	HASH_ADD(by_spi, e->sas_by_spi, spi_ours, sizeof(sa->spi_ours), sa);
-	if (sa->by_spi.tbl == NULL) {
-		HASH_DELETE(by_id, e->sas_by_id, sa);
+	if (!esp_table_add(&e->sas_by_spi, &sa->by_spi)) {
+		esp_table_remove(&e->sas_by_id, &sa->by_id);
 		return false;
 	}
 	TAILQ_INSERT_TAIL(&e->sas, sa, link);
@@ -42,23 +61,19 @@ ike_table_remove_init(struct ike *e, struct ike_half_open *h)
 void
 ike_table_remove_sa(struct ike *e, struct ike_sa *sa)
 {
-	HASH_DELETE(by_id, e->sas_by_id, sa);
-	HASH_DELETE(by_spi, e->sas_by_spi, sa);
+	esp_table_remove(&e->sas_by_id, &sa->by_id);
+	esp_table_remove(&e->sas_by_spi, &sa->by_spi);
 	TAILQ_REMOVE(&e->sas, sa, link);
 	e->counts.sas--;
 }
 
-/* The table neither grows nor becomes empty on the way, so nothing can fail. */
+/* A table that has had a member takes one without memory. */
 static void
 rename_sa(struct ike *e, struct ike_sa *sa, ike_id id)
 {
-	unsigned noexpand = e->sas_by_id->by_id.tbl->noexpand;
-
-	e->sas_by_id->by_id.tbl->noexpand = 1;
-	HASH_DELETE(by_id, e->sas_by_id, sa);
+	esp_table_remove(&e->sas_by_id, &sa->by_id);
 	sa->id = id;
-	HASH_ADD(by_id, e->sas_by_id, id, sizeof(sa->id), sa);
-	e->sas_by_id->by_id.tbl->noexpand = noexpand;
+	(void)esp_table_add(&e->sas_by_id, &sa->by_id);
 }
 
 void
@@ -83,19 +98,13 @@ ike_table_swap_ids(struct ike *e, struct ike_sa *a, struct ike_sa *b)
 struct ike_sa *
 ike_table_sa(const struct ike *e, ike_id id)
 {
-	struct ike_sa *sa;
-
-	HASH_FIND(by_id, e->sas_by_id, &id, sizeof(id), sa);
-	return sa;
+	return ESP_MEMBER(esp_table_find(&e->sas_by_id, &id), struct ike_sa, by_id);
 }
 
 struct ike_sa *
 ike_table_spi(const struct ike *e, uint64_t ours)
 {
-	struct ike_sa *sa;
-
-	HASH_FIND(by_spi, e->sas_by_spi, &ours, sizeof(ours), sa);
-	return sa;
+	return ESP_MEMBER(esp_table_find(&e->sas_by_spi, &ours), struct ike_sa, by_spi);
 }
 
 struct ike_sa *
@@ -124,12 +133,10 @@ ike_init_key(const struct ike *e, const struct ike_path *path, struct bytes mess
 bool
 ike_table_add_child(struct ike *e, struct ike_child_sa *c)
 {
-	HASH_ADD(by_id, e->children_by_id, id, sizeof(c->id), c);
-	if (c->by_id.tbl == NULL)
+	if (!esp_table_add(&e->children_by_id, &c->by_id))
 		return false;
-	HASH_ADD(by_spi, e->children_by_spi, spi_in, sizeof(c->spi_in), c);
-	if (c->by_spi.tbl == NULL) {
-		HASH_DELETE(by_id, e->children_by_id, c);
+	if (!esp_table_add(&e->children_by_spi, &c->by_spi)) {
+		esp_table_remove(&e->children_by_id, &c->by_id);
 		return false;
 	}
 	e->counts.children++;
@@ -139,27 +146,22 @@ ike_table_add_child(struct ike *e, struct ike_child_sa *c)
 void
 ike_table_remove_child(struct ike *e, struct ike_child_sa *c)
 {
-	HASH_DELETE(by_id, e->children_by_id, c);
-	HASH_DELETE(by_spi, e->children_by_spi, c);
+	esp_table_remove(&e->children_by_id, &c->by_id);
+	esp_table_remove(&e->children_by_spi, &c->by_spi);
 	e->counts.children--;
 }
 
 struct ike_child_sa *
 ike_table_child(const struct ike *e, ike_id id)
 {
-	struct ike_child_sa *c;
-
-	HASH_FIND(by_id, e->children_by_id, &id, sizeof(id), c);
-	return c;
+	return ESP_MEMBER(
+	    esp_table_find(&e->children_by_id, &id), struct ike_child_sa, by_id);
 }
 
 bool
 ike_table_child_spi_used(const struct ike *e, uint32_t spi_in)
 {
-	struct ike_child_sa *c;
-
-	HASH_FIND(by_spi, e->children_by_spi, &spi_in, sizeof(spi_in), c);
-	return c != NULL;
+	return esp_table_find(&e->children_by_spi, &spi_in) != NULL;
 }
 
 bool

@@ -26,10 +26,7 @@ static void settle(struct ike *, struct ike_timer *);
 static struct ike_same *
 find_same(const struct ike *e, uint64_t key)
 {
-	struct ike_same *same;
-
-	HASH_FIND(hh, e->same, &key, sizeof(key), same);
-	return same;
+	return ESP_MEMBER(esp_table_find(&e->same, &key), struct ike_same, by_key);
 }
 
 bool
@@ -46,8 +43,7 @@ ike_unique_join(struct ike *e, struct ike_sa *sa, const struct ike_identity *rem
 		same->key = key;
 		same->settle.fire = settle;
 		LIST_INIT(&same->sas);
-		HASH_ADD(hh, e->same, key, sizeof(same->key), same);
-		if (same->hh.tbl == NULL) {
+		if (!esp_table_add(&e->same, &same->by_key)) {
 			free(same);
 			return false;
 		}
@@ -69,7 +65,7 @@ ike_unique_leave(struct ike *e, struct ike_sa *sa)
 	if (!LIST_EMPTY(&same->sas))
 		return;
 	ike_timer_disarm(e, &same->settle);
-	HASH_DELETE(hh, e->same, same);
+	esp_table_remove(&e->same, &same->by_key);
 	free(same);
 }
 

@@ -192,7 +192,7 @@ check_all()
 	check_variables libesp
 	check_variables libike
 	check_includes libesp "$pure_headers \"libesp/*.h\"" ''
-	check_includes libike "$pure_headers \"libike/*.h\" $low_headers" ''
+	check_includes libike "$pure_headers \"libike/*.h\" \"libesp/table.h\" $low_headers" ''
 	check_includes libipsec "\"libipsec/*.h\" $public_headers <*>" '<event2/*> <event.h>' \
 		'loop.c|resolve.c'
 	# the .inc is made from the interface's description
