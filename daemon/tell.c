@@ -6,13 +6,13 @@
 #include <string.h>
 
 #include "daemon/explain.h"
+#include "daemon/told.h"
 #include "libike/proto.h"
 #include "libipsec/hash.h"
 
 enum {
 	BURST = 20,		/* failures told at once, */
-	EVERY = 3,		/* then one in so many seconds */
-	SAME = 60		/* seconds in which the same refusal is told once */
+	EVERY = 3		/* then one in so many seconds */
 };
 
 struct up {			/* an IKE SA that was told to be up */
@@ -26,9 +26,7 @@ struct tell {
 	unsigned left;		/* failures that may be told */
 	ike_time refilled;
 	uint64_t untold;
-	char *last;		/* the refusal that was told last, or NULL */
-	ike_time last_at;
-	uint64_t repeated;	/* and came again since */
+	struct told *told;
 };
 
 enum { ENDS = 2 * (INET6_ADDRSTRLEN + 8) + 8 };
@@ -40,6 +38,11 @@ tell_new(const struct tell_options *options)
 
 	if (tell == NULL)
 		return NULL;
+	tell->told = told_new();
+	if (tell->told == NULL) {
+		free(tell);
+		return NULL;
+	}
 	tell->options = *options;
 	tell->left = BURST;
 	return tell;
@@ -56,7 +59,7 @@ tell_free(struct tell *tell)
 		HASH_DEL(tell->up, up);
 		free(up);
 	}
-	free(tell->last);
+	told_free(tell->told);
 	free(tell);
 }
 
@@ -183,6 +186,8 @@ tell_up(struct tell *tell, const struct ike *ike, const struct ike_event *event)
 		tell_sa_up(tell, ike, event, name);
 	else
 		tell_child_up(tell, event, name);
+	if (event->child != 0)
+		told_forget(tell->told, event->connection);
 }
 
 /* A bucket of BURST that gets one more every EVERY seconds. */
@@ -209,6 +214,25 @@ may_tell(struct tell *tell, ike_time now)
 	return true;
 }
 
+/* A failure that somebody should look at.  A peer sends its refused request again and
+ * again, and one that is away is called again and again: once told is enough. */
+static void
+warn(struct tell *tell, const struct ike_event *event, const char *text)
+{
+	uint64_t again;
+
+	if (told_lately(tell->told, event->connection, text, event->at) ||
+	    !may_tell(tell, event->at)) {
+		log_debug(tell->options.log, "%s", text);
+		return;
+	}
+	log_warning(tell->options.log, "%s", text);
+	again = told_note(tell->told, event->connection, text, event->at);
+	if (again > 0)
+		log_notice(tell->options.log, "the same came %llu more time%s since it was "
+		    "last told", (unsigned long long)again, again == 1 ? "" : "s");
+}
+
 /* An attempt has failed.  Of errors that have a notify, and of an address that could not
  * be found, the refusal was told; and who waits for calls only learns nothing from
  * callers that give up, who may be anybody. */
@@ -221,8 +245,8 @@ tell_failed(struct tell *tell, const struct configured *c, const struct ike_even
 
 	if (dull)
 		log_debug(tell->options.log, "%s", text);
-	else if (may_tell(tell, event->at))
-		log_warning(tell->options.log, "%s", text);
+	else
+		warn(tell, event, text);
 }
 
 static void
@@ -249,22 +273,6 @@ tell_down(struct tell *tell, const struct ike *ike, const struct ike_event *even
 	free(text);
 }
 
-/* A peer sends its refused request again and again; once told is enough. */
-static bool
-is_repeated(struct tell *tell, const char *text, ike_time now)
-{
-	if (tell->last != NULL && strcmp(tell->last, text) == 0 &&
-	    now - tell->last_at < SAME * IKE_SECOND) {
-		tell->repeated++;
-		return true;
-	}
-	if (tell->repeated > 0)
-		log_notice(tell->options.log, "the last refusal came %llu more time%s",
-		    (unsigned long long)tell->repeated, tell->repeated == 1 ? "" : "s");
-	tell->repeated = 0;
-	return false;
-}
-
 static void
 tell_refused(struct tell *tell, const struct ike *ike, const struct ike_event *event)
 {
@@ -272,15 +280,20 @@ tell_refused(struct tell *tell, const struct ike *ike, const struct ike_event *e
 	char *text = explain_refusal(configured_of(tell, ike, event->connection),
 	    secrets_dir, event->u.refusal);
 
-	if (text == NULL || is_repeated(tell, text, event->at) ||
-	    !may_tell(tell, event->at)) {
-		free(text);
-		return;
-	}
-	log_warning(tell->options.log, "%s", text);
-	free(tell->last);
-	tell->last = text;
-	tell->last_at = event->at;
+	if (text != NULL)
+		warn(tell, event, text);
+	free(text);
+}
+
+/* By MOBIKE, or because a NAT has changed its mind. */
+static void
+tell_moved(struct tell *tell, const struct ike *ike, const struct ike_event *event)
+{
+	char path[ENDS];
+
+	log_info(tell->options.log, "%s: child %s goes by %s now",
+	    name_of(configured_of(tell, ike, event->connection)), event->u.child->name,
+	    print_path(&event->u.child->path, path));
 }
 
 static void
@@ -296,6 +309,7 @@ tell_event(struct tell *tell, const struct ike *ike, const struct ike_event *eve
 {
 	static void (*const kinds[])(struct tell *, const struct ike *,
 	    const struct ike_event *) = {
+		[IKE_SET_PATH] = tell_moved,
 		[IKE_UP] = tell_up, [IKE_REPLACED] = tell_replaced,
 		[IKE_DOWN] = tell_down, [IKE_REFUSED] = tell_refused,
 		[IKE_TRACE] = tell_trace,

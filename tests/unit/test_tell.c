@@ -109,21 +109,93 @@ go(enum ike_event_type type, ike_time at, ike_id connection, ike_id sa,
 	    .connection = connection, .sa = sa, .error = error });
 }
 
+#define HOUR (3600 * IKE_SECOND)
+
+/* The reason why a tunnel is down is told when it is news, not at each attempt. */
 START_TEST(refusal_again_and_again)
 {
 	const char *text;
+	ike_time at;
+
+	for (at = 0; at < HOUR; at += 60 * IKE_SECOND) {
+		refuse(at, passive, "no");
+		refuse(at, passive, "nor that");
+		refuse(at, always, "no");
+	}
+	text = written();
+	ck_assert_uint_eq(count(text, "warning passive: no\n"), 1);
+	ck_assert_uint_eq(count(text, "warning passive: nor that\n"), 1);
+	ck_assert_uint_eq(count(text, "warning always: no\n"), 1);
+	ck_assert_uint_eq(count(text, "debug   passive: no\n"), 59);
+	refuse(at, passive, "another");
+	ck_assert_uint_eq(count(written(), "warning passive: another\n"), 1);
+	/* after a while once more */
+	refuse(at, passive, "no");
+	text = written();
+	ck_assert_uint_eq(count(text, "warning passive: no\n"), 1);
+	ck_assert_uint_eq(count(text, "the same came 59 more times"), 1);
+}
+END_TEST
+
+/* Up and down again: that is news. */
+START_TEST(refusal_after_a_success)
+{
+	const struct ike_child child = { .name = "lan",
+		.transform = esp_transform_find(IKE_ENCR_AES_CBC, 256,
+		    IKE_INTEG_HMAC_SHA2_256_128) };
+
+	refuse(IKE_SECOND, passive, "no");
+	refuse(IKE_SECOND, always, "no");
+	tell_event(tell, ike, &(struct ike_event){ .type = IKE_UP, .connection = always,
+		.sa = 5, .child = 6, .u.child = &child });
+	written();
+	refuse(2 * IKE_SECOND, always, "no");
+	ck_assert_uint_eq(count(written(), "warning always: no\n"), 1);
+	refuse(2 * IKE_SECOND, passive, "no");
+	ck_assert_uint_eq(count(written(), "warning"), 0);
+}
+END_TEST
+
+/* Of many texts the oldest are forgotten. */
+START_TEST(refusals_of_many_kinds)
+{
+	char what[8];
 	unsigned i;
 
-	for (i = 0; i < 5; i++)
-		refuse(IKE_SECOND * (i + 1), passive, "no");
-	ck_assert_uint_eq(count(written(), "warning passive: no\n"), 1);
-	refuse(IKE_SECOND * 10, passive, "another");
-	text = written();
-	ck_assert_uint_eq(count(text, "the last refusal came 4 more times"), 1);
-	ck_assert_uint_eq(count(text, "warning passive: another\n"), 1);
-	/* after a while it is news again */
-	refuse(IKE_SECOND * 100, passive, "another");
-	ck_assert_uint_eq(count(written(), "warning passive: another\n"), 1);
+	for (i = 0; i < 6; i++) {
+		snprintf(what, sizeof(what), "no %u", i);
+		refuse(IKE_SECOND * 10 * (i + 1), passive, what);
+	}
+	written();
+	refuse(IKE_SECOND * 100, passive, "no 5");
+	ck_assert_uint_eq(count(written(), "warning"), 0);
+	refuse(IKE_SECOND * 100, passive, "no 0");
+	ck_assert_uint_eq(count(written(), "warning passive: no 0\n"), 1);
+}
+END_TEST
+
+/* Of strangers for a minute only: they are many. */
+START_TEST(refusal_of_strangers)
+{
+	refuse(IKE_SECOND, 0, "no");
+	refuse(IKE_SECOND * 50, 0, "no");
+	ck_assert_uint_eq(count(written(), "warning no\n"), 1);
+	refuse(IKE_SECOND * 70, 0, "no");
+	ck_assert_uint_eq(count(written(), "warning no\n"), 1);
+}
+END_TEST
+
+/* A peer that is away is called every minute or two, for weeks. */
+START_TEST(attempts_again_and_again)
+{
+	unsigned told = 0;
+	ike_time at;
+
+	for (at = 0; at < 24 * HOUR; at += 100 * IKE_SECOND) {
+		go(IKE_DOWN, at, always, (ike_id)(6 + at), IKE_TIMEOUT);
+		told += count(written(), "warning always: the peer does not");
+	}
+	ck_assert_uint_eq(told, 24);
 }
 END_TEST
 
@@ -146,7 +218,7 @@ START_TEST(refusals_in_a_flood)
 	ck_assert_uint_eq(count(text, "9980 more failures came too fast"), 1);
 	ck_assert_uint_eq(count(text, "warning later\n"), 1);
 	refuse(IKE_SECOND * 9, 0, "too early");
-	ck_assert_str_eq(written(), "");
+	ck_assert_uint_eq(count(written(), " warning "), 0);
 	refuse(IKE_SECOND * 1000, 0, "much later");
 	ck_assert_uint_eq(count(written(), "warning much later\n"), 1);
 }
@@ -200,7 +272,9 @@ START_TEST(event_of_a_child)
 	const struct ike_child child = { .name = "lan", .spi_in = 0xa1, .spi_out = 0xb2,
 		.transform = esp_transform_find(IKE_ENCR_AES_CBC, 256,
 		    IKE_INTEG_HMAC_SHA2_256_128), .esn = true, .selectors = &selector,
-		.n_selectors = 1 };
+		.n_selectors = 1,
+		.path = { .family = 4, .port = { 4500, 4501 },
+		    .addr = { { 192, 0, 2, 1 }, { 192, 0, 2, 8 } } } };
 	struct ike_event event = { .type = IKE_UP, .connection = always, .sa = 5,
 		.child = 6,
 		.u.child = &child };
@@ -209,6 +283,10 @@ START_TEST(event_of_a_child)
 	ck_assert_uint_eq(count(written(), "notice  always: child lan is up: "
 	    "10.1.0.0/24 - 10.2.0.0/24, aes256-sha256-esn, native ESP, "
 	    "SPIs 000000a1 000000b2\n"), 1);
+	event.type = IKE_SET_PATH;
+	tell_event(tell, ike, &event);
+	ck_assert_uint_eq(count(written(), "info    always: child lan goes by "
+	    "192.0.2.1:4500 - 192.0.2.8:4501 now\n"), 1);
 	event.type = IKE_REPLACED;
 	event.replaced = 4;
 	tell_event(tell, ike, &event);
@@ -228,7 +306,7 @@ START_TEST(event_for_somebody_else)
 {
 	enum ike_event_type type;
 
-	for (type = IKE_ASK_RESOLVE; type < IKE_UP; type++)
+	for (type = IKE_ASK_RESOLVE; type < IKE_SET_PATH; type++)
 		go(type, IKE_SECOND, passive, 5, IKE_OK);
 	go((enum ike_event_type)(IKE_TRACE + 1), IKE_SECOND, passive, 5, IKE_OK);
 	ck_assert_str_eq(written(), "");
@@ -242,6 +320,10 @@ main(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, refusal_again_and_again);
+	tcase_add_test(t, refusal_after_a_success);
+	tcase_add_test(t, refusals_of_many_kinds);
+	tcase_add_test(t, refusal_of_strangers);
+	tcase_add_test(t, attempts_again_and_again);
 	tcase_add_test(t, refusals_in_a_flood);
 	tcase_add_test(t, attempt_that_failed);
 	tcase_add_test(t, tunnel_that_was_lost);
