@@ -172,6 +172,10 @@ give_up(struct ike *e, struct ike_sa *sa)
 	ike_info_delete_sa(e, sa);
 }
 
+/* Its Child SAs go with it, and are not named: RFC 7296 1.4.1 says so, whoever answers
+ * has answered for them, and a message that named both would be read by some for the Child
+ * SAs only (T77).  Nothing more leaves by them from here on; what the peer still sends is
+ * heard until its answer. */
 static enum ike_error
 send_delete_sa(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 {
