@@ -100,6 +100,8 @@ keep_addresses(struct ike_sa *sa, const struct ike_message *m)
 	mobile->n = mobile->others != NULL ? n : 0;
 	if (mobile->n > 0)
 		memcpy(mobile->others, v, n * sizeof(*v));
+	if (mobile->left > mobile->n)	/* a search may be under way */
+		mobile->left = mobile->n;
 }
 
 void

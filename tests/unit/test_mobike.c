@@ -912,6 +912,33 @@ START_TEST(roaming_tries_the_other_addresses)
 }
 END_TEST
 
+/* The peer takes its other addresses back while we look for a way to them. */
+START_TEST(addresses_taken_back_are_not_tried)
+{
+	struct ike_chain c = pair_chain();
+	struct pair_datagram d;
+	unsigned before;
+
+	establish();
+	tell_second();
+	p.hold_answers[0] = true;
+	p.where[0].family = 0;
+	ike_roam(p.e[0], p.now);
+	pair_drain(&p, 0);
+	ike_add_notify(&c, IKE_N_NO_ADDITIONAL_ADDRESSES, bytes_of(NULL, 0));
+	d = pair_seal(&p, 1, INFORMATIONAL, 0, 1, &c);
+	pair_sa(&p, 1)->window.next_request++;
+	pair_send(&p, &d);
+	p.n = 0;
+	ck_assert_uint_eq(pair_sa(&p, 0)->mobile.n, 0);
+	before = p.events[0][IKE_ASK_RESOLVE];
+	pair_answer(&p, 0, IKE_UNRESOLVED);
+	ck_assert_uint_eq(p.events[0][IKE_ASK_RESOLVE], before);
+	ck_assert_int_eq(pair_state(&p, 0), IKE_STATE_ESTABLISHED);
+	pair_close(&p);
+}
+END_TEST
+
 /* ---- NATs ---- */
 
 /* A NAT before end 0: what it sends seems to come from there. */
@@ -1065,6 +1092,7 @@ main(void)
 	tcase_add_test(t, silent_peer_is_tried_at_its_other_address);
 	tcase_add_test(t, dead_peer_with_many_addresses_is_dead_in_time);
 	tcase_add_test(t, roaming_tries_the_other_addresses);
+	tcase_add_test(t, addresses_taken_back_are_not_tried);
 	tcase_add_test(t, liveness_check_finds_a_new_mapping);
 	tcase_add_test(t, liveness_check_without_a_nat_is_empty);
 	tcase_add_test(t, nat_on_the_new_path_turns_encapsulation_on);
