@@ -373,10 +373,23 @@ helper() { # NAME: builds NAME.c beside this file
 # A packet each way every 10 ms between each pair, from now until `numbers_end`.
 numbers_begin() { # {ADDRESS ADDRESS}...: one of berlin's and one of paris's
 	helper numbers
+	numbers_overflows=$(overflows)
 	: >"$tmp/account"
 	"$tmp/numbers" "$(ns berlin)" "$(ns paris)" "$@" >"$tmp/account" 2>&1 &
 	pid[numbers]=$!
 	wait_for 5 grep -q sending "$tmp/account" || die "numbers: $(cat "$tmp/account")"
+}
+
+overflows() { # datagrams that found a socket's buffer full, in any node
+	local node
+	for node in "${nodes[@]}"; do
+		on "$node" awk '/^Udp: [0-9]/ { print $6 }' /proc/net/snmp
+	done | awk '{ n += $1 } END { print n }'
+}
+# The machine stood still for so long, since numbers_begin, that the kernel threw datagrams
+# away before any daemon could read them: what is lost says nothing of the daemons.
+stood_still() {
+	[ "$(overflows)" != "$numbers_overflows" ] && echo "      the machine stood still"
 }
 
 numbers_end() {

@@ -743,7 +743,7 @@ START_TEST(ike_rekey_moves_three_children)		/* T59 */
 {
 	struct ike_child_setup several[2][3];
 	unsigned by = (unsigned)_i;
-	uint32_t spis[3], n = 0;
+	uint32_t spis[3] = { 0 }, n = 0;
 	struct ike_child_sa *c;
 
 	three_children(several);
