@@ -383,7 +383,7 @@ numbers_begin() { # {ADDRESS ADDRESS}...: one of berlin's and one of paris's
 overflows() { # datagrams that found a socket's buffer full, in any node
 	local node
 	for node in "${nodes[@]}"; do
-		on "$node" awk '/^Udp: [0-9]/ { print $6 }' /proc/net/snmp
+		on "$node" sed -n 's/^Udp: \([0-9]* \)\{4\}\([0-9]*\) .*/\2/p' /proc/net/snmp
 	done | awk '{ n += $1 } END { print n }'
 }
 # The machine stood still for so long, since numbers_begin, that the kernel threw datagrams
