@@ -587,8 +587,11 @@ ike_child_prepare(struct ike *e, struct ike_child_sa *c, const struct ike_child_
 		if (old != NULL)
 			c->coming[i]->event.replaced = old->id;
 	}
-	if ((c->ending = ike_make_ending(c)) != NULL)
-		error = IKE_OK;
+	if ((c->ending = ike_make_ending(c)) == NULL)
+		goto out;
+	free(c->selectors);
+	c->selectors = c->ending->selectors;
+	error = IKE_OK;
 out:
 	ike_wipe(key, sizeof(key));
 	return error;

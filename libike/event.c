@@ -54,10 +54,8 @@ ending_of(struct ike_output *o)
 static void
 free_unneeded(struct ike_ending *ending)
 {
-	if (ending->queued || ending->kept)
-		return;
-	free((void *)(uintptr_t)ending->child.selectors);
-	free(ending);
+	if (!ending->queued && !ending->kept)
+		free(ending);
 }
 
 void
@@ -299,14 +297,18 @@ static const enum ike_event_type ending_types[] = { IKE_OUT_REMOVE, IKE_DOWN,
 struct ike_ending *
 ike_make_ending(const struct ike_child_sa *c)
 {
-	size_t len = strlen(c->configured->name) + 1;
-	struct ike_ending *ending = calloc(1, sizeof(*ending) + len);
+	const char *name = c->configured->name;
+	size_t len = c->n_selectors * sizeof(*c->selectors);
+	struct ike_ending *ending = calloc(1, sizeof(*ending) + len + strlen(name) + 1);
+	uint8_t *at;
 
 	if (ending == NULL)
 		return NULL;
+	at = (uint8_t *)ending->selectors;
 	ending->kept = true;
 	ike_child_describe(c, &ending->child);
-	ending->child.name = memcpy(ending->name, c->configured->name, len);
+	ending->child.selectors = (const void *)put(&at, bytes_of(c->selectors, len)).p;
+	ending->child.name = put_text(&at, name);
 	name_sa(&ending->output.event, c->sa);
 	ending->output.event.child = c->id;
 	ending->output.event.u.child = &ending->child;

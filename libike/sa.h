@@ -58,8 +58,8 @@ struct ike_ending {
 	struct ike_output output;	/* in a queue, if `queued` */
 	uint8_t said, delivered;	/* of the three, a bit each */
 	bool queued, kept;		/* `kept`: the Child SA is still there */
-	struct ike_child child;		/* what they view */
-	char name[];
+	struct ike_child child;		/* what they view; its selectors; and its name */
+	struct esp_selector selectors[];
 };
 
 /* ---- window.c: message ids, RFC 7296 2.1 - 2.3 ---- */
@@ -176,7 +176,7 @@ struct ike_child_sa {
 	ike_time rekey_at, ends_at;	/* 0: never */
 	ike_time due_at;	/* when it must be rekeyed, whoever asks for it earlier */
 	struct ike_ts local, remote;		/* narrowed; until installed */
-	struct esp_selector *selectors;		/* owned; by `ending` once there is one */
+	struct esp_selector *selectors;		/* owned; once there is `ending`, its */
 	unsigned n_selectors;
 	uint8_t (*seen_by_peer)[16];	/* as in struct ike_child; or NULL: no difference */
 	ike_time since;
@@ -448,8 +448,7 @@ struct ike_output *ike_make_event(struct ike *, enum ike_event_type,
     const struct ike_sa *);
 void ike_say(struct ike *, struct ike_output *);	/* NULL is nothing */
 void ike_output_free(struct ike_output *);		/* wipes; NULL is nothing */
-/* NULL: no memory.  It has the selectors from then on. */
-struct ike_ending *ike_make_ending(const struct ike_child_sa *);
+struct ike_ending *ike_make_ending(const struct ike_child_sa *);	/* NULL: no memory */
 /* OUT_REMOVE, DOWN or IN_REMOVE, once, and in this order unless they were taken
  * meanwhile; `error` is of DOWN. */
 void ike_say_ending(struct ike *, struct ike_ending *, enum ike_event_type,
