@@ -122,7 +122,6 @@ new_sa(struct ike *e, struct ike_connection *c, bool initiator,
 	sa->state = IKE_STATE_CLOSED;		/* as nothing counts that one */
 	STAILQ_INIT(&sa->wanted);
 	LIST_INIT(&sa->children);
-	sa->retransmit.fire = ike_window_retransmit;
 	sa->timer.fire = fire;
 	sa->spi_ours = new_spi(e);
 	*(initiator ? &sa->spi_i : &sa->spi_r) = sa->spi_ours;
@@ -191,7 +190,7 @@ ike_sa_dead(struct ike *e, struct ike_sa *sa)
 	ike_source_leave(e, sa); /* not before: a refused one lingers, and takes memory */
 	ike_peer_leave(sa);
 	ike_unique_leave(e, sa);
-	ike_timer_disarm(e, &sa->retransmit);
+	ike_window_answered(e, sa);
 	ike_timer_disarm(e, &sa->timer);
 	ike_table_remove_sa(e, sa);
 	if (sa->half_open != NULL)
@@ -329,7 +328,6 @@ ike_sa_free(struct ike *e, struct ike_sa *sa)
 	ike_sa_forget_setup(e, sa);
 	ike_buffer_free(&sa->setting_up.lowest);
 	ike_buffer_free(&sa->window.response);
-	ike_buffer_free(&sa->window.request);
 	ike_id_free(&sa->remote_id);
 	free(sa->mobile.others);
 	ike_output_free(sa->up);

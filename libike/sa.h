@@ -64,16 +64,22 @@ struct ike_ending {
 
 /* ---- window.c: message ids, RFC 7296 2.1 - 2.3 ---- */
 struct ike_buffer { uint8_t *p; size_t len; };	/* owned */
+struct ike_request {			/* ours, until it is answered */
+	struct ike_sa *sa;
+	struct ike_timer timer;		/* when it goes out again */
+	ike_time interval;
+	size_t len;
+	uint8_t octets[];
+};
 struct ike_window {
 	uint32_t next_request;		/* id of our next request */
 	uint32_t next_expected;		/* id of the peer's next request */
 	/* Each is one datagram, or fragments for ike_next_message. */
 	struct ike_buffer response;	/* to next_expected - 1 */
-	struct ike_buffer request;	/* ours, outstanding; else empty */
+	struct ike_request *request;	/* owned, or NULL */
 	struct ike_mark answered;	/* of the request to that response */
 	ike_time resent;		/* when the cached response went out last */
-	ike_time interval;
-	unsigned sent;
+	unsigned sent;			/* how often the request was */
 };
 
 /* ---- exchange.c: an exchange, which can wait ---- */
@@ -289,7 +295,7 @@ struct ike_sa {
 	LIST_HEAD(, ike_child_sa) children;
 	unsigned n_children;
 
-	struct ike_timer retransmit, timer;	/* timer: see fire() in sa.c */
+	struct ike_timer timer;			/* see fire() in sa.c */
 	enum ike_error hint;		/* an unprotected refusal, remembered (T42) */
 	bool close_after;			/* a DELETE follows what is outstanding */
 	bool awaits_delete;	/* once replaced: which is the peer's to send */
@@ -469,8 +475,8 @@ void ike_forget_delivered(struct ike *);
 /* ---- window.c ---- */
 /* Keeps and sends our request; false: no memory. */
 bool ike_window_request(struct ike *, struct ike_sa *, struct bytes);
-void ike_window_answered(struct ike *, struct ike_sa *);	/* our request was */
-void ike_window_retransmit(struct ike *, struct ike_timer *);
+void ike_window_answered(struct ike *, struct ike_sa *);	/* our request was, or is not
+								 * waited for */
 /* There is a new path: an outstanding request goes there at once; `anew`: and has all
  * its tries again. */
 void ike_window_moved(struct ike *, struct ike_sa *, bool anew);

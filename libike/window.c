@@ -4,6 +4,9 @@
  * same request comes again, of one in fragments the first (RFC 7383 2.6.1).  All
  * fragments of ours go out together, and in their first size: an answer that never comes
  * is no reason to try a smaller one. */
+#include <stdlib.h>
+#include <string.h>
+
 #include "libike/sa.h"
 
 /* A cached response is not repeated faster than this, whatever arrives. */
@@ -46,61 +49,83 @@ send(struct ike *e, struct ike_sa *sa, const struct ike_path *path, struct bytes
 			sa->live.sent = e->now;
 }
 
+static struct bytes
+view(const struct ike_request *r)
+{
+	return bytes_of(r->octets, r->len);
+}
+
+static void
+retransmit(struct ike *e, struct ike_timer *t)
+{
+	struct ike_request *r = IKE_OWNER(t, struct ike_request, timer);
+	struct ike_sa *sa = r->sa;
+	const struct ike_retransmission *s = schedule(sa);
+
+	if (sa->window.sent >= s->tries) {
+		ike_sa_close(e, sa, sa->hint != IKE_OK ? sa->hint :
+		    sa->state == IKE_STATE_CLOSING ? IKE_CANCELLED : IKE_TIMEOUT, 0);
+		return;
+	}
+	sa->window.sent++;
+	e->counts.retransmitted++;
+	r->interval = next_interval(s, r->interval);
+	send(e, sa, &sa->path, view(r));
+	ike_timer_arm(e, &r->timer, e->now + r->interval);
+	ike_mobike_unanswered(e, sa);
+}
+
+/* From the beginning of the schedule. */
+static void
+send_first(struct ike *e, struct ike_sa *sa)
+{
+	struct ike_request *r = sa->window.request;
+
+	sa->window.sent = 1;
+	r->interval = schedule(sa)->first;
+	send(e, sa, &sa->path, view(r));
+	ike_timer_arm(e, &r->timer, e->now + r->interval);
+}
+
 bool
 ike_window_request(struct ike *e, struct ike_sa *sa, struct bytes request)
 {
-	struct ike_window *w = &sa->window;
+	struct ike_request *r = calloc(1, sizeof(*r) + request.len);
 
-	if (!ike_buffer_set(&w->request, request))
+	if (r == NULL)
 		return false;
-	w->sent = 1;
-	w->interval = schedule(sa)->first;
-	send(e, sa, &sa->path, request);
-	ike_timer_arm(e, &sa->retransmit, e->now + w->interval);
+	r->sa = sa;
+	r->timer.fire = retransmit;
+	r->len = request.len;
+	memcpy(r->octets, request.p, request.len);
+	ike_window_answered(e, sa);
+	sa->window.request = r;
+	send_first(e, sa);
 	return true;
 }
 
 void
 ike_window_answered(struct ike *e, struct ike_sa *sa)
 {
-	ike_timer_disarm(e, &sa->retransmit);
-	ike_buffer_free(&sa->window.request);
-}
+	struct ike_request *r = sa->window.request;
 
-void
-ike_window_retransmit(struct ike *e, struct ike_timer *t)
-{
-	struct ike_sa *sa = IKE_OWNER(t, struct ike_sa, retransmit);
-	const struct ike_retransmission *s = schedule(sa);
-	struct ike_window *w = &sa->window;
-
-	if (w->sent >= s->tries) {
-		ike_sa_close(e, sa, sa->hint != IKE_OK ? sa->hint :
-		    sa->state == IKE_STATE_CLOSING ? IKE_CANCELLED : IKE_TIMEOUT, 0);
+	if (r == NULL)
 		return;
-	}
-	w->sent++;
-	e->counts.retransmitted++;
-	w->interval = next_interval(s, w->interval);
-	send(e, sa, &sa->path, ike_buffer_view(&w->request));
-	ike_timer_arm(e, &sa->retransmit, e->now + w->interval);
-	ike_mobike_unanswered(e, sa);
+	sa->window.request = NULL;
+	ike_timer_disarm(e, &r->timer);
+	free(r);
 }
 
 /* RFC 4555 3.5: what is outstanding goes on by the new path. */
 void
 ike_window_moved(struct ike *e, struct ike_sa *sa, bool anew)
 {
-	struct ike_window *w = &sa->window;
-
-	if (w->request.len == 0)
+	if (sa->window.request == NULL)
 		return;
-	send(e, sa, &sa->path, ike_buffer_view(&w->request));
-	if (!anew)
-		return;
-	w->sent = 1;
-	w->interval = schedule(sa)->first;
-	ike_timer_arm(e, &sa->retransmit, e->now + w->interval);
+	if (anew)
+		send_first(e, sa);
+	else
+		send(e, sa, &sa->path, view(sa->window.request));
 }
 
 bool

@@ -116,7 +116,6 @@ sa_digest(const struct ike_sa *sa)
 	memset(&copy.by_spi, 0, sizeof(copy.by_spi));
 	memset(&copy.link, 0, sizeof(copy.link));
 	memset(&copy.of_peer, 0, sizeof(copy.of_peer));
-	memset(&copy.retransmit, 0, sizeof(copy.retransmit));
 	memset(&copy.timer, 0, sizeof(copy.timer));
 	memset(copy.coming, 0, sizeof(copy.coming));
 	memset(&copy.live.timer, 0, sizeof(copy.live.timer));
@@ -125,11 +124,14 @@ sa_digest(const struct ike_sa *sa)
 	add(&h, &copy, sizeof(copy));
 	add(&h, sa->keys.octets, sa->keys.prf_len + 2u * sa->keys.cipher_len);
 	add_half_open(&h, sa->half_open);
-	add_buffer(&h, &sa->window.request);
+	if (sa->window.request != NULL) {
+		add(&h, sa->window.request->octets, sa->window.request->len);
+		add(&h, &sa->window.request->interval, sizeof(sa->window.request->interval));
+		add_timer(&h, sa->window.request->timer);
+	}
 	add_buffer(&h, &sa->window.response);
 	add(&h, sa->remote_id.data.p, sa->remote_id.data.len);
 	add(&h, sa->mobile.others, sa->mobile.n * sizeof(*sa->mobile.others));
-	add_timer(&h, sa->retransmit);
 	add_timer(&h, sa->timer);
 	add_timer(&h, sa->live.timer);
 	add_exchange(&h, sa->ours);
