@@ -9,9 +9,9 @@ set_aad(struct esp_op *op, const struct esp_sa *sa, uint8_t *start, uint64_t seq
 {
 	op->aad = bytes_of(start, ESP_HEADER);
 	op->trailer = bytes_of(NULL, 0);
-	if (!sa->esn)
+	if (!sa->terms->esn)
 		return;
-	if (sa->transform->integ == AUTH_NONE) {
+	if (sa->terms->transform->integ == AUTH_NONE) {
 		memcpy(aad, start, 4);
 		bytes_store64(aad + 4, sequence);
 		op->aad = bytes_of(aad, ESP_AAD_MAX);
@@ -48,13 +48,13 @@ esp_batch_add(struct esp_batch *b, struct esp_packet *p, uint8_t *start, uint32_
 
 	op->key = sa->key;
 	op->iv = start + ESP_HEADER;
-	op->data = op->iv + sa->transform->iv_len;
+	op->data = op->iv + sa->terms->transform->iv_len;
 	op->len = len;
 	op->icv = op->data + len;
 	op->ok = false;
 	set_aad(op, sa, start, sequence, b->aad[b->n]);
 	b->packet[b->n] = p;
 	b->sequence[b->n] = sequence;
-	b->transform = sa->transform;
+	b->transform = sa->terms->transform;
 	b->n++;
 }

@@ -78,20 +78,21 @@ static enum esp_verdict
 may_open(struct esp_packet *p, uint32_t *len, uint64_t *sequence)
 {
 	struct esp_sa *sa = p->sa;
-	const struct esp_transform *t = sa->transform;
+	struct esp_sa_in *in = esp_inbound(sa);
+	const struct esp_transform *t = sa->terms->transform;
 	uint32_t around = ESP_HEADER + t->iv_len + t->icv_len;
 	struct esp_front front;
 
 	if (p->len < around + ESP_TRAILER || (p->len - around) % t->align != 0)
 		return ESP_MALFORMED;
-	if (sa->mode == ESP_TRANSPORT && !read_front(p, &front))
+	if (sa->terms->mode == ESP_TRANSPORT && !read_front(p, &front))
 		return ESP_MALFORMED;
 	*len = p->len - around;
 	if (esp_sa_spent(sa))
 		return ESP_SPENT;
-	if (!esp_replay_guess(&sa->replay, bytes_load32(p->data + 4), sequence) ||
-	    !esp_replay_check(&sa->replay, *sequence)) {
-		sa->usage.replay++;
+	if (!esp_replay_guess(&in->replay, bytes_load32(p->data + 4), sequence) ||
+	    !esp_replay_check(&in->replay, *sequence)) {
+		in->dropped.replay++;
 		return ESP_REPLAY;
 	}
 	return ESP_OK;
@@ -140,6 +141,7 @@ deliver_tunnel(struct esp_packet *p, uint8_t *data, uint32_t len, uint8_t next_h
 static enum esp_verdict
 deliver_transport(struct esp_packet *p, uint8_t *data, uint32_t len, uint8_t next_header)
 {
+	const uint8_t (*sent)[16] = (const uint8_t(*)[16])esp_inbound(p->sa)->sent;
 	uint8_t *whole = data - p->front;
 	struct esp_front front;
 	struct esp_flow flow;
@@ -152,8 +154,8 @@ deliver_transport(struct esp_packet *p, uint8_t *data, uint32_t len, uint8_t nex
 		return ESP_MALFORMED;
 	if (!esp_sa_matches(p->sa, &flow))
 		return ESP_POLICY;
-	if (p->sa->sent != NULL)
-		esp_front_mend(whole, flow.len, (const uint8_t(*)[16])p->sa->sent);
+	if (sent != NULL)
+		esp_front_mend(whole, flow.len, sent);
 	esp_packet_move(p, 0, whole, flow.len);
 	return ESP_OK;
 }
@@ -172,7 +174,7 @@ deliver(struct esp *esp, struct esp_packet *p, const struct esp_op *op)
 		return ESP_MALFORMED;
 	if (next_header == NO_NEXT_HEADER)
 		return ESP_DUMMY;
-	verdict = sa->mode == ESP_TUNNEL ?
+	verdict = sa->terms->mode == ESP_TUNNEL ?
 	    deliver_tunnel(p, op->data, len, next_header) :
 	    deliver_transport(p, op->data, len, next_header);
 	if (verdict != ESP_OK)
@@ -188,22 +190,23 @@ authentic(struct esp *esp, struct esp_packet *p, const struct esp_op *op,
     uint64_t sequence)
 {
 	struct esp_sa *sa = p->sa;
-	bool newest = sequence > sa->replay.top;
+	struct esp_sa_in *in = esp_inbound(sa);
+	bool newest = sequence > in->replay.top;
 	enum esp_verdict verdict;
 
-	if (!esp_replay_update(&sa->replay, sequence)) {
-		sa->usage.replay++;
+	if (!esp_replay_update(&in->replay, sequence)) {
+		in->dropped.replay++;
 		return ESP_REPLAY;
 	}
-	sa->usage.sequence = sa->replay.top;
+	sa->sequence = in->replay.top;
 	p->flags = ESP_AUTHENTIC | (newest ? ESP_NEWEST : 0);
 	if (!sa->first_told) {
 		sa->first_told = true;
 		esp_alert_raise(&esp->alerts, &sa->alert, ESP_FIRST_IN);
 	}
 	verdict = deliver(esp, p, op);
-	sa->usage.malformed += verdict == ESP_MALFORMED;
-	sa->usage.policy += verdict == ESP_POLICY;
+	in->dropped.malformed += verdict == ESP_MALFORMED;
+	in->dropped.policy += verdict == ESP_POLICY;
 	return verdict;
 }
 
@@ -222,7 +225,7 @@ flush(struct esp *esp)
 		if (b->op[i].ok)
 			verdict = authentic(esp, p, &b->op[i], b->sequence[i]);
 		else
-			p->sa->usage.integrity++;
+			esp_inbound(p->sa)->dropped.integrity++;
 		p->verdict = (uint8_t)verdict;
 		esp->counters.in[verdict]++;
 	}
@@ -249,7 +252,7 @@ esp_open(struct esp *esp, struct esp_packet *v, unsigned n)
 			verdict = may_open(p, &len, &sequence);
 		if (verdict == ESP_OK) {
 			if (b->n == ESP_BATCH ||
-			    (b->n > 0 && b->transform != p->sa->transform))
+			    (b->n > 0 && b->transform != p->sa->terms->transform))
 				flush(esp);
 			esp_batch_add(b, p, p->data, len, sequence);
 			continue;

@@ -2,14 +2,6 @@
 
 #include "libesp/policy.h"
 
-struct esp_policy_entry {
-	struct esp_selector selector;
-	uint32_t rank;
-	struct esp_policy *policy;
-	struct esp_policy_bucket *bucket;
-	struct esp_policy_entry *next;	/* in its bucket: by rank, then newest first */
-};
-
 struct bucket_key {			/* no padding: it is hashed as octets */
 	uint8_t family, remote_bits, local_bits, zero;
 	uint8_t remote[16], local[16];
@@ -167,7 +159,7 @@ comes_before(const struct esp_policy_entry *a, const struct esp_policy_entry *b)
 {
 	if (a->rank != b->rank)
 		return a->rank < b->rank;
-	return a->policy->serial > b->policy->serial;
+	return a->put->serial > b->put->serial;
 }
 
 static bool
@@ -205,12 +197,13 @@ unlink_entry(struct esp_policies *p, struct esp_policy_entry *e)
 	drop_empty_bucket(p, e->bucket);
 }
 
+/* Takes out the first `n` of it, all that are linked, and frees it. */
 static void
-unlink_entries(struct esp_policies *p, struct esp_policy_entry *entries, unsigned n)
+free_put(struct esp_policies *p, struct esp_policy_put *put, unsigned n)
 {
 	while (n-- > 0)
-		unlink_entry(p, &entries[n]);
-	free(entries);
+		unlink_entry(p, &put->entries[n]);
+	free(put);
 }
 
 /* ---- policies ---- */
@@ -232,8 +225,7 @@ need_policy(struct esp_policies *p, uint64_t id)
 	if (policy == NULL)
 		return NULL;
 	policy->id = id;
-	policy->alert.of_policy = true;
-	TAILQ_INIT(&policy->sas);
+	SLIST_INIT(&policy->sas);
 	if (!esp_table_add(&p->by_id, &policy->by_id)) {
 		free(policy);
 		return NULL;
@@ -243,12 +235,10 @@ need_policy(struct esp_policies *p, uint64_t id)
 
 /* A policy that is neither put nor named by an SA goes. */
 static void
-drop_unused(struct esp_policies *p, struct esp_alerts *alerts, struct esp_policy *policy)
+drop_unused(struct esp_policies *p, struct esp_policy *policy)
 {
-	if (policy->put || !TAILQ_EMPTY(&policy->sas))
+	if (policy->put != NULL || !SLIST_EMPTY(&policy->sas))
 		return;
-	if (alerts != NULL)
-		esp_alert_drop(alerts, &policy->alert);
 	esp_table_remove(&p->by_id, &policy->by_id);
 	free(policy);
 }
@@ -262,65 +252,64 @@ config_valid(const struct esp_policy_config *c)
 	return c->id != 0 && c->n_selectors > 0;
 }
 
-/* All of them linked into the buckets, or none and NULL. */
-static struct esp_policy_entry *
-new_entries(struct esp_policies *p, struct esp_policy *policy,
+/* With every selector linked into the buckets; or NULL, and none is. */
+static struct esp_policy_put *
+new_put(struct esp_policies *p, struct esp_policy *policy,
     const struct esp_policy_config *c)
 {
-	struct esp_policy_entry *entries = calloc(c->n_selectors, sizeof *entries);
+	struct esp_policy_put *put;
 
-	if (entries == NULL)
+	put = calloc(1, sizeof *put + c->n_selectors * sizeof *put->entries);
+	if (put == NULL)
 		return NULL;
-	for (unsigned i = 0; i < c->n_selectors; i++) {
-		entries[i].selector = c->selectors[i];
-		entries[i].rank = esp_selector_rank(&c->selectors[i]);
-		entries[i].policy = policy;
-		if (!link_entry(p, &entries[i])) {
-			unlink_entries(p, entries, i);
+	put->policy = policy;
+	put->serial = p->serial + 1;
+	put->alert.of_policy = true;
+	put->acquire = c->acquire;
+	put->n = c->n_selectors;
+	for (unsigned i = 0; i < put->n; i++) {
+		put->entries[i].selector = c->selectors[i];
+		put->entries[i].rank = esp_selector_rank(&c->selectors[i]);
+		put->entries[i].put = put;
+		if (!link_entry(p, &put->entries[i])) {
+			free_put(p, put, i);
 			return NULL;
 		}
 	}
-	return entries;
+	return put;
+}
+
+static void
+take_out(struct esp_policies *p, struct esp_alerts *alerts, struct esp_policy *policy)
+{
+	if (policy->put == NULL)
+		return;
+	esp_alert_drop(alerts, &policy->put->alert);
+	free_put(p, policy->put, policy->put->n);
+	policy->put = NULL;
 }
 
 enum esp_error
-esp_policies_put(struct esp_policies *p, const struct esp_policy_config *c)
+esp_policies_put(struct esp_policies *p, struct esp_alerts *alerts,
+    const struct esp_policy_config *c)
 {
 	struct esp_policy *policy;
-	struct esp_policy_entry *entries;
-	uint64_t serial;
+	struct esp_policy_put *put;
 
 	if (!config_valid(c))
 		return ESP_INVALID;
 	policy = need_policy(p, c->id);
 	if (policy == NULL)
 		return ESP_NO_MEMORY;
-	serial = policy->serial;
-	policy->serial = p->serial + 1;
-	entries = new_entries(p, policy, c);
-	if (entries == NULL) {
-		policy->serial = serial;
-		drop_unused(p, NULL, policy);
+	put = new_put(p, policy, c);
+	if (put == NULL) {
+		drop_unused(p, policy);
 		return ESP_NO_MEMORY;
 	}
 	p->serial++;
-	unlink_entries(p, policy->entries, policy->n_entries);
-	policy->entries = entries;
-	policy->n_entries = c->n_selectors;
-	policy->put = true;
-	policy->acquire = c->acquire;
-	policy->wanted = false;
+	take_out(p, alerts, policy);
+	policy->put = put;
 	return ESP_SUCCESS;
-}
-
-static void
-take_out(struct esp_policies *p, struct esp_policy *policy)
-{
-	unlink_entries(p, policy->entries, policy->n_entries);
-	policy->entries = NULL;
-	policy->n_entries = 0;
-	policy->put = false;
-	policy->wanted = false;
 }
 
 void
@@ -330,9 +319,8 @@ esp_policies_remove(struct esp_policies *p, struct esp_alerts *alerts, uint64_t 
 
 	if (policy == NULL)
 		return;
-	take_out(p, policy);
-	esp_alert_drop(alerts, &policy->alert);
-	drop_unused(p, alerts, policy);
+	take_out(p, alerts, policy);
+	drop_unused(p, policy);
 }
 
 void
@@ -354,8 +342,8 @@ esp_policies_free(struct esp_policies *p, struct esp_alerts *alerts)
 
 	while ((link = esp_table_any(&p->by_id, &from)) != NULL) {
 		policy = ESP_MEMBER(link, struct esp_policy, by_id);
-		take_out(p, policy);
-		drop_unused(p, alerts, policy);
+		take_out(p, alerts, policy);
+		drop_unused(p, policy);
 	}
 	esp_table_free(&p->by_id);
 	esp_table_free(&p->buckets);
@@ -388,31 +376,30 @@ esp_policies_best(const struct esp_policies *p, const struct esp_flow *flow)
 		if (e != NULL && (best == NULL || comes_before(e, best)))
 			best = e;
 	}
-	return best == NULL ? NULL : best->policy;
+	return best == NULL ? NULL : best->put->policy;
 }
 
 /* ---- their SAs ---- */
 
 bool
-esp_policies_join(struct esp_policies *p, uint64_t id, struct esp_sa *sa)
+esp_policies_join(struct esp_policies *p, uint64_t id, struct esp_sa_out *out)
 {
 	struct esp_policy *policy = need_policy(p, id);
 
 	if (policy == NULL)
 		return false;
-	TAILQ_INSERT_HEAD(&policy->sas, sa, sibling);
-	sa->policy = policy;
-	sa->listed = true;
-	policy->wanted = false;
+	SLIST_INSERT_HEAD(&policy->sas, out, sibling);
+	out->policy = policy;
+	if (policy->put != NULL)
+		policy->put->wanted = false;
 	return true;
 }
 
 void
-esp_policies_leave(struct esp_policies *p, struct esp_alerts *alerts, struct esp_sa *sa)
+esp_policies_leave(struct esp_policies *p, struct esp_sa_out *out)
 {
-	struct esp_policy *policy = sa->policy;
+	struct esp_policy *policy = out->policy;
 
-	TAILQ_REMOVE(&policy->sas, sa, sibling);
-	sa->listed = false;
-	drop_unused(p, alerts, policy);
+	SLIST_REMOVE(&policy->sas, out, esp_sa_out, sibling);
+	drop_unused(p, policy);
 }

@@ -4,20 +4,32 @@
 
 #include "libesp/sa.h"
 
-TAILQ_HEAD(esp_siblings, esp_sa);
+SLIST_HEAD(esp_siblings, esp_sa_out);
 
 struct esp_policy {
 	uint64_t id;
+	struct esp_policy_put *put;	/* NULL: gone or not yet here, but SAs name it */
+	struct esp_siblings sas;
+	struct esp_link by_id;
+};
+
+struct esp_policy_entry {		/* a selector */
+	struct esp_selector selector;
+	uint32_t rank;
+	struct esp_policy_put *put;	/* whose it is */
+	struct esp_policy_bucket *bucket;
+	struct esp_policy_entry *next;	/* in its bucket: by rank, then newest first */
+};
+
+struct esp_policy_put {
+	struct esp_policy *policy;
 	uint64_t serial;		/* order of putting */
-	bool put;			/* false: gone or not yet here, but SAs name it */
+	struct esp_alert alert;
 	bool acquire;
 	bool wanted;			/* an SA was asked for */
-	struct esp_policy_entry *entries;	/* owned; one a selector */
-	unsigned n_entries;
 	struct esp_selector packet;	/* the one that wanted it */
-	struct esp_siblings sas;
-	struct esp_alert alert;
-	struct esp_link by_id;
+	unsigned n;
+	struct esp_policy_entry entries[];
 };
 
 /* Tuple space search: each selector lies in the bucket of the shortest prefixes around
@@ -37,7 +49,8 @@ struct esp_policies {
 void esp_policies_init(struct esp_policies *);
 void esp_policies_free(struct esp_policies *, struct esp_alerts *);
 
-enum esp_error esp_policies_put(struct esp_policies *, const struct esp_policy_config *);
+enum esp_error esp_policies_put(struct esp_policies *, struct esp_alerts *,
+    const struct esp_policy_config *);
 void esp_policies_remove(struct esp_policies *, struct esp_alerts *, uint64_t id);
 
 /* NULL if no SA and no esp_policy_put has named it. */
@@ -49,7 +62,7 @@ struct esp_policy *esp_policies_best(const struct esp_policies *,
 
 /* An outbound SA begins and ends to serve a policy, whether that has been put or not.
  * False: no memory. */
-bool esp_policies_join(struct esp_policies *, uint64_t id, struct esp_sa *);
-void esp_policies_leave(struct esp_policies *, struct esp_alerts *, struct esp_sa *);
+bool esp_policies_join(struct esp_policies *, uint64_t id, struct esp_sa_out *);
+void esp_policies_leave(struct esp_policies *, struct esp_sa_out *);
 
 #endif

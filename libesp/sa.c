@@ -46,14 +46,14 @@ make_keys(struct esp_sa *sa, const struct esp_sa_config *c, bool mine)
 	struct bytes iv_key = c->direction == ESP_OUT ? c->iv_key : bytes_of(NULL, 0);
 
 	if (c->direction == ESP_IN &&
-	    !esp_replay_init(&sa->replay, window, first, c->esn))
+	    !esp_replay_init(&esp_inbound(sa)->replay, window, first, c->esn))
 		return false;
 	if (mine) {
 		sa->key = c->transform->new_key(c->transform, c->keymat, iv_key);
 		if (sa->key == NULL)
 			return false;
 	}
-	sa->usage.sequence = first - 1;
+	sa->sequence = first - 1;
 	return true;
 }
 
@@ -62,14 +62,55 @@ static bool
 keep_sent(struct esp_sa *sa, const struct esp_sa_config *c)
 {
 	static const uint8_t none[2][16];
+	uint8_t (*sent)[16];
 
 	if (c->direction != ESP_IN || memcmp(c->sent, none, sizeof none) == 0)
 		return true;
-	sa->sent = malloc(sizeof c->sent);
-	if (sa->sent == NULL)
+	sent = malloc(sizeof c->sent);
+	if (sent == NULL)
 		return false;
-	memcpy(sa->sent, c->sent, sizeof c->sent);
+	memcpy(sent, c->sent, sizeof c->sent);
+	esp_inbound(sa)->sent = sent;
 	return true;
+}
+
+static bool
+same_limits(const struct esp_limits *a, const struct esp_limits *b)
+{
+	return a->packets == b->packets && a->octets == b->octets;
+}
+
+static bool
+same_terms(const struct esp_terms *t, const struct esp_sa_config *c)
+{
+	return t->transform == c->transform && t->mode == c->mode && t->esn == c->esn &&
+	    same_limits(&t->soft, &c->soft) && same_limits(&t->hard, &c->hard) &&
+	    t->n_selectors == c->n_selectors && memcmp(t->selectors, c->selectors,
+	    c->n_selectors * sizeof *c->selectors) == 0;
+}
+
+/* The other SA's, if they are the same; else new ones.  NULL: no memory. */
+static struct esp_terms *
+take_terms(const struct esp_sa_config *c, const struct esp_sa *other)
+{
+	struct esp_terms *t;
+
+	if (other != NULL && same_terms(other->terms, c)) {
+		other->terms->uses++;
+		return other->terms;
+	}
+	t = calloc(1, sizeof *t + c->n_selectors * sizeof *t->selectors);
+	if (t == NULL)
+		return NULL;
+	t->uses = 1;
+	t->transform = c->transform;
+	t->mode = (uint8_t)c->mode;
+	t->esn = c->esn;
+	t->soft = c->soft;
+	t->hard = c->hard;
+	t->n_selectors = c->n_selectors;
+	memcpy(t->selectors, c->selectors, c->n_selectors * sizeof *t->selectors);
+	return t;
 }
 
 static void
@@ -78,29 +119,25 @@ copy(struct esp_sa *sa, const struct esp_sa_config *c)
 	sa->id = c->id;
 	sa->user = c->user;
 	sa->direction = (uint8_t)c->direction;
-	sa->mode = (uint8_t)c->mode;
 	sa->spi = c->spi;
 	sa->owner = c->owner;
-	sa->esn = c->esn;
-	sa->transform = c->transform;
-	sa->soft = c->soft;
-	sa->hard = c->hard;
-	sa->n_selectors = c->n_selectors;
-	memcpy(sa->selectors, c->selectors, c->n_selectors * sizeof *sa->selectors);
 }
 
 enum esp_error
-esp_sa_new(const struct esp_sa_config *c, bool mine, struct esp_sa **sa)
+esp_sa_new(const struct esp_sa_config *c, bool mine, const struct esp_sa *other,
+    struct esp_sa **sa)
 {
 	struct esp_sa *new;
 
 	if (!config_valid(c, mine))
 		return ESP_INVALID;
-	new = calloc(1, sizeof *new + c->n_selectors * sizeof *new->selectors);
+	new = calloc(1, c->direction == ESP_IN ? sizeof(struct esp_sa_in) :
+	    sizeof(struct esp_sa_out));
 	if (new == NULL)
 		return ESP_NO_MEMORY;
 	copy(new, c);
-	if (!make_keys(new, c, mine) || !keep_sent(new, c)) {
+	new->terms = take_terms(c, other);
+	if (new->terms == NULL || !make_keys(new, c, mine) || !keep_sent(new, c)) {
 		esp_sa_free(new);
 		return ESP_NO_MEMORY;
 	}
@@ -113,19 +150,39 @@ esp_sa_free(struct esp_sa *sa)
 {
 	if (sa == NULL)
 		return;
-	sa->transform->free_key(sa->key);
+	if (sa->key != NULL)
+		sa->terms->transform->free_key(sa->key);
+	if (sa->terms != NULL && --sa->terms->uses == 0)
+		free(sa->terms);
 	if (sa->direction == ESP_IN) {
-		esp_replay_free(&sa->replay);
-		free(sa->sent);
+		esp_replay_free(&esp_inbound(sa)->replay);
+		free(esp_inbound(sa)->sent);
 	}
 	free(sa);
+}
+
+void
+esp_sa_usage(const struct esp_sa *sa, struct esp_usage *usage)
+{
+	const struct esp_sa_in *in = (const struct esp_sa_in *)sa;
+
+	*usage = (struct esp_usage){ .packets = sa->packets, .octets = sa->octets,
+		.sequence = sa->sequence };
+	if (sa->direction != ESP_IN)
+		return;
+	usage->replay = in->dropped.replay;
+	usage->integrity = in->dropped.integrity;
+	usage->policy = in->dropped.policy;
+	usage->malformed = in->dropped.malformed;
 }
 
 bool
 esp_sa_matches(const struct esp_sa *sa, const struct esp_flow *flow)
 {
-	for (unsigned i = 0; i < sa->n_selectors; i++)
-		if (esp_selector_matches(&sa->selectors[i], flow, sa->direction))
+	const struct esp_terms *t = sa->terms;
+
+	for (unsigned i = 0; i < t->n_selectors; i++)
+		if (esp_selector_matches(&t->selectors[i], flow, sa->direction))
 			return true;
 	return false;
 }
@@ -133,26 +190,26 @@ esp_sa_matches(const struct esp_sa *sa, const struct esp_flow *flow)
 /* ---- limits ---- */
 
 static bool
-reached(const struct esp_limits *limit, const struct esp_usage *used)
+reached(const struct esp_limits *limit, const struct esp_sa *sa)
 {
-	return (limit->packets != 0 && used->packets >= limit->packets) ||
-	    (limit->octets != 0 && used->octets >= limit->octets);
+	return (limit->packets != 0 && sa->packets >= limit->packets) ||
+	    (limit->octets != 0 && sa->octets >= limit->octets);
 }
 
 bool
 esp_sa_spent(const struct esp_sa *sa)
 {
-	return reached(&sa->hard, &sa->usage) ||
-	    (sa->direction == ESP_OUT && sa->usage.sequence == last_sequence(sa->esn));
+	return reached(&sa->terms->hard, sa) || (sa->direction == ESP_OUT &&
+	    sa->sequence == last_sequence(sa->terms->esn));
 }
 
 void
 esp_sa_count(struct esp_sa *sa, struct esp_alerts *alerts, uint32_t octets)
 {
-	sa->usage.packets++;
-	sa->usage.octets += octets;
-	if (!sa->soft_told && (reached(&sa->soft, &sa->usage) ||
-	    sa->usage.sequence >= last_sequence(sa->esn) / 4 * 3)) {
+	sa->packets++;
+	sa->octets += octets;
+	if (!sa->soft_told && (reached(&sa->terms->soft, sa) ||
+	    sa->sequence >= last_sequence(sa->terms->esn) / 4 * 3)) {
 		sa->soft_told = true;
 		esp_alert_raise(alerts, &sa->alert, ESP_SOFT);
 	}
@@ -192,7 +249,7 @@ esp_transform_overhead(const struct esp_transform *t)
 struct esp_room
 esp_overhead(const struct esp_sa *sa)
 {
-	return esp_transform_overhead(sa->transform);
+	return esp_transform_overhead(sa->terms->transform);
 }
 
 uint32_t

@@ -8,40 +8,68 @@
 
 struct esp_policy;
 
-struct esp_sa {			/* there are many: nothing is larger than it must be */
-	uint64_t id;
-	void *user;
-	uint32_t spi;
-	uint16_t owner;			/* the worker whose packets these are */
-	uint8_t direction, mode;	/* enum esp_direction, enum esp_mode */
-	bool esn;
-	bool soft_told, hard_told, first_told;
-	bool listed;			/* in by_spi, or at its policy */
+/* There are many SAs: nothing is larger than it must be. */
+
+/* What was agreed on.  Both SAs of a Child SA have it in common. */
+struct esp_terms {
+	uint32_t uses, n_selectors;
 	const struct esp_transform *transform;
-	void *key;			/* NULL: another worker's */
 	struct esp_limits soft, hard;
-	struct esp_usage usage;		/* .sequence is the counter itself */
-	struct esp_alert alert;
-	struct esp_link by_id;
-	union {
-		struct {		/* inbound */
-			struct esp_replay replay;
-			struct esp_link by_spi;
-			uint8_t (*sent)[16];	/* NULL: not translated; owned */
-		};
-		struct {		/* outbound */
-			struct esp_policy *policy;
-			TAILQ_ENTRY(esp_sa) sibling;	/* newest first */
-		};
-	};
-	unsigned n_selectors;
+	uint8_t mode;			/* enum esp_mode */
+	bool esn;
 	struct esp_selector selectors[];
 };
 
+struct esp_sa {				/* what both directions have */
+	uint64_t id;
+	void *user;
+	void *key;			/* NULL: another worker's */
+	struct esp_terms *terms;
+	struct esp_link by_id;
+	struct esp_alert alert;
+	uint32_t spi;
+	uint16_t owner;			/* the worker whose packets these are */
+	uint8_t direction;		/* enum esp_direction */
+	bool soft_told : 1, hard_told : 1, first_told : 1;
+	bool listed : 1;		/* in by_spi, or at its policy */
+	uint64_t packets, octets;	/* sealed, or delivered */
+	uint64_t sequence;		/* the counter itself, or the highest authentic one */
+};
+
+struct esp_sa_in {
+	struct esp_sa sa;		/* first */
+	struct esp_replay replay;
+	struct esp_link by_spi;
+	uint8_t (*sent)[16];		/* NULL: not translated; owned */
+	struct { uint64_t replay, integrity, policy, malformed; } dropped;
+};
+
+struct esp_sa_out {
+	struct esp_sa sa;		/* first */
+	struct esp_policy *policy;
+	SLIST_ENTRY(esp_sa_out) sibling;	/* newest first */
+};
+
+static inline struct esp_sa_in *
+esp_inbound(struct esp_sa *sa)
+{
+	return (struct esp_sa_in *)sa;
+}
+
+static inline struct esp_sa_out *
+esp_outbound(struct esp_sa *sa)
+{
+	return (struct esp_sa_out *)sa;
+}
+
 /* ESP_INVALID, ESP_NO_MEMORY, or *sa is a new SA outside every table.  `mine`: this
- * worker seals or opens with it and needs the key. */
-enum esp_error esp_sa_new(const struct esp_sa_config *, bool mine, struct esp_sa **sa);
+ * worker seals or opens with it and needs the key.  `other`: the one of the other
+ * direction, with which it shares what is the same; NULL: there is none. */
+enum esp_error esp_sa_new(const struct esp_sa_config *, bool mine,
+    const struct esp_sa *other, struct esp_sa **sa);
 void esp_sa_free(struct esp_sa *);	/* wipes the key; NULL is allowed */
+
+void esp_sa_usage(const struct esp_sa *, struct esp_usage *);
 
 bool esp_sa_matches(const struct esp_sa *, const struct esp_flow *);
 

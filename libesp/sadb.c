@@ -17,9 +17,9 @@ esp_new(uint16_t worker, uint16_t workers)
 	esp->workers = workers;
 	esp->by_id[ESP_IN] = esp->by_id[ESP_OUT] =
 	    (struct esp_table)ESP_TABLE(struct esp_sa, by_id, id);
-	esp->by_spi = (struct esp_table)ESP_TABLE(struct esp_sa, by_spi, spi);
+	esp->by_spi = (struct esp_table)ESP_TABLE(struct esp_sa_in, by_spi, sa.spi);
 	esp_policies_init(&esp->policies);
-	TAILQ_INIT(&esp->alerts);
+	STAILQ_INIT(&esp->alerts);
 	return esp;
 }
 
@@ -35,7 +35,9 @@ find_id(const struct esp *esp, enum esp_direction direction, uint64_t id)
 struct esp_sa *
 esp_sadb_inbound(const struct esp *esp, uint32_t spi)
 {
-	return ESP_MEMBER(esp_table_find(&esp->by_spi, &spi), struct esp_sa, by_spi);
+	struct esp_link *found = esp_table_find(&esp->by_spi, &spi);
+
+	return found == NULL ? NULL : &ESP_MEMBER(found, struct esp_sa_in, by_spi)->sa;
 }
 
 static void
@@ -43,9 +45,9 @@ take_out(struct esp *esp, struct esp_sa *sa)
 {
 	esp_table_remove(&esp->by_id[sa->direction], &sa->by_id);
 	if (sa->listed && sa->direction == ESP_IN)
-		esp_table_remove(&esp->by_spi, &sa->by_spi);
+		esp_table_remove(&esp->by_spi, &esp_inbound(sa)->by_spi);
 	else if (sa->listed)
-		esp_policies_leave(&esp->policies, &esp->alerts, sa);
+		esp_policies_leave(&esp->policies, esp_outbound(sa));
 	esp_alert_drop(&esp->alerts, &sa->alert);
 	esp_sa_free(sa);
 }
@@ -58,8 +60,10 @@ put_in(struct esp *esp, struct esp_sa *sa, uint64_t policy)
 		esp_sa_free(sa);
 		return false;
 	}
-	if (sa->direction == ESP_OUT ? esp_policies_join(&esp->policies, policy, sa) :
-	    (sa->listed = esp_table_add(&esp->by_spi, &sa->by_spi)))
+	sa->listed = sa->direction == ESP_OUT ?
+	    esp_policies_join(&esp->policies, policy, esp_outbound(sa)) :
+	    esp_table_add(&esp->by_spi, &esp_inbound(sa)->by_spi);
+	if (sa->listed)
 		return true;
 	take_out(esp, sa);
 	return false;
@@ -83,12 +87,14 @@ enum esp_error
 esp_add(struct esp *esp, const struct esp_sa_config *c)
 {
 	bool mine = c->direction == ESP_IN || c->owner == esp->worker;
+	const struct esp_sa *other;
 	enum esp_error error;
 	struct esp_sa *sa;
 
 	if (!belongs(esp, c))
 		return ESP_INVALID;
-	error = esp_sa_new(c, mine, &sa);
+	other = find_id(esp, c->direction == ESP_IN ? ESP_OUT : ESP_IN, c->id);
+	error = esp_sa_new(c, mine, other, &sa);
 	if (error != ESP_SUCCESS)
 		return error;
 	if (find_id(esp, sa->direction, sa->id) != NULL ||
@@ -116,7 +122,7 @@ esp_read_usage(const struct esp *esp, enum esp_direction direction, uint64_t id,
 
 	if (sa == NULL)
 		return false;
-	*usage = sa->usage;
+	esp_sa_usage(sa, usage);
 	return true;
 }
 
@@ -124,6 +130,18 @@ const struct esp_counters *
 esp_read_counters(const struct esp *esp)
 {
 	return &esp->counters;
+}
+
+/* So that nobody has to look for its own among many. */
+static void
+drop_alerts(struct esp_alerts *alerts)
+{
+	struct esp_alert *a;
+
+	while ((a = STAILQ_FIRST(alerts)) != NULL) {
+		STAILQ_REMOVE_HEAD(alerts, next);
+		a->pending = 0;
+	}
 }
 
 void
@@ -134,6 +152,7 @@ esp_free(struct esp *esp)
 
 	if (esp == NULL)
 		return;
+	drop_alerts(&esp->alerts);
 	for (int direction = 0; direction < 2; direction++) {
 		from = 0;
 		while ((link = esp_table_any(&esp->by_id[direction], &from)) != NULL)
@@ -150,7 +169,7 @@ esp_free(struct esp *esp)
 enum esp_error
 esp_policy_put(struct esp *esp, const struct esp_policy_config *c)
 {
-	return esp_policies_put(&esp->policies, c);
+	return esp_policies_put(&esp->policies, &esp->alerts, c);
 }
 
 void
@@ -164,8 +183,8 @@ esp_wanted_done(struct esp *esp, uint64_t id)
 {
 	struct esp_policy *policy = esp_policies_named(&esp->policies, id);
 
-	if (policy != NULL)
-		policy->wanted = false;
+	if (policy != NULL && policy->put != NULL)
+		policy->put->wanted = false;
 }
 
 /* ---- outbound look-up ---- */
@@ -179,31 +198,31 @@ struct decision {
 };
 
 static void
-want(struct esp *esp, struct esp_policy *policy, const struct esp_flow *flow)
+want(struct esp *esp, struct esp_policy_put *put, const struct esp_flow *flow)
 {
-	if (policy->wanted)
+	if (put->wanted)
 		return;
-	policy->wanted = true;
-	policy->packet = esp_flow_selector(flow, ESP_OUT);
-	esp_alert_raise(&esp->alerts, &policy->alert, ESP_WANTED);
+	put->wanted = true;
+	put->packet = esp_flow_selector(flow, ESP_OUT);
+	esp_alert_raise(&esp->alerts, &put->alert, ESP_WANTED);
 }
 
 /* The newest SA of the policy that contains the flow; ESP_POLICY: none does. */
 static enum esp_verdict
 choose_sa(const struct esp *esp, const struct esp_policy *policy, struct decision *d)
 {
-	struct esp_sa *sa;
+	struct esp_sa_out *out;
 
 	d->policy = policy->id;
-	TAILQ_FOREACH(sa, &policy->sas, sibling)
-		if (esp_sa_matches(sa, &d->flow))
+	SLIST_FOREACH(out, &policy->sas, sibling)
+		if (esp_sa_matches(&out->sa, &d->flow))
 			break;
-	if (sa == NULL)
+	if (out == NULL)
 		return ESP_POLICY;
-	d->owner = sa->owner;
-	if (sa->owner != esp->worker)
+	d->owner = out->sa.owner;
+	if (d->owner != esp->worker)
 		return ESP_NOT_MINE;
-	d->sa = sa;
+	d->sa = &out->sa;
 	return ESP_OK;
 }
 
@@ -215,15 +234,15 @@ choose(struct esp *esp, uint64_t of, struct decision *d)
 
 	if (of != 0) {
 		policy = esp_policies_named(&esp->policies, of);
-		return policy == NULL || TAILQ_EMPTY(&policy->sas) ? ESP_NO_SA :
+		return policy == NULL || SLIST_EMPTY(&policy->sas) ? ESP_NO_SA :
 		    choose_sa(esp, policy, d);
 	}
 	if ((policy = esp_policies_best(&esp->policies, &d->flow)) == NULL)
 		return ESP_NO_SA;
 	verdict = choose_sa(esp, policy, d);
-	if (verdict != ESP_POLICY || !policy->acquire)
+	if (verdict != ESP_POLICY || !policy->put->acquire)
 		return verdict;
-	want(esp, policy, &d->flow);
+	want(esp, policy->put, &d->flow);
 	return ESP_ACQUIRE;
 }
 
@@ -290,7 +309,7 @@ take_notice(struct esp_alert *a, struct esp_notice *notice)
 	static const enum esp_notice_type order[] = {
 		ESP_WANTED, ESP_FIRST_IN, ESP_SOFT, ESP_HARD
 	};
-	const struct esp_policy *policy;
+	const struct esp_policy_put *put;
 	const struct esp_sa *sa;
 
 	for (unsigned i = 0; i < sizeof order / sizeof order[0]; i++) {
@@ -304,10 +323,10 @@ take_notice(struct esp_alert *a, struct esp_notice *notice)
 			notice->id = sa->id;
 			return true;
 		}
-		policy = OWNER(a, struct esp_policy);
-		notice->id = policy->id;
-		notice->packet = policy->packet;
-		return policy->wanted;		/* else it has got its SA meanwhile */
+		put = OWNER(a, struct esp_policy_put);
+		notice->id = put->policy->id;
+		notice->packet = put->packet;
+		return put->wanted;		/* else it has got its SA meanwhile */
 	}
 	return false;
 }
@@ -317,11 +336,11 @@ esp_next_notice(struct esp *esp, struct esp_notice *notice)
 {
 	struct esp_alert *a;
 
-	while ((a = TAILQ_FIRST(&esp->alerts)) != NULL) {
+	while ((a = STAILQ_FIRST(&esp->alerts)) != NULL) {
 		bool taken = take_notice(a, notice);
 
 		if (a->pending == 0)
-			TAILQ_REMOVE(&esp->alerts, a, next);
+			STAILQ_REMOVE_HEAD(&esp->alerts, next);
 		if (taken)
 			return true;
 	}
@@ -331,5 +350,5 @@ esp_next_notice(struct esp *esp, struct esp_notice *notice)
 bool
 esp_has_notice(const struct esp *esp)
 {
-	return !TAILQ_EMPTY(&esp->alerts);
+	return !STAILQ_EMPTY(&esp->alerts);
 }

@@ -43,9 +43,9 @@ may_seal(const struct esp *esp, struct esp_packet *p, struct inner *inner)
 	p->owner = sa->owner;
 	if (sa->owner != esp->worker)
 		return ESP_NOT_MINE;
-	if (!measure(p, sa->mode, inner))
+	if (!measure(p, sa->terms->mode, inner))
 		return ESP_MALFORMED;
-	t = sa->transform;
+	t = sa->terms->transform;
 	payload = inner->len - inner->front.len;
 	trailer = esp_trailer_len(t, payload) + t->icv_len;
 	len = ESP_HEADER + t->iv_len + payload + trailer;
@@ -69,16 +69,16 @@ static bool
 build(struct esp *esp, struct esp_packet *p, const struct inner *inner)
 {
 	struct esp_sa *sa = p->sa;
-	const struct esp_transform *t = sa->transform;
+	const struct esp_transform *t = sa->terms->transform;
 	const uint32_t before = ESP_HEADER + t->iv_len;
 	uint32_t payload = inner->len - inner->front.len;
 	uint32_t trailer = esp_trailer_len(t, payload);
 	uint8_t *start = p->data + inner->front.len - before, *pad = p->data + inner->len;
-	uint64_t sequence = ++sa->usage.sequence;
+	uint64_t sequence = ++sa->sequence;
 
 	p->tos = inner_tos(p->data, inner->family);
 	p->next_header = inner->next_header;
-	if (sa->mode == ESP_TRANSPORT)
+	if (sa->terms->mode == ESP_TRANSPORT)
 		move_front(p->data, before, &inner->front,
 		    before + payload + trailer + t->icv_len);
 	if (!t->make_iv(sa->key, sequence, start + ESP_HEADER))
@@ -132,7 +132,7 @@ esp_seal(struct esp *esp, struct esp_packet *v, unsigned n)
 		verdict = may_seal(esp, p, &inner);
 		if (verdict == ESP_OK) {
 			if (b->n == ESP_BATCH ||
-			    (b->n > 0 && b->transform != p->sa->transform))
+			    (b->n > 0 && b->transform != p->sa->terms->transform))
 				flush(esp);
 			if (!build(esp, p, &inner))
 				verdict = ESP_FAILED;

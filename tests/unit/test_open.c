@@ -230,10 +230,12 @@ struct state { uint64_t top, ring[ESP_WINDOW_DEFAULT / 64 + 1]; struct esp_usage
 static struct state
 state_of(const struct ends *ends)
 {
-	const struct esp_sa *sa = esp_sadb_inbound(ends->in, ENDS_SPI);
-	struct state s = { .top = sa->replay.top, .usage = sa->usage };
+	struct esp_sa *sa = esp_sadb_inbound(ends->in, ENDS_SPI);
+	const struct esp_replay *replay = &esp_inbound(sa)->replay;
+	struct state s = { .top = replay->top };
 
-	memcpy(s.ring, sa->replay.ring, sizeof s.ring);
+	esp_sa_usage(sa, &s.usage);
+	memcpy(s.ring, replay->ring, sizeof s.ring);
 	return s;
 }
 

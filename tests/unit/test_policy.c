@@ -25,14 +25,15 @@ flow_to(const char *from, const char *to, uint16_t port)
 }
 
 static void
-put(struct esp_policies *p, uint64_t id, const char *local, const char *remote)
+put(struct esp_policies *p, struct esp_alerts *alerts, uint64_t id, const char *local,
+    const char *remote)
 {
 	struct esp_selector s;
 	struct esp_policy_config config = { .id = id, .selectors = &s, .n_selectors = 1 };
 
 	ck_assert_msg(esp_range_parse(local, &s.local), "%s", local);
 	ck_assert_msg(esp_range_parse(remote, &s.remote), "%s", remote);
-	ck_assert_int_eq(esp_policies_put(p, &config), ESP_SUCCESS);
+	ck_assert_int_eq(esp_policies_put(p, alerts, &config), ESP_SUCCESS);
 }
 
 static uint64_t
@@ -50,14 +51,14 @@ START_TEST(policy_most_specific_decides)
 	struct esp_alerts alerts;
 
 	esp_policies_init(&p);
-	TAILQ_INIT(&alerts);
-	put(&p, 1, "0.0.0.0/0", "0.0.0.0/0");
-	put(&p, 2, "10.0.0.0/8", "10.0.0.0/8");
-	put(&p, 3, "10.1.0.0/16", "10.0.0.0/8");
-	put(&p, 4, "10.1.0.0/16", "10.2.0.0/24");
-	put(&p, 5, "10.1.0.0/16[udp]", "10.2.0.0/24[udp/53]");
-	put(&p, 6, "10.0.0.0/8", "10.2.0.3-10.2.0.9");
-	put(&p, 7, "::/0", "2001:db8::/32");
+	STAILQ_INIT(&alerts);
+	put(&p, &alerts, 1, "0.0.0.0/0", "0.0.0.0/0");
+	put(&p, &alerts, 2, "10.0.0.0/8", "10.0.0.0/8");
+	put(&p, &alerts, 3, "10.1.0.0/16", "10.0.0.0/8");
+	put(&p, &alerts, 4, "10.1.0.0/16", "10.2.0.0/24");
+	put(&p, &alerts, 5, "10.1.0.0/16[udp]", "10.2.0.0/24[udp/53]");
+	put(&p, &alerts, 6, "10.0.0.0/8", "10.2.0.3-10.2.0.9");
+	put(&p, &alerts, 7, "::/0", "2001:db8::/32");
 
 	ck_assert_uint_eq(best(&p, "192.0.2.1", "192.0.2.2", 1), 1);
 	ck_assert_uint_eq(best(&p, "10.9.0.1", "10.2.0.1", 53), 2);
@@ -74,7 +75,7 @@ START_TEST(policy_most_specific_decides)
 	ck_assert_uint_eq(best(&p, "10.1.0.1", "10.2.0.1", 53), 4);
 	esp_policies_remove(&p, &alerts, 5);
 	esp_policies_remove(&p, &alerts, 99);
-	put(&p, 4, "10.1.0.0/16", "10.7.0.0/24");	/* replaced */
+	put(&p, &alerts, 4, "10.1.0.0/16", "10.7.0.0/24");	/* replaced */
 	ck_assert_uint_eq(best(&p, "10.1.0.1", "10.2.0.1", 53), 3);
 	ck_assert_uint_eq(best(&p, "10.1.0.1", "10.7.0.1", 53), 4);
 	esp_policies_free(&p, &alerts);
@@ -87,11 +88,11 @@ START_TEST(policy_of_equal_rank_the_newest)
 	struct esp_alerts alerts;
 
 	esp_policies_init(&p);
-	TAILQ_INIT(&alerts);
-	put(&p, 1, "10.1.0.0/16", "10.2.0.0/24");
-	put(&p, 2, "10.1.0.0/16", "10.2.0.0/24");
+	STAILQ_INIT(&alerts);
+	put(&p, &alerts, 1, "10.1.0.0/16", "10.2.0.0/24");
+	put(&p, &alerts, 2, "10.1.0.0/16", "10.2.0.0/24");
 	ck_assert_uint_eq(best(&p, "10.1.0.1", "10.2.0.1", 1), 2);
-	put(&p, 1, "10.1.0.0/16", "10.2.0.0/24");
+	put(&p, &alerts, 1, "10.1.0.0/16", "10.2.0.0/24");
 	ck_assert_uint_eq(best(&p, "10.1.0.1", "10.2.0.1", 1), 1);
 	esp_policies_remove(&p, &alerts, 1);
 	ck_assert_uint_eq(best(&p, "10.1.0.1", "10.2.0.1", 1), 2);
@@ -107,18 +108,18 @@ START_TEST(policy_refuses_invalid)
 	struct esp_policy_config c = { .id = 1, .selectors = s, .n_selectors = 2 };
 
 	esp_policies_init(&p);
-	TAILQ_INIT(&alerts);
+	STAILQ_INIT(&alerts);
 	s[0].local = s[0].remote = esp_range_any(ESP_IPV4);
-	ck_assert_int_eq(esp_policies_put(&p, &c), ESP_INVALID);
+	ck_assert_int_eq(esp_policies_put(&p, &alerts, &c), ESP_INVALID);
 	c.n_selectors = 0;
-	ck_assert_int_eq(esp_policies_put(&p, &c), ESP_INVALID);
+	ck_assert_int_eq(esp_policies_put(&p, &alerts, &c), ESP_INVALID);
 	c.n_selectors = 1;
 	c.id = 0;
-	ck_assert_int_eq(esp_policies_put(&p, &c), ESP_INVALID);
+	ck_assert_int_eq(esp_policies_put(&p, &alerts, &c), ESP_INVALID);
 	ck_assert_uint_eq(best(&p, "10.1.0.1", "10.2.0.1", 1), 0);
 	ck_assert_ptr_null(esp_policies_named(&p, 1));
 	c.id = 1;
-	ck_assert_int_eq(esp_policies_put(&p, &c), ESP_SUCCESS);
+	ck_assert_int_eq(esp_policies_put(&p, &alerts, &c), ESP_SUCCESS);
 	ck_assert_uint_eq(best(&p, "10.1.0.1", "10.2.0.1", 1), 1);
 	esp_policies_free(&p, &alerts);
 }
@@ -217,7 +218,7 @@ change(struct esp_policies *p, struct esp_alerts *alerts, struct oracle *o,
 		o->v[i].s[j].remote = random_range(seed, family);
 	}
 	config.n_selectors = o->v[i].n;
-	must(esp_policies_put(p, &config) == ESP_SUCCESS, "cannot put");
+	must(esp_policies_put(p, alerts, &config) == ESP_SUCCESS, "cannot put");
 }
 
 START_TEST(policy_look_up_like_a_scan)
@@ -229,7 +230,7 @@ START_TEST(policy_look_up_like_a_scan)
 	unsigned found = 0;
 
 	esp_policies_init(&p);
-	TAILQ_INIT(&alerts);
+	STAILQ_INIT(&alerts);
 	for (unsigned step = 0; step < 3000; step++) {
 		change(&p, &alerts, &o, &seed);
 		for (unsigned i = 0; i < 10; i++) {
@@ -253,7 +254,7 @@ START_TEST(policy_look_up_like_a_scan)
 	}
 	ck_assert_uint_gt(found, 10000);
 	esp_policies_free(&p, &alerts);
-	ck_assert(TAILQ_EMPTY(&alerts));
+	ck_assert(STAILQ_EMPTY(&alerts));
 }
 END_TEST
 
@@ -279,7 +280,7 @@ START_TEST(policy_look_up_among_forty_thousand)
 	unsigned wrong = 0;
 
 	esp_policies_init(&p);
-	TAILQ_INIT(&alerts);
+	STAILQ_INIT(&alerts);
 	start = seconds();
 	for (unsigned i = 0; i < N; i++) {
 		struct esp_selector s = { .local = esp_range_any(ESP_IPV4),
@@ -295,7 +296,7 @@ START_TEST(policy_look_up_among_forty_thousand)
 			s.remote.addr[0][3] = 10;
 			s.remote.addr[1][3] = 99;
 		}
-		must(esp_policies_put(&p, &config) == ESP_SUCCESS, "%u", i);
+		must(esp_policies_put(&p, &alerts, &config) == ESP_SUCCESS, "%u", i);
 	}
 	for (unsigned i = 0; i < LOOKUPS; i++) {
 		unsigned which = (unsigned)(i * 2654435761u % N);
