@@ -12,6 +12,9 @@
 #define LINGER (5 * IKE_SECOND)
 /* No schedule lets more time pass between two copies of a request that is not answered. */
 #define UNHEARD (20 * IKE_SECOND)
+/* An IKE SA has no more than so many, and so many for each that is configured: no peer
+ * needs them, whatever it rekeys. */
+enum { MOST_CHILDREN = 16, MOST_OF_EACH = 4 };
 
 /* Proposed by the host or random; never below 256, in use, or 0 (T34). */
 static uint32_t
@@ -75,6 +78,17 @@ unlink_generations(struct ike_child_sa *c)
 	c->successor = c->predecessor = NULL;
 }
 
+/* It lingers no longer. */
+static void
+leave_session(struct ike *e, struct ike_child_sa *c)
+{
+	struct ike_sa *sa = ike_table_sa(e, c->ending->output.event.sa);
+
+	LIST_REMOVE(c, link);
+	if (sa != NULL)
+		sa->n_lingering--;
+}
+
 void
 ike_child_free(struct ike *e, struct ike_child_sa *c)
 {
@@ -83,7 +97,7 @@ ike_child_free(struct ike *e, struct ike_child_sa *c)
 	unlink_generations(c);
 	leave_sa(c);
 	if (c->lingering)
-		LIST_REMOVE(c, link);
+		leave_session(e, c);
 	for (unsigned i = 0; i < 3; i++)
 		ike_output_free(c->coming[i]);
 	ike_ts_free(&c->local);
@@ -686,6 +700,7 @@ linger(struct ike *e, struct ike_child_sa *c)
 {
 	leave_sa(c);
 	unlink_generations(c);
+	c->sa->n_lingering++;
 	c->sa = NULL;
 	c->lingering = true;
 	LIST_INSERT_HEAD(&e->lingering, c, link);
@@ -711,6 +726,13 @@ ike_child_close(struct ike *e, struct ike_child_sa *c, enum ike_error why)
 	}
 	if (old != NULL && !replaced)		/* it is not replaced after all */
 		ike_renew_child_later(e, old);
+}
+
+bool
+ike_child_has_room(const struct ike_sa *sa, const struct ike_connection *c)
+{
+	return sa->n_children + sa->n_lingering <
+	    MOST_CHILDREN + MOST_OF_EACH * c->n_children;
 }
 
 void

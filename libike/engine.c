@@ -201,7 +201,8 @@ ike_down(struct ike *e, ike_time now, ike_id id)
 	enter(e, now);
 	if ((p = ike_table_peer(e, id)) != NULL) {
 		peer_down(e, p);
-	} else if ((sa = ike_table_sa(e, id)) != NULL) {
+	} else if ((sa = ike_table_sa(e, id)) != NULL &&
+	    sa->state != IKE_STATE_UNSETTLED) {	/* that is of its rekey */
 		stop_wanting(sa);
 		take_down(e, sa);
 	} else if ((c = ike_table_child(e, id)) != NULL && c->installed) {

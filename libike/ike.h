@@ -268,7 +268,8 @@ enum ike_error ike_drop(struct ike *, ike_time now, ike_id connection);
 /* Brings the connection up; the outcome is IKE_UP or IKE_DOWN.  Already up: nothing. */
 enum ike_error ike_up(struct ike *, ike_time now, ike_id connection);
 /* Deletes the SAs of a connection, or one IKE SA or Child SA, with a DELETE to the peer
- * (1.4.1).  A connection that should always be up stays down until ike_up. */
+ * (1.4.1).  A connection that should always be up stays down until ike_up.  IKE_GONE for
+ * an IKE SA in IKE_STATE_UNSETTLED, too: end the one that it is to follow. */
 enum ike_error ike_down(struct ike *, ike_time now, ike_id);
 
 /* Rekeys an IKE SA (which keeps its id) or a Child SA now, if it is not on the way

@@ -11,6 +11,9 @@
 #include "libike/sa.h"
 
 enum { KE_ROUNDS = 3 };
+/* Those that the peer has replaced and not deleted, or not long ago: then it has to
+ * wait. */
+enum { MOST_REPLACED = 32 };
 
 /* ---- taking over ---- */
 
@@ -33,6 +36,8 @@ static void
 copy_history(struct ike_sa *to, const struct ike_sa *from)
 {
 	to->generation = from->generation + 1;
+	to->n_lingering = from->n_lingering;
+	to->n_replaced = from->n_replaced + 1;
 	to->child_rekeys = from->child_rekeys;
 	to->collisions_won = from->collisions_won;
 	to->collisions_lost = from->collisions_lost;
@@ -79,6 +84,7 @@ take_over(struct ike *e, struct ike_sa *next, struct ike_sa *sa, bool theirs)
 	ike_want_no_more(sa, IKE_WISH_REKEY_IKE, 0);	/* this is it */
 	STAILQ_CONCAT(&next->wanted, &sa->wanted);
 	ike_table_swap_ids(e, sa, next);
+	sa->session = next->id;
 	ike_sa_state(e, next, IKE_STATE_ESTABLISHED);
 	ike_mobike_inherit(e, next, sa);
 	ike_output_free(sa->down);	/* people know the session, and that goes on */
@@ -327,7 +333,8 @@ is_bad_time(const struct ike_sa *sa)
 {
 	const struct ike_exchange *ours = sa->ours;
 
-	if (sa->state != IKE_STATE_ESTABLISHED || sa->close_after)
+	if (sa->state != IKE_STATE_ESTABLISHED || sa->close_after ||
+	    sa->n_replaced >= MOST_REPLACED)
 		return true;
 	if (ours == NULL)
 		return false;

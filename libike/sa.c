@@ -179,12 +179,22 @@ drop_fragments(struct ike *e, struct ike_sa *sa)
 	ike_assemble_end(e, sa, true);
 }
 
+static void
+leave_session(const struct ike *e, const struct ike_sa *sa)
+{
+	struct ike_sa *last = sa->session != 0 ? ike_table_sa(e, sa->session) : NULL;
+
+	if (last != NULL)
+		last->n_replaced--;
+}
+
 void
 ike_sa_dead(struct ike *e, struct ike_sa *sa)
 {
 	if (sa->dead)
 		return;
 	sa->dead = true;
+	leave_session(e, sa);
 	drop_fragments(e, sa);
 	ike_sa_state(e, sa, IKE_STATE_CLOSED);
 	ike_source_leave(e, sa); /* not before: a refused one lingers, and takes memory */

@@ -294,6 +294,9 @@ struct ike_sa {
 	STAILQ_HEAD(ike_wishes, ike_wanted) wanted;
 	LIST_HEAD(, ike_child_sa) children;
 	unsigned n_children;
+	unsigned n_lingering;		/* Child SAs of the session that were deleted */
+	unsigned n_replaced;		/* IKE SAs of the session before this one */
+	ike_id session;		/* once replaced: the one it counts with; else 0 */
 
 	struct ike_timer timer;			/* see fire() in sa.c */
 	enum ike_error hint;		/* an unprotected refusal, remembered (T42) */
@@ -664,6 +667,8 @@ bool ike_child_has_arrived(const struct ike *, const struct ike_child_sa *);
 void ike_child_stop_out(struct ike *, struct ike_child_sa *);
 /* Out of its IKE SA.  One that was replaced goes on hearing for a while. */
 void ike_child_close(struct ike *, struct ike_child_sa *, enum ike_error why);
+/* May the peer have another one?  Those that linger count, too. */
+bool ike_child_has_room(const struct ike_sa *, const struct ike_connection *);
 /* Its IKE SA was rekeyed. */
 void ike_child_hand_over(struct ike_child_sa *, struct ike_sa *to);
 struct ike_child_sa *ike_child_by_out(struct ike_sa *, uint32_t spi_out);

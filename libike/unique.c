@@ -18,6 +18,9 @@
  * ends measure this on their own clocks, so it is far more than a message can be
  * late. */
 #define CROSSING (30 * IKE_SECOND)
+/* IKE SAs of one peer in any state, where one is enough: a peer that begins again and
+ * again leaves no more. */
+enum { MOST_OF_ONE = 32 };
 
 /* ---- those of one identity: a connection may have thousands of others ---- */
 
@@ -321,9 +324,44 @@ settle(struct ike *e, struct ike_timer *t)
 		ike_timer_arm(e, &same->settle, e->now + LOOK_AGAIN);
 }
 
+/* Of the same pair, though it may be closed already. */
+static bool
+is_of(const struct ike_sa *old, const struct ike_sa *sa)
+{
+	return old != sa && old->connection_id == sa->connection_id &&
+	    ike_id_equal(&old->remote_id, &sa->remote_id);
+}
+
+/* One too many: one that only lingers goes, or else the oldest. */
+static void
+make_room(struct ike *e, const struct ike_sa *sa)
+{
+	struct ike_sa *old, *oldest = NULL, *closed = NULL;
+	unsigned n = 1;
+
+	LIST_FOREACH(old, &sa->same->sas, of_same) {
+		if (!is_of(old, sa))
+			continue;
+		n++;
+		if (old->state == IKE_STATE_CLOSED)
+			closed = old;
+		else if (oldest == NULL ||
+		    old->setting_up.ended < oldest->setting_up.ended)
+			oldest = old;
+	}
+	if (n <= MOST_OF_ONE)
+		return;
+	if (closed != NULL)
+		ike_sa_dead(e, closed);
+	else
+		ike_sa_close(e, oldest, IKE_CLOSED, 0);
+}
+
 void
 ike_unique_established(struct ike *e, struct ike_sa *sa)
 {
+	if (sa->same != NULL && applies(sa))
+		make_room(e, sa);
 	if (sa->same != NULL &&
 	    (sa->reauthenticates != 0 || (applies(sa) && has_two(sa->same))))
 		ike_timer_arm(e, &sa->same->settle, e->now + MOVING);
