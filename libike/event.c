@@ -291,7 +291,8 @@ ike_send_keepalive(struct ike *e, const struct ike_path *path)
 
 /* ---- the end of a Child SA ---- */
 
-static const enum ike_event_type ending_types[] = { IKE_OUT_REMOVE, IKE_DOWN,
+enum { ENDINGS = 3 };
+static const enum ike_event_type ending_types[ENDINGS] = { IKE_OUT_REMOVE, IKE_DOWN,
 	IKE_IN_REMOVE };
 
 struct ike_ending *
@@ -322,7 +323,7 @@ ike_say_ending(struct ike *e, struct ike_ending *ending, enum ike_event_type typ
 {
 	unsigned i = 0;
 
-	while (ending_types[i] != type)
+	while (i < ENDINGS - 1 && ending_types[i] != type)
 		i++;
 	if (ending->said & 1U << i)
 		return;
@@ -349,7 +350,7 @@ next_of(struct ike_ending *ending, struct ike_event *event)
 {
 	unsigned i = 0;
 
-	while ((ending->said & ~ending->delivered & 1U << i) == 0)
+	while (i < ENDINGS - 1 && (ending->said & ~ending->delivered & 1U << i) == 0)
 		i++;
 	ending->delivered |= (uint8_t)(1U << i);
 	*event = ending->output.event;
