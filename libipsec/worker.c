@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "libipsec/batch.h"
+#include "libipsec/early.h"
 #include "libipsec/endpoint.h"
 #include "libipsec/hash.h"
 #include "libipsec/hold.h"
@@ -69,6 +70,7 @@ struct worker {
 	LIST_HEAD(, policy) ready;
 	LIST_HEAD(, out) moved;
 	size_t held;			/* octets of all holds */
+	struct ipsec_early *early;	/* NULL: there was none yet */
 	struct ipsec_worker_counters counters;
 
 	uint8_t *slots;			/* IPSEC_BATCH; unused pages cost nothing */
@@ -343,6 +345,8 @@ tell_moves(struct worker *w)
 	}
 }
 
+static void receive_early(struct worker *);
+
 static void
 process(struct ipsec_datapath *d)
 {
@@ -351,6 +355,7 @@ process(struct ipsec_datapath *d)
 
 	while ((policy = LIST_FIRST(&w->ready)) != NULL)
 		deliver(w, policy);
+	receive_early(w);
 	carry_from_port(w);
 	tell_notices(w);
 	tell_moves(w);
@@ -490,7 +495,21 @@ receive_batch(struct worker *w, struct ipsec_message *m, unsigned n)
 		if (w->packets[i].verdict == ESP_OK &&
 		    (w->packets[i].flags & ESP_NEWEST) != 0)
 			note_move(w, &w->packets[i], &m[i]);
+	for (unsigned i = 0; i < n; i++)
+		if (w->packets[i].verdict == ESP_NO_SA)
+			ipsec_early_keep(&w->early, ipsec_now(), &m[i]);
 	w->port->ops->write(w->port, w->packets, n);
+}
+
+/* Their SA has come after all. */
+static void
+receive_early(struct worker *w)
+{
+	struct ipsec_message v[IPSEC_EARLY_PACKETS];
+	unsigned n = ipsec_early_take(w->early, v, IPSEC_EARLY_PACKETS);
+
+	if (n > 0)
+		receive_batch(w, v, n);
 }
 
 static void
@@ -660,8 +679,10 @@ in_add(struct ipsec_datapath *d, const struct ipsec_sa *sa)
 	config.user = in;
 	memcpy(config.sent[0], sa->child->seen_by_peer[1], sizeof(config.sent[0]));
 	memcpy(config.sent[1], sa->child->seen_by_peer[0], sizeof(config.sent[1]));
-	if (esp_add(w->esp, &config) == ESP_SUCCESS)
+	if (esp_add(w->esp, &config) == ESP_SUCCESS) {
+		ipsec_early_claim(w->early, ipsec_now(), config.spi);
 		return true;
+	}
 	free_in(w, in);
 	return false;
 }
@@ -823,6 +844,7 @@ free_worker(struct worker *w)
 		free(out);
 	}
 	esp_free(w->esp);
+	ipsec_early_free(w->early);
 	free(w->slots);
 	free(w);
 }

@@ -395,6 +395,27 @@ START_TEST(rekey_loses_nothing)
 }
 END_TEST
 
+/* The peer's first packet overtakes the answer that brings its SA. */
+START_TEST(packet_before_its_sa_is_delivered)
+{
+	ck_assert(trap(&berlin, 1, IPSEC_TRAP_REFUSE, plain.local, plain.remote));
+	ck_assert(trap(&paris, 1, IPSEC_TRAP_REFUSE, plain.remote, plain.local));
+	ck_assert(add(&berlin, &paris, &plain, true, true));
+	push(&berlin, "10.1.0.5", "10.2.0.9", 200, 1);
+	host_process(&berlin);
+	ck_assert_uint_eq(host_receive(&paris, WAIT_MS), 1);
+	ck_assert_uint_eq(paris.port.out.n, 0);
+	ck_assert(add(&paris, &berlin, &plain, true, true));
+	ck_assert_uint_eq(paris.port.out.n, 0);		/* not from within that call */
+	host_process(&paris);
+	ck_assert_uint_eq(paris.port.out.n, 1);
+	ck_assert_uint_eq(paris.port.out.v[0].len, 200);
+	host_process(&paris);
+	ck_assert_uint_eq(paris.port.out.n, 1);
+	expect_told(&paris, 0, IKE_FIRST_IN, 7);
+}
+END_TEST
+
 /* Of three the one that came last; when it goes, the one before it. */
 START_TEST(rekey_that_is_given_up)
 {
@@ -749,6 +770,7 @@ main(void)
 	tcase_add_test(t, worker_knows_when_it_heard);
 	tcase_add_loop_test(t, worker_tells_of_limits, 0, 4);
 	tcase_add_test(t, rekey_loses_nothing);
+	tcase_add_test(t, packet_before_its_sa_is_delivered);
 	tcase_add_test(t, rekey_that_is_given_up);
 	tcase_add_test(t, packets_of_ipv6_inside);
 	tcase_add_test(t, outer_tos_is_the_inner);
