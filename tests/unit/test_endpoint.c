@@ -44,6 +44,7 @@ struct host {
 };
 
 static struct host berlin = { .name = "berlin" }, paris = { .name = "paris" };
+static bool between_hosts;	/* transport mode, 127.0.0.1 and 127.0.0.2 */
 
 /* ---- a resolver that knows one name ---- */
 
@@ -209,6 +210,7 @@ tear_down(void)
 static void
 begin(const char *berlins_secret, const char *paris_secret)
 {
+	between_hosts = false;
 	start(&berlin, "127.0.0.1", berlins_secret, NULL);
 	start(&paris, "127.0.0.1", paris_secret, NULL);
 }
@@ -217,11 +219,15 @@ static struct ike_connection *
 make_connection(const struct host *h, const struct host *peer, enum ike_start start_as,
     const char *address)
 {
+	static const char *const ends[2][2] = {
+		{ "10.1.0.0/24", "10.2.0.0/24" }, { "127.0.0.1", "127.0.0.2" }
+	};
 	bool here = h == &berlin;
-	const char *local = here ? "10.1.0.0/24" : "10.2.0.0/24";
-	const char *remote = here ? "10.2.0.0/24" : "10.1.0.0/24";
+	const char *local = ends[between_hosts][!here];
+	const char *remote = ends[between_hosts][here];
 	const struct ike_child_setup lan = { .name = "lan", .local = { &local, 1 },
-	    .remote = { &remote, 1 } };
+	    .remote = { &remote, 1 },
+	    .mode = between_hosts ? IKE_MODE_TRANSPORT : IKE_MODE_TUNNEL };
 	struct ike_setup setup;
 	struct ike_fault faults[4];
 	struct ike_connection *c;
@@ -397,6 +403,72 @@ START_TEST(tunnel_carries_and_goes_down)
 		    paris.connection), IKE_OK);
 	ck_assert(run(both_down));
 	ck_assert(!ipsec_endpoint_usage(berlin.endpoint, child, &u));
+}
+END_TEST
+
+/* ---- transport mode ---- */
+
+static bool
+berlin_rekeyed(void)
+{
+	return find_said(&berlin, IKE_REPLACED, true) != NULL;
+}
+
+static bool
+both_rekeyed(void)
+{
+	return berlin_rekeyed() && find_said(&paris, IKE_REPLACED, true) != NULL;
+}
+
+/* From one host to the other itself: all behind its IP header, which is made anew. */
+static void
+carry_between_hosts(struct host *from, struct host *to)
+{
+	const char *addresses[2] = { "127.0.0.1", "127.0.0.2" };
+	unsigned which = from == &berlin ? 0 : 1;
+	uint32_t len = 200;
+
+	fake_port_clear(&to->port);
+	fake_port_push(&from->port, buffer, fake_packet(buffer, addresses[which],
+	    addresses[1 - which], len, 7));
+	ck_assert(run(delivered));
+	ck_assert_uint_eq(to->port.out.n, 1);
+	ck_assert_uint_eq(to->port.out.v[0].len, len);
+	ck_assert_mem_eq(to->port.out.v[0].data + 12, buffer + 12, len - 12);
+	ck_assert_uint_eq(to->port.out.v[0].data[9], 17);
+	fake_port_clear(&to->port);
+}
+
+/* Agreed on by IKE and carried by ESP, both here, and rekeyed. */
+START_TEST(transport_mode_carries_between_hosts)
+{
+	struct ipsec_usage u;
+	ike_id child;
+
+	start(&berlin, "127.0.0.1", "correct horse battery", NULL);
+	start(&paris, "127.0.0.2", "correct horse battery", NULL);
+	between_hosts = true;
+	ck_assert_uint_ne(put(&paris, &berlin, IKE_START_PASSIVE, "any"), 0);
+	ck_assert_uint_ne(put(&berlin, &paris, IKE_START_ALWAYS, "127.0.0.2"), 0);
+	ck_assert(run(both_up));
+	carry_between_hosts(&berlin, &paris);
+	carry_between_hosts(&paris, &berlin);
+	child = find_said(&berlin, IKE_UP, true)->child;
+	ck_assert(ipsec_endpoint_usage(berlin.endpoint, child, &u));
+	ck_assert_uint_eq(u.packets[0], 1);
+	ck_assert_uint_eq(u.packets[1], 1);
+	ck_assert_int_eq(ipsec_endpoint_rekey(berlin.endpoint, ipsec_now(), child), IKE_OK);
+	ck_assert(run(berlin_rekeyed));
+	carry_between_hosts(&berlin, &paris);
+	ck_assert(run(both_rekeyed));
+	carry_between_hosts(&paris, &berlin);
+	child = find_said(&berlin, IKE_REPLACED, true)->child;
+	ck_assert(ipsec_endpoint_usage(berlin.endpoint, child, &u));
+	ck_assert_uint_eq(u.packets[0], 1);
+	ck_assert_uint_eq(u.packets[1], 1);
+	ck_assert_int_eq(ipsec_endpoint_down(berlin.endpoint, ipsec_now(),
+	    berlin.connection), IKE_OK);
+	ck_assert(run(both_down));
 }
 END_TEST
 
@@ -788,6 +860,7 @@ main(void)
 	tcase_set_timeout(t, 30);
 	tcase_add_checked_fixture(t, NULL, tear_down);
 	tcase_add_loop_test(t, tunnel_carries_and_goes_down, 0, 2);
+	tcase_add_test(t, transport_mode_carries_between_hosts);
 	tcase_add_test(t, packet_behind_its_sa_arrives);
 	tcase_add_test(t, roaming_nowhere);
 	tcase_add_test(t, tunnel_over_ipv6);
