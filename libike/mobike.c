@@ -349,8 +349,9 @@ static bool
 is_usable(const struct ike *e, const struct ike_sa *sa, const struct ike_path *path)
 {
 	uint8_t first = path->addr[1][0];
+	bool ike_only = path->port[0] == e->port && e->port != e->natt_port;
 
-	if (path->port[1] == 0 || (sa->encap && path->port[0] == e->port))
+	if (path->port[1] == 0 || (sa->encap && ike_only))
 		return false;
 	return path->family == ESP_IPV6 ? first != 0xff : first > 0 && first < 224;
 }

@@ -1,6 +1,8 @@
 /* A client and a server of one program each, from the handshake to the end. */
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "tests/unit/fake_port.h"
 #include "tests/unit/run.h"
 #include "tests/unit/tunnel.h"
 
@@ -96,6 +98,41 @@ START_TEST(client_server_shutdown)
 }
 END_TEST
 
+/* IPv6 outside, and both families inside where nothing else was said. */
+START_TEST(client_server_over_ipv6)
+{
+	struct ipsec_builder *b[2] = { ipsec_builder_new(), ipsec_builder_new() };
+	struct tunnel_end *end;
+	struct tunnel t;
+	uint8_t packet[100];
+	char address[32];
+
+	memset(&t, 0, sizeof(t));
+	for (unsigned i = 0; i < 2; i++)
+		ipsec_builder_set_psk(b[i], "secret", 6);
+	ipsec_builder_set_local_id(b[0], "client@example.org");
+	ipsec_builder_set_remote_id(b[0], "2001:db8::1");
+	ipsec_builder_set_local_id(b[1], "2001:db8::1");
+	tunnel_serve_at(&t, tunnel_server_config(b[1]), "[::1]:0");
+	end = tunnel_add(&t, tunnel_client_config(b[0]), true);
+	snprintf(address, sizeof(address), "[::1]:%u", ipsec_server_port(t.server));
+	ck_assert_int_eq(ipsec_client_connect(end->client, address), IPSEC_OK);
+	tunnel_await(&t, &end->heard.events[IPSEC_EVENT_UP], 1);
+	ck_assert_str_eq(end->heard.said[IPSEC_EVENT_UP].peer_address, address);
+	ck_assert_str_eq(t.heard.said[IPSEC_EVENT_UP].peer_id, "client@example.org");
+	fake_packet(packet, "2001:db8:1::1", "2001:db8:2::2", 100, 1);
+	ck_assert_int_eq(ipsec_client_send_packet(end->client, packet, 100), IPSEC_OK);
+	fake_packet(packet, "192.0.2.1", "198.51.100.1", 100, 2);
+	ck_assert_int_eq(ipsec_client_send_packet(end->client, packet, 100), IPSEC_OK);
+	tunnel_await_packets(&t, &t.heard.packets, 2);
+	fake_packet(packet, "2001:db8:2::2", "2001:db8:1::1", 100, 3);
+	ck_assert_int_eq(ipsec_session_send_packet(t.heard.session, packet, 100),
+	    IPSEC_OK);
+	tunnel_await_packets(&t, &end->heard.packets, 1);
+	tunnel_close(&t);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -104,6 +141,7 @@ main(void)
 	tcase_add_test(t, client_server_handshake);
 	tcase_add_test(t, client_server_data_transfer);
 	tcase_add_test(t, client_server_shutdown);
+	tcase_add_test(t, client_server_over_ipv6);
 	tcase_set_timeout(t, 60);
 	return run_tests("client_server", t);
 }

@@ -1,6 +1,9 @@
 /* A program's server and its sessions. */
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "tests/unit/run.h"
 #include "tests/unit/tunnel.h"
@@ -360,6 +363,90 @@ START_TEST(same_identity_is_replaced)
 }
 END_TEST
 
+/* ---- a NAT in between ---- */
+
+static struct { int front, back; struct sockaddr_in client; } nat;
+
+static int
+open_udp(uint16_t *port)
+{
+	struct sockaddr_in any = { .sin_family = AF_INET };
+	socklen_t len = sizeof(any);
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+
+	any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&any, sizeof(any)), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&any, &len), 0);
+	*port = ntohs(any.sin_port);
+	return fd;
+}
+
+/* What has come goes on: the client's by `back`, to the server, and back again. */
+static void
+translate(int ms)
+{
+	struct sockaddr_in server = { .sin_family = AF_INET,
+	    .sin_port = htons(ipsec_server_port(t.server)) };
+	socklen_t len = sizeof(nat.client);
+	uint8_t octets[2048];
+	ssize_t n;
+
+	server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	for (; ms > 0; ms -= 2) {
+		tunnel_run(&t, 2);
+		while ((n = recvfrom(nat.front, octets, sizeof(octets), 0,
+		    (struct sockaddr *)&nat.client, &len)) > 0)
+			sendto(nat.back, octets, (size_t)n, 0, (struct sockaddr *)&server,
+			    sizeof(server));
+		while ((n = recv(nat.back, octets, sizeof(octets), 0)) > 0)
+			sendto(nat.front, octets, (size_t)n, 0,
+			    (struct sockaddr *)&nat.client, sizeof(nat.client));
+	}
+}
+
+/* The NAT forgets the client's port and gives it another one: with the next liveness check
+ * the session follows, and is the same. */
+START_TEST(session_follows_its_peer)
+{
+	char before[IPSEC_ADDRESS_LEN], after[IPSEC_ADDRESS_LEN], address[32];
+	struct ipsec_builder *b = tunnel_builder(false);
+	uint16_t port, other;
+	uint8_t packet[100];
+
+	tunnel_serve(&t, tunnel_server_config(tunnel_builder(true)), true);
+	ipsec_builder_set_dpd(b, IPSEC_SECOND);
+	tunnel_add(&t, tunnel_client_config(b), true);
+	nat.front = open_udp(&port);
+	nat.back = open_udp(&other);
+	snprintf(address, sizeof(address), "127.0.0.1:%u", port);
+	ck_assert_int_eq(ipsec_client_connect(client(0), address), IPSEC_OK);
+	for (unsigned i = 0; i < 100 && t.heard.events[IPSEC_EVENT_UP] == 0; i++)
+		translate(20);
+	translate(20);
+	ck_assert(ipsec_client_is_up(client(0)));
+	ipsec_session_peer_address(t.heard.session, before);
+	close(nat.back);
+	nat.back = open_udp(&port);
+	tunnel_packet(packet, 100, true, 1);
+	ck_assert_int_eq(ipsec_client_send_packet(client(0), packet, 100), IPSEC_OK);
+	for (unsigned i = 0; i < 100 && t.heard.events[IPSEC_EVENT_MOVED] == 0; i++)
+		translate(50);
+	ck_assert_uint_eq(t.heard.packets, 1);
+	ck_assert_uint_eq(t.heard.events[IPSEC_EVENT_MOVED], 1);
+	snprintf(address, sizeof(address), "127.0.0.1:%u", port);
+	ck_assert_str_eq(ipsec_session_peer_address(t.heard.session, after), address);
+	ck_assert_str_ne(before, after);
+	tunnel_packet(packet, 100, false, 1);
+	ck_assert_int_eq(ipsec_session_send_packet(t.heard.session, packet, 100),
+	    IPSEC_OK);
+	translate(100);
+	ck_assert_uint_eq(heard(0)->packets, 1);
+	ck_assert_uint_eq(t.heard.events[IPSEC_EVENT_DOWN], 0);
+	close(nat.front);
+	close(nat.back);
+}
+END_TEST
+
 /* ---- the end ---- */
 
 /* Every session is closed, the peers know; those that do not answer are not waited for
@@ -417,7 +504,7 @@ main(void)
 		server_bind, server_needs_a_secret, server_accept, server_accepts_later,
 		server_finds_secrets_by_identity, server_knows_a_pattern,
 		session_send_recv, session_close, multiple_sessions,
-		same_identity_is_replaced, server_shutdown,
+		same_identity_is_replaced, session_follows_its_peer, server_shutdown,
 	};
 	TCase *c = tcase_create("server");
 

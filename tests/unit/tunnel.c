@@ -188,8 +188,9 @@ tunnel_server_config(struct ipsec_builder *b)
 	return c;
 }
 
-struct ipsec_server *
-tunnel_serve(struct tunnel *t, struct ipsec_server_config *config, bool callback)
+static struct ipsec_server *
+serve(struct tunnel *t, struct ipsec_server_config *config, bool callback,
+    const char *address)
 {
 	const struct ipsec_server_callbacks callbacks = { .accept = server_accept,
 	    .psk = server_psk, .event = server_event,
@@ -198,9 +199,21 @@ tunnel_serve(struct tunnel *t, struct ipsec_server_config *config, bool callback
 	t->server = ipsec_server_new(config, &callbacks, t);
 	ipsec_server_config_free(config);
 	ck_assert_ptr_nonnull(t->server);
-	ck_assert_msg(ipsec_server_bind(t->server, "127.0.0.1:0") == IPSEC_OK, "%s",
+	ck_assert_msg(ipsec_server_bind(t->server, address) == IPSEC_OK, "%s",
 	    ipsec_server_why(t->server));
 	return t->server;
+}
+
+struct ipsec_server *
+tunnel_serve(struct tunnel *t, struct ipsec_server_config *config, bool callback)
+{
+	return serve(t, config, callback, "127.0.0.1:0");
+}
+
+struct ipsec_server *
+tunnel_serve_at(struct tunnel *t, struct ipsec_server_config *config, const char *address)
+{
+	return serve(t, config, true, address);
 }
 
 /* The ends do not move: callbacks have their addresses. */

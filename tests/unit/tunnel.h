@@ -57,6 +57,8 @@ struct ipsec_server_config *tunnel_server_config(struct ipsec_builder *);
 /* Takes the config; `callback`: packets come by one. */
 struct ipsec_server *tunnel_serve(struct tunnel *, struct ipsec_server_config *,
     bool callback);
+struct ipsec_server *tunnel_serve_at(struct tunnel *, struct ipsec_server_config *,
+    const char *address);
 struct tunnel_end *tunnel_add(struct tunnel *, struct ipsec_client_config *,
     bool callback);
 /* "127.0.0.1:PORT" of the server; static. */
