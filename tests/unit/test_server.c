@@ -404,8 +404,8 @@ translate(int ms)
 	}
 }
 
-/* The NAT forgets the client's port and gives it another one: with the next liveness check
- * the session follows, and is the same. */
+/* The NAT forgets the client's port and gives it another one: with the next liveness
+ * check the session follows, and is the same. */
 START_TEST(session_follows_its_peer)
 {
 	char before[IPSEC_ADDRESS_LEN], after[IPSEC_ADDRESS_LEN], address[32];
