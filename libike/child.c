@@ -144,11 +144,23 @@ ike_child_serving(struct ike_sa *sa, const char *name)
 	return NULL;
 }
 
+/* Up to `percent` of a limit earlier, by the SPI, which is as good as chance: the other end
+ * counts the same packets, and must not begin at the same one. */
+static uint64_t
+jittered(uint64_t limit, unsigned percent, uint32_t spi)
+{
+	uint64_t most = limit / 100 * percent + limit % 100 * percent / 100;
+	uint64_t share = spi & 0xffff;
+
+	return limit - (most >> 16) * share - ((most & 0xffff) * share >> 16);
+}
+
 void
 ike_child_describe(const struct ike_child_sa *c, struct ike_child *d)
 {
 	const struct ike_lifetime *soft = &c->connection->renewal.child;
 	const struct ike_lifetime *hard = &c->connection->renewal.child_hard;
+	unsigned jitter = c->connection->renewal.jitter_percent;
 
 	*d = (struct ike_child){
 		.name = c->configured->name,
@@ -159,8 +171,8 @@ ike_child_describe(const struct ike_child_sa *c, struct ike_child *d)
 		.encap = c->sa->encap,
 		.path = c->sa->path,
 		.transport = c->transport,
-		.soft_packets = soft->packets,
-		.soft_octets = soft->octets,
+		.soft_packets = jittered(soft->packets, jitter, c->spi_in),
+		.soft_octets = jittered(soft->octets, jitter, c->spi_in),
 		.hard_packets = hard->packets,
 		.hard_octets = hard->octets,
 		.selectors = c->selectors,

@@ -197,6 +197,7 @@ START_TEST(limits_are_rekeyed)
 	ike_id before;
 
 	pair_setups(setup, child);
+	setup[0].renewal.jitter_percent = 0;
 	if (_i % 2 == 0)
 		setup[0].renewal.child.packets = 300;
 	else
@@ -215,6 +216,31 @@ START_TEST(limits_are_rekeyed)
 }
 END_TEST
 
+/* Both ends count the same packets; by chance one of them begins, at most so much
+ * earlier, and not both. */
+START_TEST(limits_are_reached_by_one_end)
+{
+	unsigned n = 0;
+
+	pair_setups(setup, child);
+	for (unsigned i = 0; i < 2; i++) {
+		setup[i].renewal.child.packets = 1000;
+		setup[i].renewal.child_hard.packets = 2000;
+	}
+	begin(1);
+	for (; soft[0] + soft[1] == 0; n++)
+		carry(0);
+	ck_assert_uint_ge(n, 900);
+	ck_assert_uint_lt(n, 1000);
+	ck_assert_uint_eq(soft[0] + soft[1], 1);
+	ck_assert_uint_eq(p.n, 1);
+	go_on();
+	for (unsigned i = 0; i < 2; i++)
+		ck_assert_uint_eq(p.events[i][IKE_REPLACED], 1);
+	end();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -222,5 +248,6 @@ main(void)
 
 	tcase_add_loop_test(tcase, sequence_numbers_are_rekeyed_at_three_quarters, 0, 2);
 	tcase_add_loop_test(tcase, limits_are_rekeyed, 0, 4);
+	tcase_add_test(tcase, limits_are_reached_by_one_end);
 	return run_tests("spent", tcase);
 }
