@@ -138,7 +138,7 @@ ike_child_serving(struct ike_sa *sa, const char *name)
 	struct ike_child_sa *c;
 
 	LIST_FOREACH(c, &sa->children, link)
-		if (c->successor == NULL && !c->deleting && !c->leaving &&
+		if (c->successor == NULL && !c->deleting && !c->leaving && !c->lost &&
 		    strcmp(c->configured->name, name) == 0)
 			return c;
 	return NULL;
@@ -663,19 +663,30 @@ say_path(struct ike_output *o, const struct ike_sa *sa)
 bool
 ike_child_is_waiting(const struct ike_child_sa *c)
 {
-	return c->coming[1] != NULL && c->installed && !c->deleting && !c->leaving;
+	return c->coming[1] != NULL && c->installed && !c->deleting && !c->leaving &&
+	    !c->lost;
 }
 
 bool
 ike_child_has_arrived(const struct ike *e, const struct ike_child_sa *c)
 {
-	return !ike_child_is_waiting(c) || e->now >= c->sa->window.resent + UNHEARD;
+	return !c->unseen || e->now >= c->sa->window.resent + UNHEARD;
+}
+
+void
+ike_child_have_arrived(struct ike_sa *sa)
+{
+	struct ike_child_sa *c;
+
+	LIST_FOREACH(c, &sa->children, link)
+		c->unseen = false;
 }
 
 void
 ike_child_move_out(struct ike *e, struct ike_child_sa *c)
 {
-	if (c->coming[1] == NULL || !c->installed || c->deleting)
+	if (c->coming[1] == NULL || !c->installed || c->deleting ||
+	    c->sa->state == IKE_STATE_CLOSING)
 		return;
 	say_path(c->coming[1], c->sa);
 	say_path(c->coming[2], c->sa);
@@ -720,6 +731,19 @@ linger(struct ike *e, struct ike_child_sa *c)
 	ike_timer_arm(e, &c->timer, e->now + LINGER);
 }
 
+/* Another one of the same IKE SA has its traffic. */
+static bool
+has_twin(const struct ike_child_sa *c)
+{
+	const struct ike_child_sa *twin;
+
+	LIST_FOREACH(twin, &c->sa->children, link)
+		if (twin != c && !twin->lost && !twin->deleting &&
+		    strcmp(twin->configured->name, c->configured->name) == 0)
+			return true;
+	return false;
+}
+
 void
 ike_child_close(struct ike *e, struct ike_child_sa *c, enum ike_error why)
 {
@@ -730,7 +754,7 @@ ike_child_close(struct ike *e, struct ike_child_sa *c, enum ike_error why)
 	ike_child_stop_out(e, c);
 	if (known && !replaced)
 		ike_say_ending(e, c->ending, IKE_DOWN, why);
-	if (replaced || old != NULL || ike_unique_carries(c->sa)) {
+	if (replaced || old != NULL || has_twin(c) || ike_unique_carries(c->sa)) {
 		linger(e, c);
 	} else {
 		ike_say_ending(e, c->ending, IKE_IN_REMOVE, IKE_OK);

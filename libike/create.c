@@ -67,6 +67,15 @@ send_first(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	return IKE_OK;
 }
 
+/* The peer has replaced it meanwhile, or it has gone. */
+static bool
+is_done(struct ike *e, const struct ike_exchange *x)
+{
+	const struct ike_child_sa *old = old_of(e, x);
+
+	return x->old != 0 && (old == NULL || old->successor != NULL);
+}
+
 /* The same again with the group that the peer wants (1.3, T32). */
 static enum ike_error
 send_again(struct ike *e, struct ike_exchange *x)
@@ -76,6 +85,8 @@ send_again(struct ike *e, struct ike_exchange *x)
 
 	if (group == IKE_KE_NONE || x->rounds++ >= KE_ROUNDS)
 		return IKE_INVALID_KE_PAYLOAD;
+	if (is_done(e, x))
+		return IKE_TEMPORARY_FAILURE;
 	if (!ike_fresh_ke(e, &x->fresh, group))
 		return IKE_NO_MEMORY;
 	x->steps--;
@@ -165,22 +176,46 @@ take_answer(struct ike *e, struct ike_exchange *x, struct ike_child_sa *old,
 	return error;
 }
 
-/* The peer made the same meanwhile (2.8.1): does ours have to go? */
+/* Ours follows one that the peer has rekeyed meanwhile (2.8.1): does it have to go?  When
+ * our answer comes late, theirs may itself have been rekeyed and be gone. */
 static bool
-is_lost(struct ike *e, struct ike_sa *sa, const struct ike_exchange *x,
-    struct bytes lowest)
+loses_rekey(struct ike *e, struct ike_sa *sa, const struct ike_exchange *x,
+    const struct ike_child_sa *old, struct bytes lowest)
 {
-	const struct ike_child_sa *rival;
+	const struct ike_child_sa *serving =
+	    ike_child_serving(sa, x->child->configured->name);
+	struct ike_child_sa *rival;
 	bool lost;
 
-	if (!x->rival.met)
-		return false;
+	if (!x->rival.met)	/* then what is there already needs none of ours */
+		return serving != NULL && (old == NULL || old->successor != NULL);
 	rival = ike_table_child(e, x->rival.child);
-	if (rival == NULL || rival->lingering)		/* that one has gone already */
+	if ((rival == NULL || rival->lingering) && serving == NULL)
 		return false;
 	lost = ike_nonce_is_lower(lowest, ike_buffer_view(&x->rival.lowest));
 	*(lost ? &sa->collisions_lost : &sa->collisions_won) += 1;
+	if (!lost && rival != NULL)
+		rival->lost = true;
 	return lost;
+}
+
+/* Both ends made one: that with the lower nonce goes, deleted by whoever began it; or,
+ * when the peer had the other one before our request came, by the peer. */
+static bool
+loses_new(struct ike_sa *sa, const struct ike_exchange *x)
+{
+	struct ike_child_sa *other =
+	    ike_child_serving(sa, x->child->configured->name);
+
+	if (other == NULL)
+		return false;
+	if (x->child->lowest < other->lowest) {
+		sa->collisions_lost++;
+		return true;
+	}
+	sa->collisions_won++;
+	other->lost = true;
+	return false;
 }
 
 static void
@@ -192,6 +227,7 @@ commit(struct ike *e, struct ike_sa *sa, struct ike_exchange *x,
 	x->child = NULL;
 	ike_child_commit(e, c, lost ? NULL : old);
 	if (lost) {		/* it never carried anything */
+		c->lost = true;
 		ike_info_delete_spi(e, sa, c->spi_in);
 		return;
 	}
@@ -227,7 +263,9 @@ response(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 			ike_renew_child_refused(e, old);
 		return IKE_OK;
 	}
-	commit(e, sa, x, old, is_lost(e, sa, x, lowest));
+	x->child->lowest = old != NULL ? old->lowest : bytes_load64(lowest.p);
+	commit(e, sa, x, old, x->old != 0 ? loses_rekey(e, sa, x, old, lowest) :
+	    loses_new(sa, x));
 	return IKE_OK;
 }
 
@@ -276,7 +314,8 @@ ike_create_begin_rekey(struct ike *e, struct ike_sa *sa, uint32_t spi_in)
 	const struct ike_connection_child *configured;
 	struct ike_connection *c;
 
-	if (old == NULL || old->successor != NULL || old->deleting || old->leaving)
+	if (old == NULL || old->successor != NULL || old->deleting || old->leaving ||
+	    old->lost)
 		return;
 	if (ike_child_is_waiting(old)) {	/* the peer may not know it yet */
 		ike_renew_child_unseen(e, old);
@@ -325,23 +364,18 @@ find_old(struct ike *e, struct ike_sa *sa, struct ike_exchange *x,
 	if (*old == NULL)
 		return IKE_CHILD_SA_NOT_FOUND;
 	/* 2.25.1: it is being deleted, will be, or has been replaced. */
-	if ((*old)->deleting || (*old)->successor != NULL ||
+	if ((*old)->deleting || (*old)->successor != NULL || (*old)->lost ||
 	    ike_is_wanted(sa, IKE_WISH_DELETE_CHILD, (*old)->spi_in))
 		return IKE_TEMPORARY_FAILURE;
 	return IKE_OK;
 }
 
-/* Did our own request, which is unanswered, ask for the same? */
+/* Does our own request, which is unanswered, rekey the same? */
 static bool
-is_rival(const struct ike_exchange *ours, const struct ike_child_sa *old,
-    const struct ike_child_sa *new)
+is_rival(const struct ike_exchange *ours, const struct ike_child_sa *old)
 {
-	if (ours == NULL || ours->type != CREATE_CHILD_SA || ours->child == NULL ||
-	    ours->rival.met)
-		return false;
-	if (old != NULL || ours->old != 0)
-		return old != NULL && ours->old == old->id;
-	return strcmp(ours->configured->name, new->configured->name) == 0;
+	return old != NULL && ours != NULL && ours->type == CREATE_CHILD_SA &&
+	    ours->child != NULL && !ours->rival.met && ours->old == old->id;
 }
 
 struct answer {
@@ -398,9 +432,11 @@ prepare_answer(struct ike *e, struct ike_sa *sa, struct ike_exchange *x,
 		return error;
 	if (!ike_fresh_nonce(e, &x->fresh))
 		return IKE_NO_MEMORY;
-	a->crossed = is_rival(sa->ours, a->old, x->child);
-	a->follows = a->old != NULL || a->crossed ? a->old :
+	a->crossed = is_rival(sa->ours, a->old);
+	a->follows = a->old != NULL ? a->old :
 	    ike_child_serving(sa, x->child->configured->name);
+	x->child->lowest = a->old != NULL ? a->old->lowest : bytes_load64(
+	    ike_lower_nonce(a->nonce, ike_buffer_view(&x->fresh.nonce)).p);
 	return ike_child_prepare(e, x->child, a->follows, false, a->nonce,
 	    ike_buffer_view(&x->fresh.nonce),
 	    bytes_of(a->secret, a->kex != NULL ? a->kex->secret_len : 0));
@@ -418,14 +454,20 @@ meet(struct ike_exchange *ours, const struct ike_exchange *x, const struct answe
 	return true;
 }
 
-/* One that nobody named but that is there already has been lost by the peer, or is not
- * wanted any more: it goes from here. */
+/* One that nobody named but that is there already crossed it, or has been lost by the
+ * peer: it goes from here, unless by the nonces the new one goes from there. */
 static void
 commit_answer(struct ike *e, struct ike_exchange *x, const struct answer *a)
 {
 	struct ike_child_sa *c = x->child;
 
 	x->child = NULL;
+	c->unseen = true;
+	if (a->old == NULL && a->follows != NULL && c->lowest < a->follows->lowest) {
+		c->lost = true;
+		ike_child_commit(e, c, NULL);
+		return;
+	}
 	ike_child_commit(e, c, a->follows);
 	if (a->follows == NULL && !ike_unique_serves(c->sa, c->configured->name))
 		ike_child_move_out(e, c);

@@ -109,7 +109,7 @@ ike_put(struct ike *e, ike_time now, ike_id replace, struct ike_connection *c)
 	}
 	p->wanted = c->start == IKE_START_ALWAYS;
 	ike_peer_reset(p);		/* what failed may be what was mended */
-	if (p->wanted)
+	if (p->wanted || p->restart)
 		ike_timer_arm(e, &p->retry, e->now);
 	else
 		ike_timer_disarm(e, &p->retry);
@@ -437,6 +437,7 @@ first_in(struct ike *e, const struct ike_notice *notice)
 
 	if (c == NULL)
 		return IKE_GONE;
+	c->unseen = false;
 	ike_child_move_out(e, c);
 	return IKE_OK;
 }

@@ -466,6 +466,7 @@ receive(struct ike *e, struct ike_sa *sa, const struct rule *rule,
 			ike_window_answered(e, sa);
 	} else {
 		x->request = mark;
+		ike_child_have_arrived(sa);	/* by the window of one */
 		ike_sa_follow(e, sa, path);
 	}
 	ike_trace_received(e, sa, h, m);

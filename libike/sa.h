@@ -170,8 +170,13 @@ struct ike_child_sa {
 	bool leaving;		/* the peer's DELETE of it is being answered */
 	bool lingering;		/* only its inbound SA is left, and no IKE SA knows it */
 	bool awaits_delete;	/* once replaced: which is the peer's to send */
+	bool lost;		/* it crossed another one, which stays: it will be deleted */
+	bool unseen;		/* made in answer; the peer was not seen to have it yet */
 	bool without_ke;	/* its keys are of the IKE SA alone */
 	enum ike_error why;	/* we delete it; 0: it was asked for */
+	/* Of the two nonces of the exchange that made the first of these, the lower one's
+	 * first octets: both ends have the same. */
+	uint64_t lowest;
 	/* By rekeying; either may be NULL. */
 	struct ike_child_sa *successor, *predecessor;
 	unsigned generation;
@@ -661,8 +666,10 @@ void ike_child_commit(struct ike *, struct ike_child_sa *, struct ike_child_sa *
 void ike_child_move_out(struct ike *, struct ike_child_sa *);
 /* Its traffic has not moved there yet. */
 bool ike_child_is_waiting(const struct ike_child_sa *);
-/* Made in answer to a request: the peer uses it, or would have asked again meanwhile. */
+/* The peer has what we answered: it uses this one, has sent another request since, or
+ * would have repeated that one meanwhile. */
 bool ike_child_has_arrived(const struct ike *, const struct ike_child_sa *);
+void ike_child_have_arrived(struct ike_sa *);	/* all of them */
 /* OUT_REMOVE, once; what replaced it takes over. */
 void ike_child_stop_out(struct ike *, struct ike_child_sa *);
 /* Out of its IKE SA.  One that was replaced goes on hearing for a while. */
