@@ -246,6 +246,8 @@ ike_peer_reauthenticate(struct ike *e, struct ike_sa *old)
 	LIST_FOREACH(sa, &old->peer->sas, of_peer)
 		if (sa->reauthenticates == old->id)
 			return IKE_OK;		/* it is on the way */
+	if (ike_unique_has_younger(old))	/* which stays, or will see to that */
+		return IKE_OK;
 	return start(e, old->peer, NULL, NULL, old->id);
 }
 
