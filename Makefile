@@ -19,6 +19,7 @@ MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 
+comma := ,
 Q := $(if $(V),,@)
 say = $(if $(V),@:,@printf '  %-6s %s\n' $(1) $(2))
 
@@ -312,6 +313,8 @@ $(B)/ikectl: $(ikectl)
 $(B)/ikectl: private libs := $(JANSSON_LIBS)
 $(B)/sim: $(sim) $(archives)
 $(B)/sim: private libs := $(core_libs)
+# It counts the blocks of memory in use: tests/sim/memory.c.
+$(B)/sim: private LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc reallocarray free strdup)
 $(B)/bench: $(bench) $(archives)
 $(B)/bench: private libs := $(core_libs)
 $(examples): $(B)/%: $(B)/%.o $(archives)

@@ -2,10 +2,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/sim/cheap.h"
 #include "tests/sim/host.h"
+#include "tests/sim/memory.h"
 
-static void __attribute__((format(printf, 3, 4)))
-say(const struct host *h, ike_time now, const char *format, ...)
+void
+host_say(const struct host *h, ike_time now, const char *format, ...)
 {
 	va_list args;
 
@@ -18,43 +20,55 @@ say(const struct host *h, ike_time now, const char *format, ...)
 	fputc('\n', h->trace);
 }
 
-bool
-host_open(struct host *h, uint64_t seed, const struct ike_setup *setup, FILE *trace)
-{
-	struct ike_options options = { .random = chance_fill, .arg = &h->chance,
-	    .native_esp = true, .trace = trace != NULL };
+/* ---- life ---- */
 
-	h->chance = chance_of(seed, 10 + h->number);
-	h->patience = chance_of(seed, 20 + h->number);
-	h->trace = trace;
+static void
+fill(void *arg, uint8_t *p, size_t n)
+{
+	struct host *h = arg;
+
+	chance_fill(&h->chance, p, n);
+}
+
+/* The engine has to pass over those in use. */
+static uint32_t
+propose_spi(void *arg, uint32_t replaced)
+{
+	enum { FEW = 40, FIRST = 250 };	/* some are reserved */
+	struct host *h = arg;
+
+	if (replaced != 0 && chance_one_in(&h->chance, 2))
+		return replaced;
+	return FIRST + (uint32_t)chance_below(&h->chance, FEW);
+}
+
+bool
+host_open(struct host *h, ike_time now)
+{
+	struct ike_options options = { .random = fill, .arg = h, .native_esp = true,
+	    .child_spi = h->few_spis ? propose_spi : NULL,
+	    .algorithms = h->cheap ? &cheap_algorithms : NULL,
+	    .trace = h->trace != NULL };
+	bool good;
+
+	h->lives++;
+	h->chance = chance_of(h->seed, 100 + h->number + 10 * h->lives);
+	h->patience = chance_of(h->seed, 200 + h->number);
+	h->path.judge = h->judge;
+	h->path.name = (char)('A' + h->number);
+	h->path.cheap = h->cheap;
+	h->blocks = -memory_blocks();
 	if (!path_open(&h->path))
 		return false;
 	h->children = ipsec_children_new(&h->path.datapath);
 	h->ike = ike_new(&options);
-	if (h->children == NULL || h->ike == NULL)
-		return false;
-	host_put(h, 0, setup);
-	return h->connection != 0;
-}
-
-void
-host_put(struct host *h, ike_time now, const struct ike_setup *setup)
-{
-	struct ike_fault faults[8];
-	struct ike_connection *c;
-	unsigned n;
-
-	if ((c = ike_connection_new(setup, faults, 8, &n)) == NULL) {
-		for (unsigned i = 0; i < n && i < 8; i++)
-			fprintf(
-			    stderr, "sim: %s: %s\n", faults[i].setting, faults[i].text);
-		return;
-	}
-	h->connection = ike_put(h->ike, now, 0, c);
-	if (h->connection != 0)
-		ipsec_children_put(h->children, h->connection, c);
-	ike_connection_free(c);
-	host_drain(h, now);
+	good = h->children != NULL && h->ike != NULL;
+	h->blocks += memory_blocks();
+	for (unsigned i = 0; good && i < h->n_tunnels; i++)
+		if (h->tunnels[i].host[0] == h->number ||
+		    h->tunnels[i].host[1] == h->number)
+			good = host_put(h, now, &h->tunnels[i]);
+	return good;
 }
 
 void
@@ -63,17 +77,73 @@ host_close(struct host *h)
 	ipsec_children_free(h->children);
 	ike_free(h->ike);
 	path_close(&h->path);
+	h->children = NULL;
+	h->ike = NULL;
+	h->n_answers = 0;
+	for (unsigned i = 0; i < h->n_tunnels; i++)
+		for (unsigned k = 0; k < 2; k++)
+			if (h->tunnels[i].host[k] == h->number)
+				h->tunnels[i].connection[k] = 0;
+}
+
+bool
+host_put(struct host *h, ike_time now, struct tunnel *t)
+{
+	unsigned end = tunnel_end(t, h->number), n;
+	struct ike_fault faults[8];
+	struct ike_connection *c;
+	ike_id old = t->connection[end];
+
+	if ((c = ike_connection_new(&t->setup[end], faults, 8, &n)) == NULL) {
+		for (unsigned i = 0; i < n && i < 8; i++)
+			fprintf(
+			    stderr, "sim: %s: %s\n", faults[i].setting, faults[i].text);
+		return false;
+	}
+	t->connection[end] = ike_put(h->ike, now, old, c);
+	if (old == 0 && t->connection[end] != 0)
+		ipsec_children_put(h->children, t->connection[end], c);
+	ike_connection_free(c);
+	host_drain(h, now);
+	return t->connection[end] != 0;
+}
+
+void
+host_drop(struct host *h, ike_time now, struct tunnel *t)
+{
+	unsigned end = tunnel_end(t, h->number);
+
+	ike_drop(h->ike, now, t->connection[end]);
+	host_drain(h, now);
+	ipsec_children_drop(h->children, t->connection[end]);
+	t->connection[end] = 0;
+}
+
+struct tunnel *
+host_tunnel(const struct host *h, ike_id connection)
+{
+	for (unsigned i = 0; i < h->n_tunnels; i++) {
+		struct tunnel *t = &h->tunnels[i];
+		unsigned end = tunnel_end(t, h->number);
+
+		if (t->host[end] == h->number && t->connection[end] == connection &&
+		    connection != 0)
+			return t;
+	}
+	return NULL;
 }
 
 /* ---- questions ---- */
 
 static enum ike_error
-check_secret(const struct host *h, const struct ike_event *event, struct host_answer *a)
+check_secret(const struct host *h, const struct tunnel *t, const struct ike_event *event,
+    struct host_answer *a)
 {
 	const struct ike_auth_request *r = event->u.auth;
+	const char *secret = t != NULL ? t->secret[tunnel_end(t, h->number)] : "nothing";
 
-	a->len = ike_psk_auth(
-	    NULL, r->prf, bytes_of(h->secret, strlen(h->secret)), r->octets, a->value);
+	a->len = ike_psk_auth(h->cheap ? &cheap_algorithms : NULL, r->prf,
+	    bytes_of(secret, strlen(secret)), r->octets, a->value);
 	if (a->len == 0)
 		return IKE_NO_MEMORY;
 	if (event->type == IKE_ASK_CHECK &&
@@ -82,9 +152,38 @@ check_secret(const struct host *h, const struct ike_event *event, struct host_an
 	return IKE_OK;
 }
 
+/* Where the other end of the tunnel is, and what we call ourselves on the way there. */
+static enum ike_error
+resolve(const struct host *h, const struct tunnel *t, struct ike_path *path)
+{
+	if (t == NULL)
+		return IKE_UNRESOLVED;
+	path->family = h->family;
+	network_address(h->network, h->number, path->addr[0]);
+	network_address(
+	    h->network, t->host[1 - tunnel_end(t, h->number)], path->addr[1]);
+	return IKE_OK;
+}
+
+static ike_time
+last_heard(struct host *h, ike_id sa)
+{
+	struct ike_child_info info;
+	const struct path_sa *in;
+	ike_time heard = 0;
+
+	for (unsigned i = 0; ike_child_at(h->ike, sa, i, &info); i++) {
+		in = path_find_id(&h->path, info.id, false);
+		if (in != NULL && in->heard > heard)
+			heard = in->heard;
+	}
+	return heard;
+}
+
 static void
 question(struct host *h, ike_time now, const struct ike_event *event)
 {
+	const struct tunnel *t = host_tunnel(h, event->connection);
 	struct host_answer *a;
 
 	if (h->n_answers == HOST_ANSWERS)
@@ -94,13 +193,13 @@ question(struct host *h, ike_time now, const struct ike_event *event)
 	a->question = event->question;
 	a->at = now + (h->slowness > 0 ? (ike_time)chance_below(&h->patience,
 	    (uint64_t)h->slowness) : 0);
-	if (event->type == IKE_ASK_RESOLVE) {
-		a->path.family = h->family;
-		network_address(h->number, h->family, a->path.addr[0]);
-		network_address(1 - h->number, h->family, a->path.addr[1]);
-	} else if (event->type != IKE_ASK_ADMIT && event->type != IKE_ASK_USAGE) {
-		a->error = check_secret(h, event, a);
-	}
+	if (event->type == IKE_ASK_RESOLVE)
+		a->error = resolve(h, t, &a->path);
+	else if (event->type == IKE_ASK_USAGE)
+		a->heard = last_heard(h, event->sa);
+	else if (event->type != IKE_ASK_ADMIT)
+		a->error = check_secret(h, t, event, a);
+	a->sa = event->sa;
 }
 
 static bool
@@ -114,9 +213,11 @@ give_answer(struct host *h, ike_time now)
 			continue;
 		a = h->answers[i];
 		h->answers[i] = h->answers[--h->n_answers];
-		answer = (struct ike_answer){ .error = a.error,
+		answer = (struct ike_answer){ .error = a.error, .heard = a.heard,
 		    .value = bytes_of(a.value, a.len), .path = a.path };
 		ike_answer_question(h->ike, now, a.question, &answer);
+		if (a.error == IKE_AUTHENTICATION_FAILED)
+			h->condemned = a.sa;
 		return true;
 	}
 	return false;
@@ -125,8 +226,21 @@ give_answer(struct host *h, ike_time now)
 /* ---- outputs ---- */
 
 static void
+note_refusal(struct host *h, ike_time now, const struct ike_event *event)
+{
+	const struct ike_refusal *r = event->u.refusal;
+
+	host_say(h, now, "refused: %s; ours: %s; theirs: %s; %s [%s]", r->what, r->ours,
+	    r->theirs, r->difference, r->setting);
+	h->refusals++;
+	snprintf(h->refusal, sizeof(h->refusal), "%s", r->what);
+}
+
+static void
 hear(struct host *h, ike_time now, const struct ike_event *event)
 {
+	const char *what = event->child != 0 ? "Child SA" : "IKE SA";
+	unsigned long long id = event->child != 0 ? event->child : event->sa;
 	struct ike_notice notice;
 
 	switch (event->type) {
@@ -135,28 +249,31 @@ hear(struct host *h, ike_time now, const struct ike_event *event)
 		question(h, now, event);
 		return;
 	case IKE_UP:
-		say(h, now, "up: %s", event->child != 0 ? "Child SA" : "IKE SA");
+		host_say(h, now, "up: %s %llu", what, id);
 		h->ups += event->child != 0;
 		return;
 	case IKE_DOWN:
-		say(h, now, "down: %s, %s", event->child != 0 ? "Child SA" : "IKE SA",
+		host_say(h, now, "down: %s %llu, %s", what, id,
 		    ike_error_name(event->error));
 		h->downs += event->child != 0;
 		return;
+	case IKE_REPLACED:
+		host_say(h, now, "rekeyed: %s %llu follows %llu", what, id,
+		    (unsigned long long)event->replaced);
+		h->replaced++;
+		return;
 	case IKE_REFUSED:
-		say(h, now, "refused: %s; ours: %s; theirs: %s; %s [%s]",
-		    event->u.refusal->what, event->u.refusal->ours,
-		    event->u.refusal->theirs, event->u.refusal->difference,
-		    event->u.refusal->setting);
-		h->refusals++;
-		if (event->error == IKE_AUTHENTICATION_FAILED && event->sa != 0)
-			h->condemned = event->sa;
-		snprintf(h->refusal, sizeof(h->refusal), "%s", event->u.refusal->what);
+		note_refusal(h, now, event);
 		return;
 	case IKE_TRACE:
-		say(h, now, "%.*s", (int)event->u.text.len, event->u.text.p);
+		host_say(h, now, "%.*s", (int)event->u.text.len, event->u.text.p);
 		return;
 	default:
+		host_say(h, now, "data path: %s %llu",
+		    event->type == IKE_IN_ADD ? "in add" :
+		    event->type == IKE_OUT_ADD ? "out add" :
+		    event->type == IKE_OUT_REMOVE ? "out remove" :
+		    event->type == IKE_IN_REMOVE ? "in remove" : "path of", id);
 		if (ipsec_children_apply(h->children, event, &notice))
 			ike_tell(h->ike, now, &notice);
 	}
@@ -171,8 +288,39 @@ watch_condemned(struct host *h)
 	for (ike_id id = 0; h->condemned != 0 && ike_next_sa(h->ike, id, &info);
 	     id = info.id)
 		if (info.id == h->condemned && info.state < IKE_STATE_CLOSING)
-			h->spared = true;
+			judge_blame(h->judge,
+			    "host %c keeps an SA that failed to authenticate",
+			    'A' + h->number);
 	h->condemned = 0;
+}
+
+static bool
+tell_facts(struct host *h, ike_time now)
+{
+	struct ike_notice notice;
+
+	if (!path_notice(&h->path, &notice))
+		return false;
+	host_say(h, now, "data path tells: %s %llu",
+	    notice.type == IKE_ACQUIRE ? "wanted" :
+	    notice.type == IKE_SOFT ? "soft limit of" :
+	    notice.type == IKE_HARD ? "hard limit of" : "first packet on",
+	    (unsigned long long)notice.id);
+	ike_tell(h->ike, now, &notice);
+	return true;
+}
+
+static void
+send_ike(struct host *h, ike_time now, const struct ike_datagram *d)
+{
+	if (now - h->second > IKE_SECOND) {
+		h->second = now;
+		h->in_second = 0;
+	}
+	if (++h->in_second > IKE_A_SECOND)
+		judge_blame(h->judge, "host %c sends without bound", 'A' + h->number);
+	judge_message(h->judge, d->data);
+	network_send(h->network, now, FRAME_IKE, &d->path, d->data, 0);
 }
 
 void
@@ -182,42 +330,55 @@ host_drain(struct host *h, ike_time now)
 	struct ike_event event;
 
 	do {
-		while (ike_next_event(h->ike, &event))
-			hear(h, now, &event);
-	} while (give_answer(h, now));
-	watch_condemned(h);
-	while (ike_next_datagram(h->ike, &datagram))
-		network_send(h->network, now, FRAME_IKE, &datagram.path, datagram.data);
+		do {
+			while (ike_next_event(h->ike, &event))
+				hear(h, now, &event);
+		} while (give_answer(h, now));
+		watch_condemned(h);
+		while (ike_next_datagram(h->ike, &datagram))
+			send_ike(h, now, &datagram);
+	} while (tell_facts(h, now));
 }
 
 /* ---- inputs ---- */
 
-static void
+static unsigned
 receive_esp(struct host *h, ike_time now, struct frame *f)
 {
 	struct esp_packet p = { .data = f->data, .len = (uint32_t)f->len };
+	struct path_sa *sa = path_unseal(&h->path, &p);
 	struct ike_notice moved;
 
-	esp_open(h->path.esp, &p, 1);
 	if (p.verdict != ESP_OK) {
-		say(h, now, "ESP dropped: verdict %u", p.verdict);
-		return;
+		host_say(h, now, "ESP packet %u dropped: verdict %u", f->packet,
+		    p.verdict);
+		return p.verdict;
 	}
-	h->delivered = bytes_load16(p.data + p.len - 2);
-	moved = (struct ike_notice){ .type = IKE_MOVED, .id = esp_sa_id(p.sa),
-	    .path = f->path };
+	if (sa == NULL) {
+		judge_blame(h->judge, "host %c has an SA that nobody added",
+		    'A' + h->number);
+		return p.verdict;
+	}
+	sa->heard = now;
+	ledger_delivered(h->ledger, h->judge, bytes_load32(p.data + p.len - 4),
+	    h->number);
+	moved = (struct ike_notice){ .type = IKE_MOVED, .id = sa->id, .path = f->path };
 	if (f->kind == FRAME_ESP_UDP && (p.flags & ESP_NEWEST) != 0)
 		ike_tell(h->ike, now, &moved);
+	return p.verdict;
 }
 
-void
+unsigned
 host_receive(struct host *h, ike_time now, struct frame *f)
 {
+	unsigned verdict = ESP_OK;
+
 	if (f->kind == FRAME_IKE)
 		ike_receive(h->ike, now, &f->path, f->data, f->len);
 	else
-		receive_esp(h, now, f);
+		verdict = receive_esp(h, now, f);
 	host_drain(h, now);
+	return verdict;
 }
 
 bool
@@ -240,57 +401,69 @@ host_tick(struct host *h, ike_time now)
 	host_drain(h, now);
 }
 
-/* An IP packet between the inner networks, its number in the last two octets. */
-static uint32_t
-make_inner(unsigned from, uint8_t family, uint16_t number, uint8_t *p)
+void
+host_tell(struct host *h, ike_time now, const struct ike_notice *notice)
 {
-	uint32_t head = family == ESP_IPV4 ? 20 : 40, len = head + 8 + 2;
+	ike_tell(h->ike, now, notice);
+	host_drain(h, now);
+}
 
+/* ---- packets from the inside ---- */
+
+/* An IP packet between two inner networks, its number in the last four octets. */
+static uint32_t
+make_inner(uint8_t family, unsigned from, unsigned to, unsigned child, uint32_t number,
+    uint8_t *p)
+{
+	uint32_t head = family == ESP_IPV4 ? 20 : 40, len = head + 8 + 4;
+	uint8_t addr[2][16];
+
+	tunnel_net_address(family, from, child, addr[0]);
+	tunnel_net_address(family, to, child, addr[1]);
 	memset(p, 0, len);
 	if (family == ESP_IPV4) {
 		p[0] = 0x45;
 		bytes_store16(p + 2, (uint16_t)len);
 		p[8] = 64;
 		p[9] = 17;
-		p[12] = p[16] = 10;
-		p[13] = (uint8_t)(from + 1);
-		p[17] = (uint8_t)(2 - from);
-		p[15] = p[19] = 1;
+		memcpy(p + 12, addr[0], 4);
+		memcpy(p + 16, addr[1], 4);
 	} else {
 		p[0] = 0x60;
 		bytes_store16(p + 4, (uint16_t)(len - head));
 		p[6] = 17;
 		p[7] = 64;
-		memcpy(p + 8, "\x20\x01\x0d\xb8", 4);
-		memcpy(p + 24, "\x20\x01\x0d\xb8", 4);
-		p[13] = (uint8_t)(from + 1);
-		p[29] = (uint8_t)(2 - from);
-		p[23] = p[39] = 1;
+		memcpy(p + 8, addr[0], 16);
+		memcpy(p + 24, addr[1], 16);
 	}
 	bytes_store16(p + head, 7);
 	bytes_store16(p + head + 2, 7);
-	bytes_store16(p + head + 4, 10);
-	bytes_store16(p + len - 2, number);
+	bytes_store16(p + head + 4, 12);
+	bytes_store32(p + len - 4, number);
 	return len;
 }
 
-bool
-host_send_inner(struct host *h, ike_time now, uint16_t number)
+void
+host_send_inner(struct host *h, ike_time now, const struct tunnel *t, unsigned child,
+    bool must)
 {
-	uint8_t buf[INNER_MAX + 256];
+	uint8_t buf[INNER_MAX + 256], to = t->host[1 - tunnel_end(t, h->number)];
 	struct esp_packet p = { .data = buf + 64, .head = 64, .tail = 128 };
+	struct entry entry = { .at = now, .from = h->number, .to = to,
+	    .child = (uint8_t)child, .must = must };
+	uint32_t number = ledger_open(h->ledger, &entry);
 	const struct path_sa *sa;
-	struct ike_notice notice;
 
-	p.len = make_inner(h->number, h->family, number, p.data);
+	if (number == 0)
+		return;
+	p.len = make_inner(h->family, h->number, to, child, number, p.data);
 	sa = path_seal(&h->path, &p);
-	if (sa != NULL)
+	host_say(h, now, "packet %u for %c (child %u)%s%08x", number, 'A' + to, child,
+	    sa != NULL ? " by SPI " : ": no SA, ", sa != NULL ? sa->spi : p.verdict);
+	if (sa == NULL)
+		ledger_refused(h->ledger, h->judge, number, p.verdict);
+	else
 		network_send(h->network, now, sa->encap ? FRAME_ESP_UDP : FRAME_ESP,
-		    &sa->path, bytes_of(p.data, p.len));
-	if (path_wanted(&h->path, &notice)) {
-		say(h, now, "a packet asks for a Child SA");
-		ike_tell(h->ike, now, &notice);
-		host_drain(h, now);
-	}
-	return sa != NULL;
+		    &sa->path, bytes_of(p.data, p.len), number);
+	host_drain(h, now);
 }

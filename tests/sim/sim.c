@@ -1,24 +1,47 @@
-/* The simulator: two engines in a world made by seed.  Every run must end established
- * on both sides with the same keys and a delivered packet each way, or closed on both. */
+/* The simulator: hosts in worlds made by seed, and a judge over what happens there.  A
+ * world that breaks a rule is run again and told of. */
 #include <getopt.h>
 #include <inttypes.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-#include "tests/sim/world.h"
+#include "tests/sim/profile.h"
 
-enum { WARM_UP = 50, MAY_GROW = 65536 };
+enum { WARM_UP = 50, MAY_GROW = 131072, TOLD_MOST = 5, LINES = 100 };
+
+struct order {				/* what is to be run */
+	uint64_t from, seeds;
+	unsigned jobs;
+	bool one, first, verbose;
+	const struct profile *profile;
+};
+
+struct job {				/* shared with its process */
+	uint64_t seed;			/* at which it is */
+	uint64_t passed, failed;
+	struct world_count count;
+	bool grew, done;
+};
 
 static int
 usage(void)
 {
-	fputs("usage: sim [--seeds N] [--from S] [-v]\n"
-	    "       sim --seed S [-v]\n"
-	    "  --seeds N  run N worlds (default 1000)\n"
-	    "  --from S   beginning with seed S (default 1)\n"
-	    "  --seed S   run one world\n"
-	    "  -v         tell what happens in it\n", stderr);
+	fputs("usage: sim [--seeds N] [--from S] [--profile NAME] [--jobs N] [--first]\n"
+	    "       sim --seed S [--profile NAME] [-v]\n"
+	    "  --seeds N       run N worlds (default 1000)\n"
+	    "  --from S        beginning with seed S (default 1)\n"
+	    "  --profile NAME  of this kind; else the seed chooses\n"
+	    "  --jobs N        in so many processes (default: one for each core)\n"
+	    "  --first         stop at the first that fails\n"
+	    "  --seed S        run one world\n"
+	    "  -v              tell what happens in it\n"
+	    "profiles:\n", stderr);
+	for (const struct profile *p = profiles; p->name != NULL; p++)
+		fprintf(stderr, "  %-15s %s\n", p->name, p->about);
 	return 2;
 }
 
@@ -31,43 +54,126 @@ number(const char *text, uint64_t *n)
 	return *text != '\0' && *end == '\0';
 }
 
+/* ---- telling ---- */
+
+/* The last lines of a text. */
+static const char *
+tail(const char *text, size_t len, unsigned lines)
+{
+	const char *p = text + len;
+
+	while (p > text && (p[-1] != '\n' || lines-- > 0))
+		p--;
+	return p;
+}
+
+/* What led to it: the schedule, and the last part of what was said. */
+static void
+tell(const struct order *o, uint64_t seed, const char *why)
+{
+	struct world_count unused = { 0 };
+	char *text = NULL, again[512];
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+	const char *first;
+
+	if (f == NULL)
+		abort();
+	world_run(seed, o->profile, f, &unused, again, sizeof(again));
+	fclose(f);
+	first = strstr(text, "----\n");
+	printf("seed %" PRIu64 ": %s\n    replay: sim --seed %" PRIu64 "%s%s -v\n", seed,
+	    why, seed, o->profile != NULL ? " --profile " : "",
+	    o->profile != NULL ? o->profile->name : "");
+	if (first != NULL)
+		printf("%.*s", (int)(first - text), text);
+	printf("    ...\n%s\n", tail(text, len, LINES));
+	free(text);
+}
+
+/* ---- running ---- */
+
 static size_t
 memory(void)
 {
 	return mallinfo2().uordblks;
 }
 
-/* 0 when every world was as it must be. */
+static void
+run_job(const struct order *o, unsigned which, struct job *job)
+{
+	size_t before = 0, n = 0;
+	char why[512];
+
+	for (uint64_t s = o->from + which; s < o->from + o->seeds; s += o->jobs) {
+		job->seed = s;
+		if (n++ == WARM_UP)
+			before = memory();
+		if (world_run(s, o->profile, NULL, &job->count, why, sizeof(why))) {
+			job->passed++;
+			continue;
+		}
+		if (job->failed++ < TOLD_MOST)
+			tell(o, s, why);
+		else
+			printf("seed %" PRIu64 ": %s\n", s, why);
+		fflush(stdout);
+		if (o->first)
+			break;
+	}
+	job->grew = before != 0 && memory() > before + MAY_GROW;
+	job->done = true;
+}
+
 static int
-run(uint64_t from, uint64_t seeds, FILE *trace)
+run_jobs(const struct order *o)
+{
+	struct job *jobs = mmap(NULL, o->jobs * sizeof(*jobs), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct job all = { 0 };
+
+	if (jobs == MAP_FAILED)
+		abort();
+	fflush(stdout);
+	for (unsigned i = 0; i < o->jobs; i++)
+		if (fork() == 0) {
+			run_job(o, i, &jobs[i]);
+			exit(0);
+		}
+	while (wait(NULL) > 0)
+		;
+	for (unsigned i = 0; i < o->jobs; i++) {
+		if (!jobs[i].done)
+			printf("seed %" PRIu64 ": the simulator itself ended\n"
+			       "    replay: sim --seed %" PRIu64 "%s%s -v\n", jobs[i].seed,
+			    jobs[i].seed, o->profile != NULL ? " --profile " : "",
+			    o->profile != NULL ? o->profile->name : "");
+		if (jobs[i].grew)
+			printf("memory grew in job %u\n", i);
+		all.passed += jobs[i].passed;
+		all.failed += jobs[i].failed + !jobs[i].done + jobs[i].grew;
+		all.count.frames += jobs[i].count.frames;
+		all.count.packets += jobs[i].count.packets;
+		all.count.delivered += jobs[i].count.delivered;
+		all.count.rekeys += jobs[i].count.rekeys;
+	}
+	printf("sim: %" PRIu64 " datagrams, %" PRIu64 " packets, %" PRIu64
+	       " delivered, %" PRIu64 " rekeys\n", all.count.frames, all.count.packets,
+	    all.count.delivered, all.count.rekeys);
+	printf("%" PRIu64 " passed, %" PRIu64 " failed\n", all.passed, all.failed);
+	return all.failed == 0 ? 0 : 1;
+}
+
+static int
+run_one(const struct order *o)
 {
 	struct world_count count = { 0 };
-	size_t before = 0, after;
-	uint64_t failed = 0;
 	char why[512];
-	const char *result;
+	bool good = world_run(o->from, o->profile, o->verbose ? stdout : NULL, &count, why,
+	    sizeof(why));
 
-	for (uint64_t seed = from; seed < from + seeds; seed++) {
-		if (seed == from + WARM_UP)
-			before = memory();
-		result = world_run(seed, trace, &count, why, sizeof(why));
-		if (result == NULL)
-			continue;
-		failed++;
-		printf("seed %" PRIu64 ": %s\n    replay: sim --seed %" PRIu64 " -v\n",
-		    seed, result, seed);
-	}
-	after = memory();
-	if (before != 0 && after > before + MAY_GROW) {
-		printf("memory grew from %zu to %zu octets\n", before, after);
-		failed++;
-	}
-	printf("sim: %" PRIu64 " established, %" PRIu64 " refused, %" PRIu64
-	       " ended early, "
-	       "%" PRIu64 " frames\n",
-	    count.established, count.refused, count.ended, count.frames);
-	printf("%" PRIu64 " passed, %" PRIu64 " failed\n", seeds - failed, failed);
-	return failed == 0 ? 0 : 1;
+	printf("seed %" PRIu64 ": %s%s\n", o->from, why, good ? "passed" : "");
+	return good ? 0 : 1;
 }
 
 int
@@ -77,26 +183,38 @@ main(int argc, char **argv)
 		{ "seeds", required_argument, NULL, 'n' },
 		{ "from", required_argument, NULL, 'f' },
 		{ "seed", required_argument, NULL, 's' },
+		{ "profile", required_argument, NULL, 'p' },
+		{ "jobs", required_argument, NULL, 'j' },
+		{ "first", no_argument, NULL, '1' },
 		{ NULL, 0, NULL, 0 }
 	};
-	uint64_t seeds = 1000, from = 1;
-	bool verbose = false, good = true;
+	struct order o = { .from = 1, .seeds = 1000 };
+	uint64_t jobs = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
+	bool good = true;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "v", options, NULL)) != -1) {
 		switch (c) {
 		case 'n':
-			good = good && number(optarg, &seeds);
-			break;
-		case 'f':
-			good = good && number(optarg, &from);
+			good = good && number(optarg, &o.seeds);
 			break;
 		case 's':
-			good = good && number(optarg, &from);
-			seeds = 1;
+			o.one = true;	/* fallthrough */
+		case 'f':
+			good = good && number(optarg, &o.from);
+			break;
+		case 'p':
+			o.profile = profile_find(optarg);
+			good = good && o.profile != NULL;
+			break;
+		case 'j':
+			good = good && number(optarg, &jobs) && jobs > 0 && jobs < 1000;
+			break;
+		case '1':
+			o.first = true;
 			break;
 		case 'v':
-			verbose = true;
+			o.verbose = true;
 			break;
 		default:
 			return usage();
@@ -104,5 +222,6 @@ main(int argc, char **argv)
 	}
 	if (!good || optind != argc)
 		return usage();
-	return run(from, seeds, verbose ? stdout : NULL);
+	o.jobs = (unsigned)jobs;
+	return o.one ? run_one(&o) : run_jobs(&o);
 }
