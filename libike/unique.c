@@ -152,12 +152,20 @@ is_expecting(const struct ike_sa *sa)
 	return sa->n_children == 0 && (sa->ours != NULL || !STAILQ_EMPTY(&sa->wanted));
 }
 
+/* Of two of one moment, what both ends see alike. */
+static bool
+is_newer(const struct ike_setting_up *a, const struct ike_setting_up *b)
+{
+	return a->ended != b->ended ? a->ended > b->ended : ike_nonce_is_lower(
+	    ike_buffer_view(&b->lowest), ike_buffer_view(&a->lowest));
+}
+
 /* The one of the two that must go, if that is ours to do now; else NULL. */
 static struct ike_sa *
 loser(struct ike_sa *a, struct ike_sa *b)
 {
 	const struct ike_setting_up *of_a = &a->setting_up, *of_b = &b->setting_up;
-	struct ike_sa *newer = of_a->ended > of_b->ended ? a : b, *lost;
+	struct ike_sa *newer = is_newer(of_a, of_b) ? a : b, *lost;
 	bool ours;
 
 	if ((a->n_children == 0 && b->n_children == 0) || is_expecting(a) ||
