@@ -1,7 +1,8 @@
 /* Two engines that talk: a real handshake, stopped after some datagrams, and then what
  * the input does to either of them.  Datagrams that it makes up; ones under way that it
  * drops, repeats and alters; plaintext of its own that is sealed with the right keys and
- * so gets past the ICV; time; commands.  At the end both are closed, and nothing may be
+ * so gets past the ICV; time; commands, rekeys of both kinds among them.  Lifetimes may
+ * be of seconds, children several, both ends watchful and able to move.  At the end both are closed, and nothing may be
  * left: pair_close looks.  See STEPS below for the form of an input. */
 #include <sodium.h>
 #include <string.h>
@@ -184,6 +185,65 @@ pass(struct run *r, unsigned end, struct fuzz_input in)
 	pair_pass(&r->p, fuzz_word(&in) * (IKE_SECOND / 1000));
 }
 
+/* The Child SA at this place of an IKE SA, or 0. */
+static ike_id
+child_of(struct run *r, unsigned end, struct ike_sa *sa, unsigned index)
+{
+	struct ike_child_info info;
+
+	return sa != NULL && ike_child_at(r->p.e[end], sa->id, index, &info) ? info.id : 0;
+}
+
+/* Any IKE SA, in any state. */
+static struct ike_sa *
+sa_at(struct run *r, unsigned end, unsigned index)
+{
+	struct ike_sa *sa;
+
+	TAILQ_FOREACH(sa, &r->p.e[end]->sas, link)
+		if (index-- == 0)
+			break;
+	return sa;
+}
+
+/* What an end's own side may ask of any SA that it can name: which IKE SA, which Child
+ * SA of it (0: the IKE SA), what. */
+static void
+renew(struct run *r, unsigned end, struct fuzz_input in)
+{
+	struct ike *e = r->p.e[end];
+	struct ike_sa *sa = sa_at(r, end, fuzz_octet(&in) % 8);
+	uint8_t index = fuzz_octet(&in) % 8, what = fuzz_octet(&in);
+	struct ike_notice notice = { .type = IKE_ACQUIRE };
+	ike_id id = sa == NULL ? 0 : index == 0 ? sa->id :
+	    child_of(r, end, sa, index - 1u);
+
+	switch (what % 8) {
+	case 0:
+	case 1:
+		ike_rekey(e, r->p.now, id);
+		break;
+	case 2:
+		ike_down(e, r->p.now, id);
+		break;
+	case 3:
+		r->p.where[end].family = what & 0x80 ? 0 : 4;
+		r->p.where[end].addr[0][3] = (uint8_t)(what >> 3 & 3);
+		ike_roam(e, r->p.now);
+		break;
+	case 4:
+		ike_drop(e, r->p.now, r->p.connection[end]);
+		break;
+	default:
+		notice.type = what % 8 == 5 ? IKE_SOFT : what % 8 == 6 ? IKE_HARD :
+		    IKE_FIRST_IN;
+		notice.id = id;
+		ike_tell(e, r->p.now, &notice);
+		break;
+	}
+	pair_drain(&r->p, end);
+}
+
 static void
 tell(struct run *r, unsigned end, enum ike_notice_type type, uint8_t host)
 {
@@ -245,14 +305,37 @@ command(struct run *r, unsigned end, struct fuzz_input in)
  * are delivered first (in fragments, twice the number), and then steps: an octet (bit 7:
  * which end), a word of length, and as many octets. */
 static void (*const steps[])(struct run *, unsigned end, struct fuzz_input) = {
-	raw, addressed, sealed, deliver, alter, pass, command
+	raw, addressed, sealed, deliver, alter, pass, command, renew
 };
+
+/* Two children, lifetimes of seconds, questions whether the peer is there, MOBIKE. */
+static void
+make_lively(struct ike_setup setup[2], struct ike_child_setup child[2][2])
+{
+	static const char *const more[2] = { "10.3.0.0/16", "10.4.0.0/16" };
+
+	for (unsigned i = 0; i < 2; i++) {
+		child[i][1] = (struct ike_child_setup){ .name = "more",
+		    .local = { &more[i], 1 }, .remote = { &more[1 - i], 1 },
+		    .mode = IKE_MODE_TUNNEL };
+		setup[i].children = child[i];
+		setup[i].n_children = 2;
+		setup[i].renewal.ike = 20 * IKE_SECOND;
+		setup[i].renewal.ike_hard = 60 * IKE_SECOND;
+		setup[i].renewal.child.time = 7 * IKE_SECOND;
+		setup[i].renewal.child_hard.time = 30 * IKE_SECOND;
+		setup[i].renewal.reauth = i == 0 ? 90 * IKE_SECOND : 0;
+		setup[i].renewal.jitter_percent = 50;
+		setup[i].dpd = 10 * IKE_SECOND;
+		setup[i].mobike = true;
+	}
+}
 
 static void
 set_up(struct run *r, uint8_t how)
 {
+	struct ike_child_setup child[2], both[2][2];
 	struct ike_setup setup[2];
-	struct ike_child_setup child[2];
 
 	pair_setups(setup, child);
 	if (how & 0x04)			/* IKE_AUTH in fragments */
@@ -263,7 +346,13 @@ set_up(struct run *r, uint8_t how)
 		setup[i].esp = (struct ike_texts){ &suites[how % SUITES][1], 1 };
 		setup[i].encap = how & 0x10 ? IKE_ENCAP_FORCE : IKE_ENCAP_AUTO;
 	}
+	if (how & 0x08) {
+		for (unsigned i = 0; i < 2; i++)
+			both[i][0] = child[i];
+		make_lively(setup, both);
+	}
 	pair_open(&r->p, setup);
+	r->p.lossy = true;
 	for (unsigned i = 0; i < 2; i++)
 		r->p.e[i]->options.trace = how & 0x08;
 	r->p.hold_answers[0] = how & 0x20;

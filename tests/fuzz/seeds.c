@@ -236,6 +236,36 @@ keep_stages(struct input *in)
 	}
 }
 
+/* Rekeys of an IKE SA and of a Child SA, by one end, the other, or both at once, of which
+ * any datagram may come twice; then lifetimes pass. */
+static void
+keep_renewals(struct input *in)
+{
+	static const char asked[][3] = { { 0, 0, 0 }, { 0, 1, 0 }, { 0, 1, 2 },
+		{ 0, 0, 3 | 8 }, { 0, 1, 5 } };
+
+	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++)
+		for (unsigned who = 1; who < 4; who++) {
+			put8(in, (i & 3) | 8);
+			put8(in, 7);
+			for (unsigned k = 0; k < 4; k++)	/* the other child */
+				put_step(in, 3, "\0\0", 2, bytes_of(NULL, 0));
+			for (unsigned end = 0; end < 2; end++)
+				if (who & 1u << end)
+					put_step(in, end << 7 | 7, NULL, 0,
+					    bytes_of(asked[i], 3));
+			for (unsigned k = 0; k < 8; k++)
+				put_step(in, 3, k == 2 ? "\0\1" : "\0\0", 2,
+				    bytes_of(NULL, 0));
+			for (unsigned k = 0; k < 12; k++) {
+				put_step(in, 5, "\x08\0", 2, bytes_of(NULL, 0));
+				put_step(in, 3, "\0\0", 2, bytes_of(NULL, 0));
+				put_step(in, 3, "\0\0", 2, bytes_of(NULL, 0));
+			}
+			keep(in, "engine", "renewal-%u-%u", (unsigned)i, who);
+		}
+}
+
 /* ---- fragments ---- */
 
 /* As fuzz_fragment.c reads it. */
@@ -433,6 +463,7 @@ main(int argc, char **argv)
 	keep_handshake(&in);
 	keep_requests(&in);
 	keep_stages(&in);
+	keep_renewals(&in);
 	keep_fragments(&in);
 	keep_fragment_message(&in);
 	keep_fragmented(&in);

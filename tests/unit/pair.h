@@ -29,6 +29,7 @@ struct pair {
 	ike_time now;
 	struct pair_datagram queue[PAIR_QUEUE];	/* under way, in order */
 	unsigned n;
+	bool lossy;		/* loses what the queue has no room for */
 	unsigned keepalives[2];			/* sent by; they are not queued */
 	unsigned events[2][PAIR_EVENTS];	/* how many of each type */
 	enum ike_error down[2];			/* the last IKE_DOWN of an IKE SA, */

@@ -128,6 +128,17 @@ down(unsigned end, ike_id id)
 	pair_drain(&p, end);
 }
 
+static void
+rekey(unsigned end, bool ike)
+{
+	struct ike_sa *sa = pair_sa(&p, end);
+
+	within(end, true);
+	ike_rekey(p.e[end], p.now, ike ? sa->id : LIST_FIRST(&sa->children)->id);
+	within(end, false);
+	pair_drain(&p, end);
+}
+
 /* The parts of a life that a failure is to fall into. */
 enum part {
 	SET_UP,
@@ -140,11 +151,16 @@ enum part {
 	IN_FRAGMENTS,
 	SILENCE,
 	ROAMING,
+	CHILD_REKEY,
+	CHILD_REKEYS,		/* at both ends at once */
+	IKE_REKEY,
+	IKE_REKEYS,
 	PARTS
 };
 static const char *const parts[] = { "set-up", "acquire", "Child SA down", "down at 0",
     "down at 1", "not installed", "refused", "in fragments",
-    "silence", "roaming" };
+    "silence", "roaming", "Child SA rekeyed", "Child SA rekeyed by both",
+    "IKE SA rekeyed", "IKE SA rekeyed by both" };
 
 static void
 live_through(enum part part, struct ike_child_info *info)
@@ -185,6 +201,15 @@ live_through(enum part part, struct ike_child_info *info)
 		within(0, true);
 		ike_roam(p.e[0], p.now);
 		within(0, false);
+		break;
+	case CHILD_REKEY:
+	case IKE_REKEY:
+		rekey(0, part == IKE_REKEY);
+		break;
+	case CHILD_REKEYS:
+	case IKE_REKEYS:
+		for (unsigned i = 0; i < 2; i++)
+			rekey(i, part == IKE_REKEYS);
 		break;
 	case SILENCE:			/* time comes to pass */
 	case PARTS:
@@ -249,7 +274,7 @@ fail_one(enum part part, unsigned n)
 		start_in_fragments();
 	else if (up)
 		pair_start(&p);
-	else if (part == SILENCE || part == ROAMING)
+	else if (part == SILENCE || part == ROAMING || part >= IKE_REKEY)
 		establish_watchful();
 	else
 		pair_establish(&p);
@@ -259,6 +284,8 @@ fail_one(enum part part, unsigned n)
 	allowed = n;
 	live_through(part, &info);
 	settle();
+	for (unsigned i = 0; part >= IKE_REKEY && i < 3; i++)
+		settle();	/* who has a new IKE SA alone finds out by asking */
 	up = allowed < 0;
 	allowed = -1;
 	check_agreement(parts[part], n);
