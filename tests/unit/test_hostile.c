@@ -81,15 +81,15 @@ ask_child(uint32_t spi, uint32_t old)
 	return ike_first_error(&m);
 }
 
-/* End 1 deletes the Child SA with this SPI of its own. */
+/* End 1 deletes the Child SAs with these SPIs of its own, in one message. */
 static void
-delete_child(uint32_t spi)
+delete_children(const uint32_t *spi, uint16_t n)
 {
 	struct ike_chain chain = pair_chain();
 	struct pair_datagram d;
 
 	ike_chain_open(&chain, IKE_PAYLOAD_DELETE);
-	ike_build_delete(&chain.w, IKE_PROTOCOL_ESP, &spi, 1);
+	ike_build_delete(&chain.w, IKE_PROTOCOL_ESP, spi, n);
 	ike_chain_close(&chain);
 	d = pair_seal(&p, 1, INFORMATIONAL, 0, pair_sa(&p, 1)->window.next_request++,
 	    &chain);
@@ -133,7 +133,7 @@ START_TEST(lingering_child_sas_are_bounded)
 	pair_establish(&p);
 	last = LIST_FIRST(&pair_sa(&p, 0)->children)->spi_out;
 	for (; made < 1000 && ask_child(0x1000 + made, last) == IKE_OK; made++) {
-		delete_child(last);
+		delete_children(&last, 1);
 		last = 0x1000 + made;
 	}
 	ck_assert_uint_gt(made, 10);
@@ -229,6 +229,50 @@ START_TEST(unsettled_ike_sa_is_nobodys_to_end)
 }
 END_TEST
 
+/* A Child SA, what it was replaced by and what that was replaced by, in any order and
+ * some of them twice. */
+START_TEST(generations_are_deleted_together)
+{
+	static const unsigned orders[][4] = { { 0, 1, 2, 0 }, { 2, 1, 0, 2 }, { 1, 0, 2, 1 },
+		{ 1, 2, 0, 0 }, { 2, 0, 1, 1 }, { 0, 2, 1, 2 } };
+	uint32_t spi[3] = { 0, 0x1000, 0x2000 }, list[4];
+
+	pair_establish(&p);
+	spi[0] = LIST_FIRST(&pair_sa(&p, 0)->children)->spi_out;
+	for (unsigned i = 0; i < 2; i++)
+		(void)ask_child(spi[i + 1], spi[i]);
+	for (unsigned i = 0; i < 4; i++)
+		list[i] = spi[orders[_i][i]];
+	delete_children(list, 4);
+	ck_assert_uint_eq(use(0)->n_children, 0);
+	pass_unheard(6 * IKE_SECOND);
+	ck_assert_uint_eq(counts(0).children, 0);
+	ck_assert_uint_eq(p.events[0][IKE_IN_ADD], p.events[0][IKE_IN_REMOVE]);
+	ck_assert_uint_eq(p.events[0][IKE_OUT_ADD], p.events[0][IKE_OUT_REMOVE]);
+	pair_close(&p);
+}
+END_TEST
+
+/* The peer uses an SPI of its own twice, or ours: only it is confused by that. */
+START_TEST(spi_of_the_peer_may_be_any)
+{
+	const struct ike_child_sa *c;
+	uint32_t spi;
+
+	pair_establish(&p);
+	c = LIST_FIRST(&pair_sa(&p, 0)->children);
+	spi = _i == 0 ? c->spi_out : c->spi_in;
+	ck_assert_int_eq(ask_child(spi, c->spi_out), IKE_OK);
+	ck_assert_uint_eq(use(0)->n_children, 2);
+	for (unsigned i = 0; i < 3; i++)
+		delete_children(&spi, 1);
+	ck_assert_uint_eq(use(0)->n_children, _i == 0 ? 0 : 1);
+	pass_unheard(10 * IKE_SECOND);
+	ck_assert_int_eq(pair_state(&p, 0), IKE_STATE_ESTABLISHED);
+	pair_close(&p);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -239,6 +283,8 @@ main(void)
 	tcase_add_test(t, lingering_child_sas_are_bounded);
 	tcase_add_test(t, replaced_ike_sas_are_bounded);
 	tcase_add_test(t, ike_sas_of_one_peer_are_bounded);
+	tcase_add_loop_test(t, generations_are_deleted_together, 0, 6);
+	tcase_add_loop_test(t, spi_of_the_peer_may_be_any, 0, 2);
 	tcase_add_loop_test(t, unsettled_ike_sa_is_nobodys_to_end, 0, 2);
 	return run_tests("hostile", t);
 }
