@@ -229,8 +229,8 @@ warn(struct tell *tell, const struct ike_event *event, const char *text)
 	log_warning(tell->options.log, "%s", text);
 	again = told_note(tell->told, event->connection, text, event->at);
 	if (again > 0)
-		log_notice(tell->options.log, "the same came %llu more time%s since it was "
-		    "last told", (unsigned long long)again, again == 1 ? "" : "s");
+		log_notice(tell->options.log,
+		    "the same came %llu more time%s since it was last told", (unsigned long long)again, again == 1 ? "" : "s");
 }
 
 /* An attempt has failed.  Of errors that have a notify, and of an address that could not

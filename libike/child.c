@@ -144,8 +144,8 @@ ike_child_serving(struct ike_sa *sa, const char *name)
 	return NULL;
 }
 
-/* Up to `percent` of a limit earlier, by the SPI, which is as good as chance: the other end
- * counts the same packets, and must not begin at the same one. */
+/* Up to `percent` of a limit earlier, by the SPI, which is as good as chance: the other
+ * end counts the same packets, and must not begin at the same one. */
 static uint64_t
 jittered(uint64_t limit, unsigned percent, uint32_t spi)
 {

@@ -457,7 +457,8 @@ START_TEST(transport_mode_carries_between_hosts)
 	ck_assert(ipsec_endpoint_usage(berlin.endpoint, child, &u));
 	ck_assert_uint_eq(u.packets[0], 1);
 	ck_assert_uint_eq(u.packets[1], 1);
-	ck_assert_int_eq(ipsec_endpoint_rekey(berlin.endpoint, ipsec_now(), child), IKE_OK);
+	ck_assert_int_eq(ipsec_endpoint_rekey(berlin.endpoint, ipsec_now(), child),
+	    IKE_OK);
 	ck_assert(run(berlin_rekeyed));
 	carry_between_hosts(&berlin, &paris);
 	ck_assert(run(both_rekeyed));

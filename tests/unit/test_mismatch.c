@@ -1,5 +1,5 @@
-/* Two ends that see the key exchange of Child SAs differently, RFC 7296 1.3.1: it is found
- * out early, told, and loses no tunnel. */
+/* Two ends that see the key exchange of Child SAs differently, RFC 7296 1.3.1: it is
+ * found out early, told, and loses no tunnel. */
 #include <string.h>
 
 #include "tests/unit/pair.h"

@@ -1,6 +1,6 @@
-/* A Child SA whose numbers go to an end is rekeyed in time: the engine and libesp together,
- * from three quarters of the 32-bit sequence numbers (RFC 4303 3.3.3), or from a limit of
- * packets or octets, to the SA that follows. */
+/* A Child SA whose numbers go to an end is rekeyed in time: the engine and libesp
+ * together, from three quarters of the 32-bit sequence numbers (RFC 4303 3.3.3), or from
+ * a limit of packets or octets, to the SA that follows. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +17,7 @@ static struct ike_setup setup[2];
 static struct ike_child_setup child[2];
 static struct esp *esp[2];
 static struct esp_selector all;
-static uint64_t first;			/* sequence number that the first SA begins with */
+static uint64_t first;			/* sequence number of the first SA */
 static ike_id newest[2];
 static unsigned soft[2];		/* notices */
 static uint64_t seed;
