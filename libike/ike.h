@@ -17,8 +17,8 @@
  *
  * What a peer that has proven itself can make an engine keep is bounded: an IKE SA has at
  * most 16 Child SAs and four for each configured child, those that linger included; a
- * session, 32 IKE SAs that the peer replaced; and, unless `unique` is never, an identity 32
- * IKE SAs, of which the oldest goes.  Who asks for more is refused with
+ * session, 32 IKE SAs that the peer replaced; and, unless `unique` is never, an identity
+ * 32 IKE SAs, of which the oldest goes.  Who asks for more is refused with
  * NO_ADDITIONAL_SAS, or for a rekey with TEMPORARY_FAILURE (RFC 7296 2.25).
  *
  * Ids name things and are never reused; one that names nothing any more gives IKE_GONE,
