@@ -3,6 +3,7 @@
 
 #include "libipsec/child.h"
 #include "libipsec/hash.h"
+#include "libipsec/index.h"
 
 struct connection {
 	UT_hash_handle hh;
@@ -23,8 +24,7 @@ struct policy {
 };
 
 struct sa {
-	UT_hash_handle hh;
-	ike_id id;
+	struct ipsec_entry entry;	/* by the Child SA's id */
 	struct policy *own;		/* NULL: its connection's */
 	uint64_t policy;
 	bool in, out;			/* installed */
@@ -34,7 +34,7 @@ struct ipsec_children {
 	struct ipsec_datapath *datapath;
 	struct connection *connections;
 	struct policy *own;
-	struct sa *sas;
+	struct ipsec_index sas;
 	uint64_t last_policy;
 	unsigned n_policies;
 };
@@ -58,7 +58,7 @@ ipsec_children_policies(const struct ipsec_children *c)
 unsigned
 ipsec_children_count(const struct ipsec_children *c)
 {
-	return HASH_COUNT(c->sas);
+	return (unsigned)c->sas.n;
 }
 
 static struct connection *
@@ -73,10 +73,7 @@ find_connection(const struct ipsec_children *c, ike_id id)
 static struct sa *
 find_sa(const struct ipsec_children *c, ike_id id)
 {
-	struct sa *found;
-
-	HASH_FIND(hh, c->sas, &id, sizeof(id), found);
-	return found;
+	return ipsec_index_find(&c->sas, id);
 }
 
 ike_id
@@ -307,7 +304,7 @@ forget_if_gone(struct ipsec_children *c, struct sa *sa)
 		HASH_DEL(c->own, sa->own);
 		free(sa->own);
 	}
-	HASH_DEL(c->sas, sa);
+	ipsec_index_remove(&c->sas, &sa->entry);
 	free(sa);
 }
 
@@ -321,9 +318,8 @@ need_sa(struct ipsec_children *c, const struct ike_event *event)
 		return sa;
 	if ((sa = calloc(1, sizeof(*sa))) == NULL)
 		return NULL;
-	sa->id = event->child;
-	HASH_ADD(hh, c->sas, id, sizeof(sa->id), sa);
-	if (sa->hh.tbl == NULL) {
+	sa->entry.id = event->child;
+	if (!ipsec_index_add(&c->sas, &sa->entry)) {
 		free(sa);
 		return NULL;
 	}
@@ -359,7 +355,7 @@ static void
 remove_out(struct ipsec_children *c, struct sa *sa)
 {
 	if (sa->out)
-		c->datapath->ops->out_remove(c->datapath, sa->id);
+		c->datapath->ops->out_remove(c->datapath, sa->entry.id);
 	sa->out = false;
 }
 
@@ -367,7 +363,7 @@ static void
 remove_in(struct ipsec_children *c, struct sa *sa)
 {
 	if (sa->in)
-		c->datapath->ops->in_remove(c->datapath, sa->id);
+		c->datapath->ops->in_remove(c->datapath, sa->entry.id);
 	sa->in = false;
 }
 
@@ -403,11 +399,12 @@ void
 ipsec_children_free(struct ipsec_children *c)
 {
 	struct connection *connection, *next;
-	struct sa *sa, *after;
+	struct sa *sa;
+	size_t from = 0;
 
 	if (c == NULL)
 		return;
-	HASH_ITER(hh, c->sas, sa, after) {
+	while ((sa = ipsec_index_any(&c->sas, &from)) != NULL) {
 		remove_out(c, sa);
 		remove_in(c, sa);
 		forget_if_gone(c, sa);
@@ -416,5 +413,6 @@ ipsec_children_free(struct ipsec_children *c)
 		HASH_DEL(c->connections, connection);
 		free_connection(c, connection);
 	}
+	ipsec_index_free(&c->sas);
 	free(c);
 }

@@ -100,7 +100,7 @@ close_empty(struct ipsec_core *c)
 
 	TAILQ_FOREACH(s, &c->sessions, next)
 		if (s->established && !s->was_up && !s->closing && s->link.n_out == 0) {
-			s->error = (uint8_t)(c->last.sa == s->link.id ? c->last.error :
+			s->error = (uint8_t)(c->last.sa == s->link.entry.id ? c->last.error :
 			    IPSEC_NO_SELECTORS);
 			ipsec_session_close(s);
 		}

@@ -13,8 +13,9 @@ struct ipsec_place {
 	uint16_t port;		/* as `otherwise`, if there is none in the text */
 };
 bool ipsec_place_parse(const char *text, uint16_t otherwise, struct ipsec_place *);
-/* One end of a path; returns `text`, of IPSEC_ADDRESS_LEN octets. */
-const char *ipsec_place_print(const struct ike_path *, unsigned end, char *text);
+/* An end of a path; returns `text`, of IPSEC_ADDRESS_LEN octets. */
+const char *ipsec_place_print(uint8_t family, const uint8_t addr[16], uint16_t port,
+    char *text);
 
 enum { IPSEC_NATT_PORT = 4500 };		/* RFC 7296 2.23 */
 

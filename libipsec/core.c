@@ -69,7 +69,7 @@ ipsec_core_tell(struct ipsec_core *c, struct ipsec_session *s, enum ipsec_event_
 	    .peer_address = address };
 
 	if (s != NULL)
-		ipsec_place_print(&s->path, 1, address);
+		ipsec_session_peer_address(s, address);
 	c->ops->event(c, s, &event);
 }
 
@@ -214,7 +214,7 @@ admit(void *arg, const struct ike_event *event)
 		return IKE_AUTHENTICATION_FAILED;
 	if ((s = ipsec_session_new(c, event->sa, id)) == NULL)
 		return IKE_NO_MEMORY;
-	s->path = auth->path;
+	ipsec_session_set_peer(s, &auth->path);
 	s->question = event->question;
 	begin(c);
 	verdict = c->ops->admit(c, s);
@@ -268,7 +268,7 @@ need_link(void *arg, const struct ipsec_sa *sa)
 
 	if (s == NULL)
 		return NULL;
-	s->path = sa->child->path;
+	ipsec_session_set_peer(s, &sa->child->path);
 	return &s->link;
 }
 
@@ -286,10 +286,8 @@ static void
 moved(void *arg, struct ipsec_link *link, const struct ike_path *path)
 {
 	struct ipsec_session *s = (struct ipsec_session *)link;
-	bool elsewhere = s->path.port[1] != path->port[1] ||
-	    memcmp(s->path.addr[1], path->addr[1], sizeof(path->addr[1])) != 0;
+	bool elsewhere = ipsec_session_set_peer(s, path);
 
-	s->path = *path;
 	if (!elsewhere || !s->up)	/* of several Child SAs the first says it */
 		return;
 	begin(arg);
@@ -405,6 +403,7 @@ ipsec_core_end(struct ipsec_core *c)
 	c->doomed = true;
 	ipsec_core_close(c);
 	free_dead(c);
+	ipsec_index_free(&c->by_id);
 	if (c->gone != NULL)
 		c->gone(c->watcher);
 	ipsec_settings_free(c->settings);

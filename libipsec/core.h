@@ -12,9 +12,13 @@
 #include "libipsec/endpoint.h"
 #include "libipsec/link.h"
 
+struct ipsec_peer {			/* where it is; family 0: not known yet */
+	uint8_t family, addr[16];
+	uint16_t port;
+};
+
 struct ipsec_session {
 	struct ipsec_link link;			/* first */
-	UT_hash_handle hh;			/* by link.id */
 	TAILQ_ENTRY(ipsec_session) next;	/* oldest first */
 	TAILQ_ENTRY(ipsec_session) next_closing;	/* or empty, or dead */
 	struct ipsec_core *core;
@@ -24,7 +28,7 @@ struct ipsec_session {
 	uint32_t ike_rekeys, child_rekeys;
 	uint8_t error;				/* enum ipsec_error: why we close it */
 	bool established, up, was_up, empty, closing, ended;
-	struct ike_path path;
+	struct ipsec_peer peer;
 	char peer_id[];
 };
 TAILQ_HEAD(ipsec_sessions, ipsec_session);
@@ -61,7 +65,7 @@ struct ipsec_core {
 	struct ipsec_endpoint *endpoint;	/* NULL: no socket */
 	struct ipsec_links *links;		/* the endpoint's */
 	ike_id connection;
-	struct ipsec_session *by_id;
+	struct ipsec_index by_id;		/* sessions that have not ended */
 	/* All; those whose last Child SA the peer has deleted; those that we close; those
 	 * that are freed when nobody can hold them any more. */
 	struct ipsec_sessions sessions, empty, closing, dead;
@@ -123,6 +127,8 @@ struct ipsec_session *ipsec_session_new(struct ipsec_core *, ike_id, const char 
  * be deleted. */
 void ipsec_session_wait(struct ipsec_session *);
 void ipsec_session_go_on(struct ipsec_session *);	/* it carries something again */
+/* True: it was elsewhere. */
+bool ipsec_session_set_peer(struct ipsec_session *, const struct ike_path *);
 struct ipsec_session *ipsec_session_find(const struct ipsec_core *, ike_id);
 /* Says so, unless it is `silent`.  Freed when the outermost call leaves. */
 void ipsec_session_end(struct ipsec_session *, enum ipsec_error, bool silent);

@@ -6,10 +6,9 @@
 #include "libipsec/batch.h"
 
 struct ipsec_link_child {		/* a Child SA */
-	UT_hash_handle hh;
-	ike_id id;
+	struct ipsec_entry entry;	/* by its id */
 	struct ipsec_link *link;	/* NULL: its session has ended */
-	LIST_ENTRY(ipsec_link_child) of_link;
+	SLIST_ENTRY(ipsec_link_child) of_link;	/* few */
 	bool in, out;
 };
 
@@ -17,7 +16,7 @@ struct ipsec_links {
 	struct ipsec_datapath datapath;	/* first: what the endpoint sees */
 	struct ipsec_port port;		/* what the worker sees */
 	struct ipsec_datapath *worker;
-	struct ipsec_link_child *children;
+	struct ipsec_index children;
 	struct ipsec_links_user user;
 };
 
@@ -37,10 +36,7 @@ of_port(struct ipsec_port *port)
 static struct ipsec_link_child *
 find_child(const struct ipsec_links *l, ike_id id)
 {
-	struct ipsec_link_child *found;
-
-	HASH_FIND(hh, l->children, &id, sizeof(id), found);
-	return found;
+	return ipsec_index_find(&l->children, id);
 }
 
 /* ---- received packets ---- */
@@ -185,8 +181,8 @@ forget_if_gone(struct ipsec_links *l, struct ipsec_link_child *c)
 	if (c->in || c->out)
 		return;
 	if (c->link != NULL)
-		LIST_REMOVE(c, of_link);
-	HASH_DEL(l->children, c);
+		SLIST_REMOVE(&c->link->children, c, ipsec_link_child, of_link);
+	ipsec_index_remove(&l->children, &c->entry);
 	free(c);
 }
 
@@ -201,14 +197,13 @@ need_child(struct ipsec_links *l, const struct ipsec_sa *sa)
 	if ((link = l->user.need(l->user.arg, sa)) == NULL ||
 	    (c = calloc(1, sizeof(*c))) == NULL)
 		return NULL;
-	c->id = sa->id;
-	HASH_ADD(hh, l->children, id, sizeof(c->id), c);
-	if (c->hh.tbl == NULL) {
+	c->entry.id = sa->id;
+	if (!ipsec_index_add(&l->children, &c->entry)) {
 		free(c);
 		return NULL;
 	}
 	c->link = link;
-	LIST_INSERT_HEAD(&link->children, c, of_link);
+	SLIST_INSERT_HEAD(&link->children, c, of_link);
 	return c;
 }
 
@@ -317,12 +312,14 @@ static void
 close_links(struct ipsec_datapath *d)
 {
 	struct ipsec_links *l = of(d);
-	struct ipsec_link_child *c, *next;
+	struct ipsec_link_child *c;
+	size_t from = 0;
 
-	HASH_ITER(hh, l->children, c, next) {
+	while ((c = ipsec_index_any(&l->children, &from)) != NULL) {
 		c->in = c->out = false;
 		forget_if_gone(l, c);
 	}
+	ipsec_index_free(&l->children);
 	l->worker->ops->close(l->worker);
 	free(l);
 }
@@ -368,8 +365,8 @@ void
 ipsec_link_init(struct ipsec_link *link, struct ipsec_links *l, ike_id ike_sa)
 {
 	link->links = l;
-	link->id = ike_sa;
-	LIST_INIT(&link->children);
+	link->entry.id = ike_sa;
+	SLIST_INIT(&link->children);
 }
 
 void
@@ -377,8 +374,8 @@ ipsec_link_end(struct ipsec_link *link)
 {
 	struct ipsec_link_child *c;
 
-	while ((c = LIST_FIRST(&link->children)) != NULL) {
-		LIST_REMOVE(c, of_link);
+	while ((c = SLIST_FIRST(&link->children)) != NULL) {
+		SLIST_REMOVE_HEAD(&link->children, of_link);
 		c->link = NULL;
 	}
 	if (link->waiting != NULL)
@@ -391,7 +388,7 @@ ipsec_link_end(struct ipsec_link *link)
 unsigned
 ipsec_link_send(struct ipsec_link *link, struct ipsec_packet *v, unsigned n)
 {
-	unsigned sent = ipsec_worker_send(link->links->worker, link->id, v, n);
+	unsigned sent = ipsec_worker_send(link->links->worker, link->entry.id, v, n);
 
 	link->packets[1] += sent;
 	for (unsigned i = 0; i < n; i++)
@@ -444,8 +441,8 @@ ipsec_link_mtu(const struct ipsec_link *link)
 	const struct ipsec_link_child *c;
 	uint32_t least = 0, mtu;
 
-	LIST_FOREACH(c, &link->children, of_link) {
-		mtu = c->out ? ipsec_worker_mtu(link->links->worker, c->id) : 0;
+	SLIST_FOREACH(c, &link->children, of_link) {
+		mtu = c->out ? ipsec_worker_mtu(link->links->worker, c->entry.id) : 0;
 		if (mtu != 0 && (least == 0 || mtu < least))
 			least = mtu;
 	}
@@ -468,8 +465,8 @@ ipsec_link_metrics(const struct ipsec_link *link, struct ipsec_metrics *m)
 	m->selectors += link->selectors;
 	m->overflow += link->overflow;
 	m->unsent += link->unsent;
-	LIST_FOREACH(c, &link->children, of_link) {
-		if (!c->in || !ops->usage(link->links->worker, c->id, &u))
+	SLIST_FOREACH(c, &link->children, of_link) {
+		if (!c->in || !ops->usage(link->links->worker, c->entry.id, &u))
 			continue;
 		m->replayed += u.replay;
 		m->forged += u.integrity;
@@ -482,8 +479,8 @@ ipsec_link_child(const struct ipsec_link *link, unsigned i)
 {
 	const struct ipsec_link_child *c;
 
-	LIST_FOREACH(c, &link->children, of_link)
+	SLIST_FOREACH(c, &link->children, of_link)
 		if (i-- == 0)
-			return c->id;
+			return c->entry.id;
 	return 0;
 }

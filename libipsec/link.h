@@ -7,7 +7,7 @@
 
 #include <sys/queue.h>
 
-#include "libipsec/hash.h"
+#include "libipsec/index.h"
 #include "libipsec/worker.h"
 
 struct ipsec_waiting {			/* a received packet in a queue */
@@ -18,9 +18,9 @@ struct ipsec_waiting {			/* a received packet in a queue */
 STAILQ_HEAD(ipsec_waitings, ipsec_waiting);
 
 struct ipsec_link {		/* embedded in a session; zeroed, then ipsec_link_init */
+	struct ipsec_entry entry;	/* first: by the id of the IKE SA */
 	struct ipsec_links *links;
-	ike_id id;			/* of the IKE SA */
-	LIST_HEAD(, ipsec_link_child) children;
+	SLIST_HEAD(, ipsec_link_child) children;
 	unsigned n_out;			/* outbound halves: 0: nothing can be sent */
 	uint32_t n_waiting;
 	/* [0] to be received, [1] lent; NULL: never any */

@@ -49,16 +49,15 @@ ipsec_place_parse(const char *text, uint16_t otherwise, struct ipsec_place *plac
 }
 
 const char *
-ipsec_place_print(const struct ike_path *path, unsigned end, char *text)
+ipsec_place_print(uint8_t family, const uint8_t addr[16], uint16_t port, char *text)
 {
 	char host[INET6_ADDRSTRLEN] = "";
 
-	inet_ntop(path->family == 6 ? AF_INET6 : AF_INET, path->addr[end], host,
-	    sizeof(host));
-	if (path->family == 0)
+	inet_ntop(family == 6 ? AF_INET6 : AF_INET, addr, host, sizeof(host));
+	if (family == 0)
 		text[0] = '\0';
 	else
-		snprintf(text, IPSEC_ADDRESS_LEN, path->family == 6 ? "[%s]:%u" : "%s:%u",
-		    host, (unsigned)path->port[end]);
+		snprintf(text, IPSEC_ADDRESS_LEN, family == 6 ? "[%s]:%u" : "%s:%u",
+		    host, (unsigned)port);
 	return text;
 }

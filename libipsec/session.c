@@ -16,8 +16,7 @@ ipsec_session_new(struct ipsec_core *c, ike_id id, const char *peer_id)
 	ipsec_link_init(&s->link, c->links, id);
 	s->core = c;
 	memcpy(s->peer_id, peer_id, len);
-	HASH_ADD(hh, c->by_id, link.id, sizeof(s->link.id), s);
-	if (s->hh.tbl == NULL) {
+	if (!ipsec_index_add(&c->by_id, &s->link.entry)) {
 		free(s);
 		return NULL;
 	}
@@ -29,10 +28,20 @@ ipsec_session_new(struct ipsec_core *c, ike_id id, const char *peer_id)
 struct ipsec_session *
 ipsec_session_find(const struct ipsec_core *c, ike_id id)
 {
-	struct ipsec_session *s;
+	return ipsec_index_find(&c->by_id, id);
+}
 
-	HASH_FIND(hh, c->by_id, &id, sizeof(id), s);
-	return s;
+bool
+ipsec_session_set_peer(struct ipsec_session *s, const struct ike_path *path)
+{
+	struct ipsec_peer *peer = &s->peer;
+	bool elsewhere = peer->port != path->port[1] ||
+	    memcmp(peer->addr, path->addr[1], sizeof(peer->addr)) != 0;
+
+	peer->family = path->family;
+	peer->port = path->port[1];
+	memcpy(peer->addr, path->addr[1], sizeof(peer->addr));
+	return elsewhere;
 }
 
 /* The peer's next word comes with the answer to its last, or soon. */
@@ -78,14 +87,14 @@ ipsec_session_end(struct ipsec_session *s, enum ipsec_error error, bool silent)
 		return;
 	s->ended = true;
 	s->up = false;
-	HASH_DELETE(hh, c->by_id, s);
+	ipsec_index_remove(&c->by_id, &s->link.entry);
 	leave_lists(s);
 	ipsec_session_add_metrics(s, &c->ended);
 	c->ended.up_since = 0;
 	ipsec_link_end(&s->link);
 	if (!silent)
 		ipsec_core_tell(c, s, was_up ? IPSEC_EVENT_DOWN : IPSEC_EVENT_FAILED,
-		    error, !was_up && c->last.sa == s->link.id ? &c->last : NULL);
+		    error, !was_up && c->last.sa == s->link.entry.id ? &c->last : NULL);
 	TAILQ_REMOVE(&c->sessions, s, next);
 	TAILQ_INSERT_TAIL(&c->dead, s, next_closing);
 	c->n_sessions--;
@@ -176,7 +185,7 @@ ipsec_session_rekey(struct ipsec_session *s, enum ipsec_rekey what)
 		return IPSEC_INVALID;
 	ipsec_core_enter(c);
 	if (what == IPSEC_REKEY_IKE)
-		ike = ipsec_endpoint_rekey(c->endpoint, ipsec_now(), s->link.id);
+		ike = ipsec_endpoint_rekey(c->endpoint, ipsec_now(), s->link.entry.id);
 	else
 		for (unsigned i = 0; (child = ipsec_link_child(&s->link, i)) != 0; i++)
 			ike = ipsec_endpoint_rekey(c->endpoint, ipsec_now(), child);
@@ -202,7 +211,7 @@ ipsec_session_close(struct ipsec_session *s)
 	for (unsigned i = 0; (child = ipsec_link_child(&s->link, i)) != 0; i++)
 		ipsec_endpoint_down(c->endpoint, ipsec_now(), child);
 	if (!s->ended)
-		ipsec_endpoint_down(c->endpoint, ipsec_now(), s->link.id);
+		ipsec_endpoint_down(c->endpoint, ipsec_now(), s->link.entry.id);
 	ipsec_core_leave(c);
 }
 
@@ -232,7 +241,7 @@ ipsec_session_peer_id(const struct ipsec_session *s)
 const char *
 ipsec_session_peer_address(const struct ipsec_session *s, char *text)
 {
-	return ipsec_place_print(&s->path, 1, text);
+	return ipsec_place_print(s->peer.family, s->peer.addr, s->peer.port, text);
 }
 
 void *

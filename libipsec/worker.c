@@ -8,6 +8,7 @@
 #include "libipsec/endpoint.h"
 #include "libipsec/hash.h"
 #include "libipsec/hold.h"
+#include "libipsec/index.h"
 #include "libipsec/transport.h"
 #include "libipsec/udp.h"
 #include "libipsec/worker.h"
@@ -29,30 +30,29 @@ struct policy {
 	char child[];		/* name */
 };
 
-struct in {			/* what an inbound SA has heard */
-	UT_hash_handle hh;
-	ike_id id;
-	ike_time heard;		/* its newest authentic packet; 0: none */
-	struct transport *transport;	/* NULL: tunnel mode */
-};
-
 struct transport {		/* an inbound SA whose packets need a header in front */
 	UT_hash_handle hh;
 	uint32_t spi;
 };
 
-struct out {			/* where an outbound SA's packets go */
-	UT_hash_handle hh;
+struct move {			/* the peer of a Child SA seems to be elsewhere */
+	LIST_ENTRY(move) link;
 	ike_id id;
-	enum ipsec_kind kind;
-	struct ike_path path;
-	const struct esp_transform *transform;
-	bool transport;		/* mode */
+	struct ike_path to;
+};
+
+struct sa {			/* a Child SA; there are many */
+	struct ipsec_entry entry;	/* by its id */
+	bool in, out;		/* installed in libesp, whose user it is */
+	bool in_transport_mode;
+	uint8_t kind;		/* enum ipsec_kind, of the packets that leave */
+	uint8_t refused;	/* for their size, since the MTU was asked for */
 	uint32_t mtu;		/* of inner packets, once one was refused; 0: not known */
-	unsigned refused;	/* since it was asked for */
-	LIST_ENTRY(out) link;	/* of those whose peer seems to have moved */
-	bool moved;
-	struct ike_path moved_to;
+	const struct esp_transform *transform;
+	ike_time heard;		/* its newest authentic packet; 0: none */
+	struct transport *front;	/* NULL: tunnel mode, or no inbound half */
+	struct move *move;	/* that is to be told, or NULL */
+	struct ike_path path;	/* by which packets leave */
 };
 
 struct worker {
@@ -64,11 +64,10 @@ struct worker {
 	void *arg;
 
 	struct policy *policies;
-	struct in *ins;
+	struct ipsec_index sas;
 	struct transport *transports;	/* by SPI */
-	struct out *outs;
 	LIST_HEAD(, policy) ready;
-	LIST_HEAD(, out) moved;
+	LIST_HEAD(, move) moves;
 	size_t held;			/* octets of all holds */
 	struct ipsec_early *early;	/* NULL: there was none yet */
 	struct ipsec_worker_counters counters;
@@ -102,28 +101,28 @@ refuse(struct worker *w, struct esp_packet *p)
 	w->port->ops->refuse(w->port, p, 0);
 }
 
-static struct out *
+/* The Child SA with an outbound half; NULL: there is none. */
+static struct sa *
 find_out(const struct worker *w, ike_id id)
 {
-	struct out *out;
+	struct sa *sa = ipsec_index_find(&w->sas, id);
 
-	HASH_FIND(hh, w->outs, &id, sizeof(id), out);
-	return out;
+	return sa != NULL && sa->out ? sa : NULL;
 }
 
 /* The longest inner packet whose ESP packet has at most that many octets. */
 static uint32_t
-inner_max(const struct out *out, uint32_t room)
+inner_max(const struct sa *out, uint32_t room)
 {
 	uint32_t payload = esp_payload_max(out->transform, room);
 
-	return out->transport && payload > 0 ?
+	return out->in_transport_mode && payload > 0 ?
 	    payload + ipsec_transport_front(out->path.family) : payload;
 }
 
 /* 0: no route. */
 static uint32_t
-ask_mtu(const struct worker *w, const struct out *out)
+ask_mtu(const struct worker *w, const struct sa *out)
 {
 	uint32_t outer = (out->path.family == 4 ? 20 : 40) +
 	    (out->kind == IPSEC_ESP_UDP ? 8 : 0);
@@ -133,7 +132,7 @@ ask_mtu(const struct worker *w, const struct out *out)
 }
 
 static void
-learn_mtu(struct worker *w, struct out *out)
+learn_mtu(struct worker *w, struct sa *out)
 {
 	uint32_t mtu = ask_mtu(w, out);
 
@@ -145,7 +144,7 @@ learn_mtu(struct worker *w, struct out *out)
 static void
 refuse_size(struct worker *w, struct esp_packet *p)
 {
-	struct out *out = p->sa != NULL ? esp_sa_user(p->sa) : NULL;
+	struct sa *out = p->sa != NULL ? esp_sa_user(p->sa) : NULL;
 	uint32_t mtu = 0;
 
 	if (out != NULL)
@@ -180,7 +179,7 @@ static void (*const fates[ESP_VERDICTS])(struct worker *, struct esp_packet *) =
 static void
 check_path(struct esp_packet *v, unsigned n)
 {
-	const struct out *out;
+	const struct sa *out;
 
 	for (unsigned i = 0; i < n; i++) {
 		if (v[i].verdict != ESP_OK)
@@ -188,7 +187,7 @@ check_path(struct esp_packet *v, unsigned n)
 		out = esp_sa_user(v[i].sa);
 		if (out->mtu != 0 && v[i].len > out->mtu)
 			v[i].verdict = ESP_TOO_BIG;
-		else if (out->transport && !ipsec_transport_fits(bytes_of(v[i].data,
+		else if (out->in_transport_mode && !ipsec_transport_fits(bytes_of(v[i].data,
 		    v[i].len), &out->path))
 			v[i].verdict = ESP_POLICY;
 	}
@@ -198,7 +197,7 @@ static void
 send_sealed(struct worker *w, const struct esp_packet *const *sealed, unsigned n)
 {
 	struct ipsec_message *m = w->messages;
-	struct out *out;
+	struct sa *out;
 
 	ipsec_udp_send(w->udp, m, n);
 	for (unsigned i = 0; i < n; i++) {
@@ -216,7 +215,7 @@ static void
 send_ok(struct worker *w, const struct esp_packet *v, unsigned n)
 {
 	const struct esp_packet *sealed[IPSEC_BATCH];
-	const struct out *out;
+	const struct sa *out;
 	unsigned k = 0;
 
 	for (unsigned i = 0; i < n; i++) {
@@ -329,18 +328,26 @@ tell_notices(struct worker *w)
 			w->tell(w->arg, &notice);
 }
 
+static void
+forget_move(struct sa *out)
+{
+	if (out->move != NULL)
+		LIST_REMOVE(out->move, link);
+	free(out->move);
+	out->move = NULL;
+}
+
 /* Telling may change the list: each leaves it first. */
 static void
 tell_moves(struct worker *w)
 {
 	struct ike_notice notice = { .type = IKE_MOVED };
-	struct out *out;
+	struct move *move;
 
-	while ((out = LIST_FIRST(&w->moved)) != NULL) {
-		LIST_REMOVE(out, link);
-		out->moved = false;
-		notice.id = out->id;
-		notice.path = out->moved_to;
+	while ((move = LIST_FIRST(&w->moves)) != NULL) {
+		notice.id = move->id;
+		notice.path = move->to;
+		forget_move(find_out(w, move->id));
 		w->tell(w->arg, &notice);
 	}
 }
@@ -432,22 +439,25 @@ ipsec_worker_send(struct ipsec_datapath *d, uint64_t policy, struct ipsec_packet
 /* ---- inward ---- */
 
 /* The newest authentic packet of an SA did not come from where we send to (RFC 7296
- * 2.23): the engine decides what to make of it, when it is asked for facts. */
+ * 2.23): the engine decides what to make of it.  Without memory the next packet says it
+ * again. */
 static void
 note_move(struct worker *w, const struct esp_packet *p, const struct ipsec_message *m)
 {
 	const struct ike_path *came_by = &m->path;
-	struct out *out = m->kind == IPSEC_ESP_UDP ? find_out(w, esp_sa_id(p->sa)) : NULL;
+	struct sa *out = esp_sa_user(p->sa);
 
-	if (out == NULL || out->kind != IPSEC_ESP_UDP ||
+	if (m->kind != IPSEC_ESP_UDP || !out->out || out->kind != IPSEC_ESP_UDP ||
 	    (out->path.port[1] == came_by->port[1] &&
 	    memcmp(out->path.addr[1], came_by->addr[1], sizeof(came_by->addr[1])) == 0))
 		return;
-	out->moved_to = *came_by;
-	if (out->moved)
-		return;
-	out->moved = true;
-	LIST_INSERT_HEAD(&w->moved, out, link);
+	if (out->move == NULL) {
+		if ((out->move = calloc(1, sizeof(*out->move))) == NULL)
+			return;
+		out->move->id = out->entry.id;
+		LIST_INSERT_HEAD(&w->moves, out->move, link);
+	}
+	out->move->to = *came_by;
 }
 
 /* One look at the clock will do for a batch. */
@@ -455,15 +465,15 @@ static void
 note_heard(const struct esp_packet *v, unsigned n)
 {
 	ike_time now = 0;
-	struct in *in;
+	struct sa *sa;
 
 	for (unsigned i = 0; i < n; i++) {
 		if ((v[i].flags & ESP_AUTHENTIC) == 0)
 			continue;
 		if (now == 0)
 			now = ipsec_now();
-		in = esp_sa_user(v[i].sa);
-		in->heard = now;
+		sa = esp_sa_user(v[i].sa);
+		sa->heard = now;
 	}
 }
 
@@ -609,27 +619,41 @@ describe(const struct ipsec_sa *sa)
 	    .hard = { c->hard_packets, c->hard_octets } };
 }
 
-static struct in *
-find_in(const struct worker *w, ike_id id)
+/* One without either direction is forgotten. */
+static void
+forget_if_gone(struct worker *w, struct sa *sa)
 {
-	struct in *in;
+	if (sa->in || sa->out)
+		return;
+	ipsec_index_remove(&w->sas, &sa->entry);
+	free(sa);
+}
 
-	HASH_FIND(hh, w->ins, &id, sizeof(id), in);
-	return in;
+static struct sa *
+need_sa(struct worker *w, ike_id id)
+{
+	struct sa *sa = ipsec_index_find(&w->sas, id);
+
+	if (sa != NULL || (sa = calloc(1, sizeof(*sa))) == NULL)
+		return sa;
+	sa->entry.id = id;
+	if (ipsec_index_add(&w->sas, &sa->entry))
+		return sa;
+	free(sa);
+	return NULL;
 }
 
 static void
-free_in(struct worker *w, struct in *in)
+forget_front(struct worker *w, struct sa *sa)
 {
-	HASH_DEL(w->ins, in);
-	if (in->transport != NULL)
-		HASH_DEL(w->transports, in->transport);
-	free(in->transport);
-	free(in);
+	if (sa->front != NULL)
+		HASH_DEL(w->transports, sa->front);
+	free(sa->front);
+	sa->front = NULL;
 }
 
 static bool
-note_transport(struct worker *w, struct in *in, uint32_t spi)
+note_front(struct worker *w, struct sa *sa, uint32_t spi)
 {
 	struct transport *t = calloc(1, sizeof(*t));
 
@@ -638,120 +662,111 @@ note_transport(struct worker *w, struct in *in, uint32_t spi)
 	t->spi = spi;
 	HASH_ADD(hh, w->transports, spi, sizeof(t->spi), t);
 	if (t->hh.tbl != NULL) {
-		in->transport = t;
+		sa->front = t;
 		return true;
 	}
 	free(t);
 	return false;
 }
 
-static struct in *
-new_in(struct worker *w, const struct ipsec_sa *sa)
+static bool
+install_in(struct worker *w, const struct ipsec_sa *said, struct sa *sa)
 {
-	struct in *in;
+	struct esp_sa_config config = describe(said);
 
-	if (find_in(w, sa->id) != NULL || (in = calloc(1, sizeof(*in))) == NULL)
-		return NULL;
-	in->id = sa->id;
-	HASH_ADD(hh, w->ins, id, sizeof(in->id), in);
-	if (in->hh.tbl == NULL) {
-		free(in);
-		return NULL;
-	}
-	if (!sa->child->transport || note_transport(w, in, sa->child->spi_in))
-		return in;
-	free_in(w, in);
-	return NULL;
+	if (said->child->transport && !note_front(w, sa, said->child->spi_in))
+		return false;
+	config.direction = ESP_IN;
+	config.spi = said->child->spi_in;
+	config.keymat = said->child->key_in;
+	config.user = sa;
+	memcpy(config.sent[0], said->child->seen_by_peer[1], sizeof(config.sent[0]));
+	memcpy(config.sent[1], said->child->seen_by_peer[0], sizeof(config.sent[1]));
+	if (esp_add(w->esp, &config) == ESP_SUCCESS)
+		return true;
+	forget_front(w, sa);
+	return false;
 }
 
 static bool
-in_add(struct ipsec_datapath *d, const struct ipsec_sa *sa)
+in_add(struct ipsec_datapath *d, const struct ipsec_sa *said)
 {
 	struct worker *w = of(d);
-	struct esp_sa_config config = describe(sa);
-	struct in *in = new_in(w, sa);
+	struct sa *sa = need_sa(w, said->id);
+	bool done;
 
-	if (in == NULL)
+	if (sa == NULL || sa->in)
 		return false;
-	config.direction = ESP_IN;
-	config.spi = sa->child->spi_in;
-	config.keymat = sa->child->key_in;
-	config.user = in;
-	memcpy(config.sent[0], sa->child->seen_by_peer[1], sizeof(config.sent[0]));
-	memcpy(config.sent[1], sa->child->seen_by_peer[0], sizeof(config.sent[1]));
-	if (esp_add(w->esp, &config) == ESP_SUCCESS) {
-		ipsec_early_claim(w->early, ipsec_now(), config.spi);
-		return true;
-	}
-	free_in(w, in);
-	return false;
+	done = sa->in = install_in(w, said, sa);
+	if (done)
+		ipsec_early_claim(w->early, ipsec_now(), said->child->spi_in);
+	forget_if_gone(w, sa);
+	return done;
 }
 
 static void
 in_remove(struct ipsec_datapath *d, ike_id id)
 {
 	struct worker *w = of(d);
-	struct in *in = find_in(w, id);
+	struct sa *sa = ipsec_index_find(&w->sas, id);
 
+	if (sa == NULL || !sa->in)
+		return;
 	esp_remove(w->esp, ESP_IN, id);
-	if (in != NULL)
-		free_in(w, in);
+	forget_front(w, sa);
+	sa->in = false;
+	sa->heard = 0;
+	forget_if_gone(w, sa);
 }
 
 static void
-set_way(struct out *out, const struct ike_child *child)
+set_way(struct sa *out, const struct ike_child *child)
 {
 	out->kind = child->encap ? IPSEC_ESP_UDP : IPSEC_ESP_NATIVE;
 	out->path = child->path;
-}
-
-static struct out *
-new_out(struct worker *w, const struct ipsec_sa *sa)
-{
-	struct esp_room room = esp_transform_overhead(sa->child->transform);
-	struct out *out;
-
-	if (room.head > IPSEC_HEADROOM || room.tail > TAILROOM ||
-	    find_out(w, sa->id) != NULL)
-		return NULL;
-	if ((out = calloc(1, sizeof(*out))) == NULL)
-		return NULL;
-	out->id = sa->id;
-	set_way(out, sa->child);
-	out->transform = sa->child->transform;
-	out->transport = sa->child->transport;
-	HASH_ADD(hh, w->outs, id, sizeof(out->id), out);
-	if (out->hh.tbl != NULL)
-		return out;
-	free(out);
-	return NULL;
+	out->mtu = 0;			/* another path may have another */
 }
 
 static bool
-out_add(struct ipsec_datapath *d, const struct ipsec_sa *sa)
+install_out(struct worker *w, const struct ipsec_sa *said, struct sa *sa)
 {
-	struct worker *w = of(d);
-	struct esp_sa_config config = describe(sa);
-	struct policy *policy = find_policy(w, sa->policy);
-	struct out *out = new_out(w, sa);
+	struct esp_room room = esp_transform_overhead(said->child->transform);
+	struct esp_sa_config config = describe(said);
 	uint8_t iv_key[IV_KEY_MAX];
-	bool done = false;
+	bool done;
 
-	if (out == NULL)
+	if (room.head > IPSEC_HEADROOM || room.tail > TAILROOM ||
+	    said->child->transform->iv_key_len > sizeof(iv_key))
 		return false;
 	config.direction = ESP_OUT;
-	config.spi = sa->child->spi_out;
-	config.keymat = sa->child->key_out;
-	config.user = out;
-	config.iv_key = bytes_of(iv_key, sa->child->transform->iv_key_len);
+	config.spi = said->child->spi_out;
+	config.keymat = said->child->key_out;
+	config.user = sa;
+	config.iv_key = bytes_of(iv_key, said->child->transform->iv_key_len);
 	randombytes_buf(iv_key, sizeof(iv_key));
-	done = config.iv_key.len <= sizeof(iv_key) &&
-	    esp_add(w->esp, &config) == ESP_SUCCESS;
+	done = esp_add(w->esp, &config) == ESP_SUCCESS;
 	sodium_memzero(iv_key, sizeof(iv_key));
-	if (!done) {
-		HASH_DEL(w->outs, out);
-		free(out);
-	} else if (policy != NULL && policy->hold.n > 0 && !policy->ready) {
+	if (!done)
+		return false;
+	set_way(sa, said->child);
+	sa->transform = said->child->transform;
+	sa->in_transport_mode = said->child->transport;
+	return true;
+}
+
+static bool
+out_add(struct ipsec_datapath *d, const struct ipsec_sa *said)
+{
+	struct worker *w = of(d);
+	struct policy *policy = find_policy(w, said->policy);
+	struct sa *sa = need_sa(w, said->id);
+	bool done;
+
+	if (sa == NULL || sa->out)
+		return false;
+	done = sa->out = install_out(w, said, sa);
+	forget_if_gone(w, sa);
+	if (done && policy != NULL && policy->hold.n > 0 && !policy->ready) {
 		policy->ready = true;
 		LIST_INSERT_HEAD(&w->ready, policy, link);
 	}
@@ -762,33 +777,30 @@ static void
 out_remove(struct ipsec_datapath *d, ike_id id)
 {
 	struct worker *w = of(d);
-	struct out *out = find_out(w, id);
+	struct sa *out = find_out(w, id);
 
-	esp_remove(w->esp, ESP_OUT, id);
 	if (out == NULL)
 		return;
-	if (out->moved)
-		LIST_REMOVE(out, link);
-	HASH_DEL(w->outs, out);
-	free(out);
+	esp_remove(w->esp, ESP_OUT, id);
+	forget_move(out);
+	out->out = false;
+	forget_if_gone(w, out);
 }
 
 static void
-set_path(struct ipsec_datapath *d, const struct ipsec_sa *sa)
+set_path(struct ipsec_datapath *d, const struct ipsec_sa *said)
 {
-	struct out *out = find_out(of(d), sa->id);
+	struct sa *out = find_out(of(d), said->id);
 
-	if (out == NULL)
-		return;
-	set_way(out, sa->child);
-	out->mtu = 0;			/* another path may have another */
+	if (out != NULL)
+		set_way(out, said->child);
 }
 
 static bool
 usage(struct ipsec_datapath *d, ike_id id, struct ipsec_usage *u)
 {
 	const struct esp *esp = of(d)->esp;
-	const struct in *heard = find_in(of(d), id);
+	const struct sa *sa = ipsec_index_find(&of(d)->sas, id);
 	struct esp_usage in = { 0 }, out = { 0 };
 	bool known = esp_read_usage(esp, ESP_IN, id, &in);
 
@@ -796,7 +808,7 @@ usage(struct ipsec_datapath *d, ike_id id, struct ipsec_usage *u)
 	*u = (struct ipsec_usage){ .packets = { in.packets, out.packets },
 	    .octets = { in.octets, out.octets }, .replay = in.replay,
 	    .integrity = in.integrity, .selectors = in.policy,
-	    .heard = heard != NULL ? heard->heard : 0 };
+	    .heard = sa != NULL ? sa->heard : 0 };
 	return known;
 }
 
@@ -830,19 +842,20 @@ static void
 free_worker(struct worker *w)
 {
 	struct policy *policy, *next;
-	struct in *in, *later;
-	struct out *out, *after;
+	struct sa *sa;
+	size_t from = 0;
 
 	HASH_ITER(hh, w->policies, policy, next) {
 		HASH_DEL(w->policies, policy);
 		free_policy(w, policy);
 	}
-	HASH_ITER(hh, w->ins, in, later)
-		free_in(w, in);
-	HASH_ITER(hh, w->outs, out, after) {
-		HASH_DEL(w->outs, out);
-		free(out);
+	while ((sa = ipsec_index_any(&w->sas, &from)) != NULL) {
+		forget_front(w, sa);
+		forget_move(sa);
+		sa->in = sa->out = false;
+		forget_if_gone(w, sa);
 	}
+	ipsec_index_free(&w->sas);
 	esp_free(w->esp);
 	ipsec_early_free(w->early);
 	free(w->slots);
@@ -876,6 +889,7 @@ ipsec_worker_new(struct ipsec_port *port)
 	w->datapath.ops = &worker_ops;
 	w->port = port;
 	LIST_INIT(&w->ready);
+	LIST_INIT(&w->moves);
 	w->esp = esp_new(0, 1);
 	w->slots = calloc(IPSEC_BATCH, SLOT);
 	if (w->esp != NULL && w->slots != NULL)
@@ -896,7 +910,7 @@ uint32_t
 ipsec_worker_mtu(const struct ipsec_datapath *d, ike_id child)
 {
 	const struct worker *w = (const struct worker *)d;
-	const struct out *out = find_out(w, child);
+	const struct sa *out = find_out(w, child);
 
 	if (out == NULL)
 		return 0;

@@ -443,7 +443,11 @@ START_TEST(free_takes_out_everything)
 	recorder.log[0] = '\0';
 	ipsec_children_free(children);
 	children = NULL;
-	expect("out-50 in-50 in-51 untrap1 untrap2 ");
+	/* SAs in any order, each outbound half first, and policies last */
+	if (strncmp(recorder.log, "in-51", 5) == 0)
+		expect("in-51 out-50 in-50 untrap1 untrap2 ");
+	else
+		expect("out-50 in-50 in-51 untrap1 untrap2 ");
 }
 END_TEST
 
