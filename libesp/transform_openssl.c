@@ -1,5 +1,5 @@
-/* All packet ciphers by libcrypto 3.  A key holds one context for each direction it is
- * used in, made on first use and then only given a new IV: that is what makes it fast. */
+/* All packet ciphers by libcrypto 3.  A key holds one context, made on first use and then
+ * only given a new IV: that is what makes it fast. */
 #include <limits.h>
 #include <stdlib.h>
 
@@ -10,7 +10,7 @@
 #include "libesp/backend.h"
 
 enum {
-	BLOCK = 16, KEY_MAX = 32,
+	BLOCK = 16,
 	SALT = 4, AEAD_IV = 8, NONCE = SALT + AEAD_IV, AEAD_ICV = 16
 };
 
@@ -19,14 +19,18 @@ struct row {
 	const char *cipher, *digest;
 };
 
-struct key {
+struct beside {				/* what a cipher without a tag needs besides */
+	EVP_CIPHER_CTX *iv;		/* AES under iv_key; NULL: none was given */
+	EVP_MAC_CTX *mac;		/* keyed */
+};
+
+struct key {				/* there are many */
 	const struct esp_transform *t;
 	EVP_CIPHER *cipher;
-	EVP_CIPHER_CTX *way[2];		/* open, seal */
-	EVP_CIPHER_CTX *iv;		/* AES under iv_key */
-	EVP_MAC_CTX *mac;		/* keyed */
-	uint8_t key[KEY_MAX];
-	uint8_t salt[SALT];
+	EVP_CIPHER_CTX *ctx;		/* of the way it was last used */
+	struct beside *beside;		/* NULL: AEAD */
+	bool sealing;			/* that way */
+	uint8_t octets[];		/* key | salt */
 };
 
 static void
@@ -36,12 +40,14 @@ free_key(void *p)
 
 	if (key == NULL)
 		return;
-	EVP_CIPHER_CTX_free(key->way[0]);
-	EVP_CIPHER_CTX_free(key->way[1]);
-	EVP_CIPHER_CTX_free(key->iv);
-	EVP_MAC_CTX_free(key->mac);
+	EVP_CIPHER_CTX_free(key->ctx);
+	if (key->beside != NULL) {
+		EVP_CIPHER_CTX_free(key->beside->iv);
+		EVP_MAC_CTX_free(key->beside->mac);
+		free(key->beside);
+	}
 	EVP_CIPHER_free(key->cipher);
-	OPENSSL_cleanse(key, sizeof *key);
+	OPENSSL_cleanse(key->octets, (size_t)key->t->key_len + key->t->salt_len);
 	free(key);
 }
 
@@ -81,59 +87,67 @@ new_iv_context(const uint8_t *iv_key)
 	return ctx;
 }
 
+static bool
+add_beside(struct key *key, const char *digest, const uint8_t *integ_key,
+    struct bytes iv_key)
+{
+	struct beside *beside = calloc(1, sizeof *beside);
+
+	key->beside = beside;
+	if (beside == NULL)
+		return false;
+	beside->mac = new_mac(digest, integ_key, key->t->integ_len);
+	if (beside->mac == NULL || iv_key.len == 0)
+		return beside->mac != NULL;
+	beside->iv = new_iv_context(iv_key.p);
+	return beside->iv != NULL;
+}
+
 static void *
 new_key(const struct esp_transform *t, struct bytes keymat, struct bytes iv_key)
 {
 	const struct row *row = (const struct row *)t;
+	size_t kept = (size_t)t->key_len + t->salt_len;
 	struct key *key;
 
 	if (keymat.len != esp_transform_keymat(t) ||
 	    (iv_key.len != 0 && iv_key.len != t->iv_key_len))
 		return NULL;
-	key = calloc(1, sizeof *key);
+	key = calloc(1, offsetof(struct key, octets) + kept);
 	if (key == NULL)
 		return NULL;
 	key->t = t;
-	memcpy(key->key, keymat.p, t->key_len);
-	memcpy(key->salt, keymat.p + t->key_len, t->salt_len);
+	memcpy(key->octets, keymat.p, kept);
 	key->cipher = EVP_CIPHER_fetch(NULL, row->cipher, NULL);
-	if (key->cipher == NULL)
-		goto fail;
-	if (t->integ_len != 0) {
-		key->mac = new_mac(row->digest, keymat.p + t->key_len + t->salt_len,
-		    t->integ_len);
-		if (key->mac == NULL)
-			goto fail;
-	}
-	if (iv_key.len != 0) {
-		key->iv = new_iv_context(iv_key.p);
-		if (key->iv == NULL)
-			goto fail;
-	}
-	return key;
-fail:
+	if (key->cipher != NULL && (t->integ_len == 0 ||
+	    add_beside(key, row->digest, keymat.p + kept, iv_key)))
+		return key;
 	free_key(key);
 	return NULL;
 }
 
-/* The context of one direction, ready for a message under this IV; NULL on failure. */
+/* The context of one direction, ready for a message under this IV; NULL on failure.  An
+ * SA has one direction, so who changes it pays for a new context. */
 static EVP_CIPHER_CTX *
 ready(struct key *key, bool sealing, const uint8_t *iv)
 {
-	EVP_CIPHER_CTX *ctx = key->way[sealing];
+	EVP_CIPHER_CTX *ctx = key->ctx;
 
-	if (ctx != NULL)
+	if (ctx != NULL && key->sealing == sealing)
 		return EVP_CipherInit_ex2(ctx, NULL, NULL, iv, sealing, NULL) == 1 ?
 		    ctx : NULL;
+	EVP_CIPHER_CTX_free(ctx);
+	key->ctx = NULL;
 	ctx = EVP_CIPHER_CTX_new();
 	if (ctx == NULL)
 		return NULL;
-	if (EVP_CipherInit_ex2(ctx, key->cipher, key->key, iv, sealing, NULL) != 1 ||
+	if (EVP_CipherInit_ex2(ctx, key->cipher, key->octets, iv, sealing, NULL) != 1 ||
 	    EVP_CIPHER_CTX_set_padding(ctx, 0) != 1) {
 		EVP_CIPHER_CTX_free(ctx);
 		return NULL;
 	}
-	key->way[sealing] = ctx;
+	key->ctx = ctx;
+	key->sealing = sealing;
 	return ctx;
 }
 
@@ -169,7 +183,7 @@ start_aead(const struct esp_op *op, bool sealing)
 
 	if (!lengths_fit(op) || op->trailer.len != 0)
 		return NULL;
-	memcpy(nonce, key->salt, SALT);
+	memcpy(nonce, key->octets + key->t->key_len, SALT);
 	memcpy(nonce + SALT, op->iv, AEAD_IV);
 	ctx = ready(key, sealing, nonce);
 	if (ctx == NULL || (op->aad.len != 0 &&
@@ -222,7 +236,7 @@ make_icv(const struct esp_op *op, uint8_t icv[EVP_MAX_MD_SIZE])
 {
 	const struct key *key = op->key;
 	const struct esp_transform *t = key->t;
-	EVP_MAC_CTX *mac = key->mac;
+	EVP_MAC_CTX *mac = key->beside->mac;
 	size_t size;
 	bool ok;
 
@@ -295,13 +309,13 @@ open_cbc(void *scratch, struct esp_op *op, unsigned n)
 static bool
 make_cbc_iv(void *p, uint64_t sequence, uint8_t *iv)
 {
-	struct key *key = p;
+	const struct key *key = p;
 	uint8_t block[BLOCK] = { 0 };
 	int len = 0;
 
 	bytes_store64(block + BLOCK - 8, sequence);
-	return key->iv != NULL &&
-	    EVP_EncryptUpdate(key->iv, iv, &len, block, BLOCK) == 1 && len == BLOCK;
+	return key->beside->iv != NULL &&
+	    EVP_EncryptUpdate(key->beside->iv, iv, &len, block, BLOCK) == 1 && len == BLOCK;
 }
 
 /* ---- the table ---- */
