@@ -19,6 +19,7 @@ struct ipsec_secrets {
 	uint8_t *region;	/* no access between calls; NULL until the first secret */
 	size_t used, size;
 	bool open;		/* between ipsec_secrets_open and _shut */
+	bool readable;		/* between an answer and ipsec_secrets_rest */
 };
 
 struct ipsec_secrets *
@@ -91,8 +92,27 @@ open_for_writing(struct ipsec_secrets *s, size_t len)
 static void
 shut(struct ipsec_secrets *s)
 {
-	if (!s->open)
-		(void)sodium_mprotect_noaccess(s->region);
+	if (s->open)
+		return;
+	s->readable = false;
+	(void)sodium_mprotect_noaccess(s->region);
+}
+
+/* A change of protection costs as much as a tenth of a handshake, and a round of many
+ * handshakes asks twice for each: the first one opens, and ipsec_secrets_rest shuts. */
+static bool
+open_for_reading(struct ipsec_secrets *s)
+{
+	if (!s->open && !s->readable)
+		s->readable = sodium_mprotect_readonly(s->region) == 0;
+	return s->open || s->readable;
+}
+
+void
+ipsec_secrets_rest(struct ipsec_secrets *s)
+{
+	if (s->readable)
+		shut(s);
 }
 
 void
@@ -224,12 +244,11 @@ ipsec_secrets_answer(struct ipsec_secrets *s, const struct ike_event *event,
 
 	if (entry == NULL) {
 		ipsec_secret_answer(bytes_of(NULL, 0), event, value, answer);
-	} else if (!s->open && sodium_mprotect_readonly(s->region) != 0) {
+	} else if (!open_for_reading(s)) {
 		*answer = (struct ike_answer){ 0 };
 		refuse(answer, "the shared secret cannot be read");
 	} else {
 		ipsec_secret_answer(bytes_of(s->region + entry->at, entry->len), event,
 		    value, answer);
-		shut(s);
 	}
 }

@@ -2,9 +2,9 @@
  * 7296 2.15).
  *
  * The secrets lie together in one sodium_malloc region: guarded, locked in memory where
- * that is permitted, out of core dumps, and not even readable but for the length of a
- * call here.  They are found by name, the text that a connection's `secret` holds, and
- * never leave. */
+ * that is permitted, out of core dumps, and not even readable but from an answer to
+ * ipsec_secrets_rest, which ends a round: not while a program waits.  They are found by
+ * name, the text that a connection's `secret` holds, and never leave. */
 #ifndef IPSEC_AUTH_PSK_H
 #define IPSEC_AUTH_PSK_H
 
@@ -38,6 +38,9 @@ enum { IPSEC_AUTH_MAX = 64 };		/* octets of the longest AUTH value */
  * is not what ours gives. */
 void ipsec_secrets_answer(struct ipsec_secrets *, const struct ike_event *,
     uint8_t value[IPSEC_AUTH_MAX], struct ike_answer *answer);
+/* Nothing will be asked for a while: the end of a round.  Calling it again costs
+ * nothing. */
+void ipsec_secrets_rest(struct ipsec_secrets *);
 /* The same by a secret that the caller has; one without octets is none. */
 void ipsec_secret_answer(struct bytes secret, const struct ike_event *,
     uint8_t value[IPSEC_AUTH_MAX], struct ike_answer *answer);

@@ -310,6 +310,13 @@ ipsec_settings_answer_peer(const struct ipsec_settings *s, const struct ike_even
 }
 
 void
+ipsec_settings_rest(const struct ipsec_settings *s)
+{
+	if (s->secrets != NULL)
+		ipsec_secrets_rest(s->secrets);
+}
+
+void
 ipsec_settings_answer(const struct ipsec_settings *s, const struct ike_event *event,
     uint8_t value[IPSEC_AUTH_MAX], struct ike_answer *answer)
 {

@@ -68,6 +68,8 @@ struct ike_connection *ipsec_settings_connection(const struct ipsec_settings *,
  * own; false: it has none. */
 bool ipsec_settings_answer_peer(const struct ipsec_settings *, const struct ike_event *,
     uint8_t value[IPSEC_AUTH_MAX], struct ike_answer *);
+/* Nothing will be asked for a while. */
+void ipsec_settings_rest(const struct ipsec_settings *);
 /* By the secret of all others. */
 void ipsec_settings_answer(const struct ipsec_settings *, const struct ike_event *,
     uint8_t value[IPSEC_AUTH_MAX], struct ike_answer *);

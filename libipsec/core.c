@@ -259,6 +259,14 @@ authenticate(void *arg, const struct ike_event *event, uint8_t value[IPSEC_AUTH_
 		ipsec_settings_answer(c->settings, event, value, answer);
 }
 
+static void
+rest(void *arg)
+{
+	const struct ipsec_core *c = arg;
+
+	ipsec_settings_rest(c->settings);
+}
+
 /* ---- the data path's ---- */
 
 static struct ipsec_link *
@@ -332,7 +340,7 @@ ipsec_core_open(struct ipsec_core *c, const struct ipsec_place *place)
 	    .queue = c->settings->queue };
 	struct ipsec_options options = { .listen = listen,
 	    .n_listen = place->host[0] != '\0', .natt_port = place->port,
-	    .one_port = true, .resolver = c->resolver, .authenticate = authenticate,
+	    .one_port = true, .resolver = c->resolver, .authenticate = authenticate, .rest = rest,
 	    .event = heard, .admit = admit, .arg = c };
 
 	if ((c->links = ipsec_links_new(&user)) == NULL) {

@@ -236,6 +236,15 @@ settle(struct ipsec_endpoint *e)
 	send_datagrams(e);
 }
 
+static void
+rest(struct ipsec_endpoint *e)
+{
+	if (e->options.rest != NULL)
+		e->options.rest(e->options.arg);
+	if (e->options.secrets != NULL)
+		ipsec_secrets_rest(e->options.secrets);
+}
+
 /* Called after every input; the only place where the engine's outputs leave it. */
 static void
 drain(struct ipsec_endpoint *e)
@@ -249,6 +258,7 @@ drain(struct ipsec_endpoint *e)
 		if (e->datapath->ops->process != NULL)
 			e->datapath->ops->process(e->datapath);
 	} while (e->again);
+	rest(e);
 	e->draining = false;
 	if (e->changed != NULL)
 		e->changed(e->changed_arg);

@@ -53,6 +53,9 @@ struct ipsec_options {			/* zeroed: defaults, but for what is required */
 	 * ipsec_secrets_answer does.  NULL: they do. */
 	void (*authenticate)(void *arg, const struct ike_event *,
 	    uint8_t value[IPSEC_AUTH_MAX], struct ike_answer *);
+	/* Every question of a round has been asked: what was opened for `authenticate`
+	 * can be shut.  NULL: nothing is open. */
+	void (*rest)(void *arg);
 	/* Borrowed; must outlive the endpoint.  NULL: host names fail with
 	 * IKE_UNRESOLVED. */
 	struct ipsec_resolver *resolver;

@@ -165,7 +165,9 @@ ipsec_udp_new(const struct ipsec_udp_options *o, char why[IPSEC_WHY_LEN])
 {
 	struct ipsec_udp *u = calloc(1, sizeof(*u));
 
-	if (u == NULL || (u->room = calloc(IPSEC_BATCH, HEAD + ROOM)) == NULL) {
+	if (u != NULL)			/* calloc might wipe it, and so use every page */
+		u->room = malloc((size_t)IPSEC_BATCH * (HEAD + ROOM));
+	if (u == NULL || u->room == NULL) {
 		snprintf(why, IPSEC_WHY_LEN, "no memory for the sockets");
 		goto out;
 	}

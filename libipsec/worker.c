@@ -48,11 +48,11 @@ struct sa {			/* a Child SA; there are many */
 	uint8_t kind;		/* enum ipsec_kind, of the packets that leave */
 	uint8_t refused;	/* for their size, since the MTU was asked for */
 	uint32_t mtu;		/* of inner packets, once one was refused; 0: not known */
+	struct ike_path path;	/* by which packets leave */
 	const struct esp_transform *transform;
 	ike_time heard;		/* its newest authentic packet; 0: none */
 	struct transport *front;	/* NULL: tunnel mode, or no inbound half */
 	struct move *move;	/* that is to be told, or NULL */
-	struct ike_path path;	/* by which packets leave */
 };
 
 struct worker {
@@ -891,7 +891,8 @@ ipsec_worker_new(struct ipsec_port *port)
 	LIST_INIT(&w->ready);
 	LIST_INIT(&w->moves);
 	w->esp = esp_new(0, 1);
-	w->slots = calloc(IPSEC_BATCH, SLOT);
+	/* calloc would wipe what an earlier worker gave back, and so use every page */
+	w->slots = malloc((size_t)IPSEC_BATCH * SLOT);
 	if (w->esp != NULL && w->slots != NULL)
 		return &w->datapath;
 	free_worker(w);
