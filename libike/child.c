@@ -138,7 +138,7 @@ ike_child_serving(struct ike_sa *sa, const char *name)
 	struct ike_child_sa *c;
 
 	LIST_FOREACH(c, &sa->children, link)
-		if (c->successor == NULL && !c->deleting && !c->leaving && !c->lost &&
+		if (c->successor == NULL && !c->deleting && !c->leaving && c->lost == IKE_LOST_NOT &&
 		    strcmp(c->configured->name, name) == 0)
 			return c;
 	return NULL;
@@ -664,7 +664,7 @@ bool
 ike_child_is_waiting(const struct ike_child_sa *c)
 {
 	return c->coming[1] != NULL && c->installed && !c->deleting && !c->leaving &&
-	    !c->lost;
+	    c->lost == IKE_LOST_NOT;
 }
 
 bool
@@ -738,10 +738,33 @@ has_twin(const struct ike_child_sa *c)
 	const struct ike_child_sa *twin;
 
 	LIST_FOREACH(twin, &c->sa->children, link)
-		if (twin != c && !twin->lost && !twin->deleting &&
+		if (twin != c && twin->lost == IKE_LOST_NOT && !twin->deleting &&
 		    strcmp(twin->configured->name, c->configured->name) == 0)
 			return true;
 	return false;
+}
+
+/* What the peer was to delete stands in for the one that it had lost against, when that
+ * goes and nothing else serves. */
+static void
+restore_lost(struct ike *e, const struct ike_child_sa *c)
+{
+	struct ike_child_sa *twin, *found = NULL;
+
+	if (c->lost != IKE_LOST_NOT || c->sa->state != IKE_STATE_ESTABLISHED)
+		return;
+	LIST_FOREACH(twin, &c->sa->children, link) {
+		if (twin == c || strcmp(twin->configured->name, c->configured->name) != 0)
+			continue;
+		if (twin->lost == IKE_LOST_NOT && !twin->deleting && !twin->leaving)
+			return;
+		if (twin->lost == IKE_LOST_THERE)
+			found = twin;
+	}
+	if (found == NULL)
+		return;
+	found->lost = IKE_LOST_NOT;
+	ike_child_move_out(e, found);
 }
 
 void
@@ -751,6 +774,7 @@ ike_child_close(struct ike *e, struct ike_child_sa *c, enum ike_error why)
 	bool known = c->coming[2] == NULL;	/* people have heard of it */
 	bool replaced = c->successor != NULL;
 
+	restore_lost(e, c);
 	ike_child_stop_out(e, c);
 	if (known && !replaced)
 		ike_say_ending(e, c->ending, IKE_DOWN, why);

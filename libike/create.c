@@ -195,7 +195,7 @@ loses_rekey(struct ike *e, struct ike_sa *sa, const struct ike_exchange *x,
 	lost = ike_nonce_is_lower(lowest, ike_buffer_view(&x->rival.lowest));
 	*(lost ? &sa->collisions_lost : &sa->collisions_won) += 1;
 	if (!lost && rival != NULL)
-		rival->lost = true;
+		rival->lost = IKE_LOST_THERE;
 	return lost;
 }
 
@@ -214,21 +214,21 @@ loses_new(struct ike_sa *sa, const struct ike_exchange *x)
 		return true;
 	}
 	sa->collisions_won++;
-	other->lost = true;
+	other->lost = IKE_LOST_THERE;
 	return false;
 }
 
 static void
-commit(struct ike *e, struct ike_sa *sa, struct ike_exchange *x,
+commit(struct ike *e, struct ike_exchange *x,
     struct ike_child_sa *old, bool lost)
 {
 	struct ike_child_sa *c = x->child;
 
 	x->child = NULL;
 	ike_child_commit(e, c, lost ? NULL : old);
-	if (lost) {		/* it never carried anything */
-		c->lost = true;
-		ike_info_delete_spi(e, sa, c->spi_in);
+	if (lost) {
+		c->lost = IKE_LOST_HERE;
+		ike_renew_child_lost(e, c);
 		return;
 	}
 	ike_child_move_out(e, c);
@@ -264,7 +264,7 @@ response(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 		return IKE_OK;
 	}
 	x->child->lowest = old != NULL ? old->lowest : bytes_load64(lowest.p);
-	commit(e, sa, x, old, x->old != 0 ? loses_rekey(e, sa, x, old, lowest) :
+	commit(e, x, old, x->old != 0 ? loses_rekey(e, sa, x, old, lowest) :
 	    loses_new(sa, x));
 	return IKE_OK;
 }
@@ -315,7 +315,7 @@ ike_create_begin_rekey(struct ike *e, struct ike_sa *sa, uint32_t spi_in)
 	struct ike_connection *c;
 
 	if (old == NULL || old->successor != NULL || old->deleting || old->leaving ||
-	    old->lost)
+	    old->lost != IKE_LOST_NOT)
 		return;
 	if (ike_child_is_waiting(old)) {	/* the peer may not know it yet */
 		ike_renew_child_unseen(e, old);
@@ -364,7 +364,7 @@ find_old(struct ike *e, struct ike_sa *sa, struct ike_exchange *x,
 	if (*old == NULL)
 		return IKE_CHILD_SA_NOT_FOUND;
 	/* 2.25.1: it is being deleted, will be, or has been replaced. */
-	if ((*old)->deleting || (*old)->successor != NULL || (*old)->lost ||
+	if ((*old)->deleting || (*old)->successor != NULL || (*old)->lost != IKE_LOST_NOT ||
 	    ike_is_wanted(sa, IKE_WISH_DELETE_CHILD, (*old)->spi_in))
 		return IKE_TEMPORARY_FAILURE;
 	return IKE_OK;
@@ -464,7 +464,7 @@ commit_answer(struct ike *e, struct ike_exchange *x, const struct answer *a)
 	x->child = NULL;
 	c->unseen = true;
 	if (a->old == NULL && a->follows != NULL && c->lowest < a->follows->lowest) {
-		c->lost = true;
+		c->lost = IKE_LOST_THERE;
 		ike_child_commit(e, c, NULL);
 		return;
 	}

@@ -191,6 +191,27 @@ ike_renew_child_unseen(struct ike *e, struct ike_child_sa *c)
 	arm_child(e, c);
 }
 
+static void
+delete_lost(struct ike *e, struct ike_timer *t)
+{
+	struct ike_child_sa *c = IKE_OWNER(t, struct ike_child_sa, timer);
+	const struct ike_child_sa *other =
+	    ike_child_serving(c->sa, c->configured->name);
+
+	if (other != NULL && !ike_child_has_arrived(e, other))
+		ike_timer_arm(e, t, e->now + MOVING);
+	else
+		ike_info_delete_spi(e, c->sa, c->spi_in);
+}
+
+void
+ike_renew_child_lost(struct ike *e, struct ike_child_sa *c)
+{
+	ike_timer_disarm(e, &c->timer);
+	c->timer.fire = delete_lost;
+	delete_lost(e, &c->timer);
+}
+
 void
 ike_renew_child_replaced(struct ike *e, struct ike_child_sa *c)
 {

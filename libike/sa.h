@@ -156,6 +156,8 @@ struct ike_exchange {
 };
 
 /* ---- a Child SA ---- */
+/* It crossed another one, which stays: it is deleted by the peer, or from here. */
+enum ike_lost { IKE_LOST_NOT, IKE_LOST_THERE, IKE_LOST_HERE };
 struct ike_child_sa {
 	ike_id id;
 	struct esp_link by_id, by_spi;		/* spi_in */
@@ -170,7 +172,7 @@ struct ike_child_sa {
 	bool leaving;		/* the peer's DELETE of it is being answered */
 	bool lingering;		/* only its inbound SA is left, and no IKE SA knows it */
 	bool awaits_delete;	/* once replaced: which is the peer's to send */
-	bool lost;		/* it crossed another one, which stays: it will be deleted */
+	enum ike_lost lost;
 	bool unseen;		/* made in answer; the peer was not seen to have it yet */
 	bool without_ke;	/* its keys are of the IKE SA alone */
 	enum ike_error why;	/* we delete it; 0: it was asked for */
@@ -730,6 +732,8 @@ void ike_renew_sa_refused(struct ike *, struct ike_sa *);
 void ike_renew_child_refused(struct ike *, struct ike_child_sa *);
 /* The peer was not seen to use it yet: a rekey waits. */
 void ike_renew_child_unseen(struct ike *, struct ike_child_sa *);
+/* It crossed another one, which stays: it goes when the peer has that. */
+void ike_renew_child_lost(struct ike *, struct ike_child_sa *);
 /* It was replaced: its DELETE comes after a while, from here or from there. */
 void ike_renew_child_replaced(struct ike *, struct ike_child_sa *);
 void ike_renew_sa_replaced(struct ike *, struct ike_sa *, bool theirs);

@@ -414,20 +414,31 @@ ike_unique_serves(const struct ike_sa *except, const char *child)
 	return false;
 }
 
+/* Has it traffic of its own, and will go on? */
+static bool
+carries(const struct ike_child_sa *c)
+{
+	return c->coming[1] == NULL && !c->deleting && !c->leaving && c->lost == IKE_LOST_NOT;
+}
+
 /* One that follows another takes over from that one alone. */
 struct ike_child_sa *
 ike_unique_waiting(const struct ike_child_sa *c)
 {
-	struct ike_child_sa *other;
+	struct ike_child_sa *other, *found = NULL;
 	struct ike_sa *sa;
 
-	if (c->sa->same != NULL)
-		LIST_FOREACH(sa, &c->sa->same->sas, of_same)
-			LIST_FOREACH(other, &sa->children, link)
-				if (other != c && other->predecessor == NULL &&
-				    ike_child_is_waiting(other) &&
-				    strcmp(other->configured->name,
-				    c->configured->name) == 0)
-					return other;
-	return NULL;
+	if (c->sa->same == NULL)
+		return NULL;
+	LIST_FOREACH(sa, &c->sa->same->sas, of_same)
+		LIST_FOREACH(other, &sa->children, link) {
+			if (other == c || sa->state != IKE_STATE_ESTABLISHED ||
+			    strcmp(other->configured->name, c->configured->name) != 0)
+				continue;
+			if (carries(other))
+				return NULL;
+			if (other->predecessor == NULL && ike_child_is_waiting(other))
+				found = other;
+		}
+	return found;
 }
