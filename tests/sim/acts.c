@@ -288,6 +288,7 @@ act_roam(struct world *w, const struct act *a)
 	if (h->dead)
 		return;
 	w->network.place[h->number].moves++;
+	w->network.place[h->number].mapping++;	/* a NAT's is of one address */
 	ike_roam(h->ike, w->now);
 	host_drain(h, w->now);
 }

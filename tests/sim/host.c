@@ -30,23 +30,31 @@ fill(void *arg, uint8_t *p, size_t n)
 	chance_fill(&h->chance, p, n);
 }
 
-/* The engine has to pass over those in use. */
+/* Some that are reserved, or in use, or only heard for a while yet: the engine has to pass
+ * over them. */
 static uint32_t
 propose_spi(void *arg, uint32_t replaced)
 {
-	enum { FEW = 40, FIRST = 250 };	/* some are reserved */
 	struct host *h = arg;
+	const struct path_sa *sa = &h->path.sas[chance_below(&h->chance, PATH_SAS / 4)];
 
-	if (replaced != 0 && chance_one_in(&h->chance, 2))
+	switch (chance_below(&h->chance, 4)) {
+	case 0:
 		return replaced;
-	return FIRST + (uint32_t)chance_below(&h->chance, FEW);
+	case 1:
+		return sa->out ? replaced : sa->spi;
+	case 2:
+		return (uint32_t)chance_below(&h->chance, ESP_SPI_MIN);
+	default:
+		return (uint32_t)chance_next(&h->chance);
+	}
 }
 
 bool
 host_open(struct host *h, ike_time now)
 {
 	struct ike_options options = { .random = fill, .arg = h, .native_esp = true,
-	    .child_spi = h->few_spis ? propose_spi : NULL,
+	    .child_spi = h->bad_spis ? propose_spi : NULL,
 	    .algorithms = h->cheap ? &cheap_algorithms : NULL,
 	    .trace = h->trace != NULL };
 	bool good;

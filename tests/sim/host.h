@@ -24,7 +24,7 @@ struct host_answer {			/* given later */
 struct host {
 	uint8_t number, family;
 	bool cheap;			/* algorithms */
-	bool few_spis;			/* of Child SAs, so that they come again */
+	bool bad_spis;			/* are proposed for Child SAs */
 	bool dead;			/* its engine is not run any more */
 	unsigned lives;			/* how often it was started */
 	uint64_t seed;

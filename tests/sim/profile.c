@@ -146,7 +146,7 @@ static void
 make_hosts(struct world *w, unsigned n)
 {
 	bool cheap = !chance_one_in(&w->chance, 10);
-	bool few_spis = chance_one_in(&w->chance, 4);
+	bool bad_spis = chance_one_in(&w->chance, 4);
 
 	w->n_hosts = n;
 	for (unsigned i = 0; i < n; i++) {
@@ -156,7 +156,7 @@ make_hosts(struct world *w, unsigned n)
 		h->seed = w->seed;
 		h->family = w->network.family;
 		h->cheap = cheap;
-		h->few_spis = few_spis;
+		h->bad_spis = bad_spis;
 		h->slowness = chance_one_in(&w->chance, 4) ? IKE_SECOND : 0;
 		h->path.silent = chance_one_in(&w->chance, 4);
 		h->path.high = chance_one_in(&w->chance, 8);

@@ -220,7 +220,7 @@ calm_down(struct world *w)
 		t = &w->tunnels[i];
 		profile_calm(w, t);
 		for (unsigned end = 0; end < 2; end++)
-			if (!world_host(w, t, end)->dead)
+			if (w->died == 0)
 				host_put(world_host(w, t, end), w->now, t);
 	}
 }
