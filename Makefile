@@ -118,6 +118,8 @@ help:
 #|   check-system        whole system in network namespaces (root)
 #|   check-interop       against strongSwan (root)
 #| make check-san        unit tests and simulator under ASan, UBSan and LSan; SAN_SIM_SEEDS=500
+#| make mutants          breaks a rule of the libraries at a time: does the simulator see it?
+#|                       not a part of check; MUTANTS=NAME: that one
 #| make fuzz             libFuzzer on each target for FUZZ_SECONDS=600; FUZZ=NAME: on that one;
 #|                       fuzz-merge: make the kept inputs of what was found; needs clang
 #| sudo make soak        SOAK=10000000 changed datagrams against an ikevd with sanitizers
@@ -361,6 +363,11 @@ check-fuzz: $(replays)
 
 check-sim: all
 	$(run_tests) $(run_sim)
+
+# Not a part of check: a second build for each rule that is broken.
+.PHONY: mutants
+mutants: $(B)/sim
+	+$(Q)B=$(B) SIM_SEEDS=$(SIM_SEEDS) tests/sim/mutants.sh $(MUTANTS)
 
 check-san:
 	+$(Q)$(MAKE) --no-print-directory $(jobs) B=$(B)/san SANITIZE=address,undefined \

@@ -302,6 +302,16 @@ watch_condemned(struct host *h)
 	h->condemned = 0;
 }
 
+static void
+remember_soft(struct host *h, ike_time now, ike_id child)
+{
+	struct path_sa *sa;
+
+	for (int out = 0; out < 2; out++)
+		if ((sa = path_find_id(&h->path, child, out)) != NULL && sa->soft_at == 0)
+			sa->soft_at = now;
+}
+
 static bool
 tell_facts(struct host *h, ike_time now)
 {
@@ -314,6 +324,8 @@ tell_facts(struct host *h, ike_time now)
 	    notice.type == IKE_SOFT ? "soft limit of" :
 	    notice.type == IKE_HARD ? "hard limit of" : "first packet on",
 	    (unsigned long long)notice.id);
+	if (notice.type == IKE_SOFT)
+		remember_soft(h, now, notice.id);
 	ike_tell(h->ike, now, &notice);
 	return true;
 }

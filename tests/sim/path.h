@@ -19,6 +19,7 @@ struct path_sa {
 	uint8_t iv_len;
 	uint64_t key_hash;
 	ike_time heard;
+	ike_time soft_at;		/* when its soft limit was told; 0: not */
 	unsigned child, order;		/* of adding */
 };
 

@@ -4,6 +4,9 @@
 #include "tests/sim/memory.h"
 #include "tests/sim/rest.h"
 
+/* Longer than anything puts off a rekey: refusals, requests without an answer. */
+#define REKEYED (200 * IKE_SECOND)
+
 #define BLAME(...) judge_blame(&w->judge, __VA_ARGS__)
 
 struct end {				/* of a tunnel */
@@ -126,6 +129,19 @@ check_keys(struct world *w, const struct end *a, const struct end *b)
 	}
 }
 
+/* A limit that the data path has told of makes a new SA, in a while. */
+static void
+check_limits(struct world *w, const struct host *h)
+{
+	for (unsigned i = 0; i < PATH_SAS; i++) {
+		const struct path_sa *sa = &h->path.sas[i];
+
+		if (sa->id != 0 && sa->soft_at != 0 && w->now > sa->soft_at + REKEYED)
+			BLAME("host %c goes on with SPI %08x, whose soft limit came at %.3f",
+			    'A' + h->number, sa->spi, (double)sa->soft_at / 1e6);
+	}
+}
+
 /* Data path and engine agree on what there is. */
 static void
 check_host(struct world *w, const struct host *h)
@@ -197,6 +213,8 @@ rest_check(struct world *w, const struct tunnel *t)
 	check_host(w, b.host);
 	if (w->trouble == PFS_DIFFERS)	/* it is tried again now and then */
 		return;
+	check_limits(w, a.host);
+	check_limits(w, b.host);
 	check_timers(w, a.host);
 	check_timers(w, b.host);
 }
