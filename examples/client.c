@@ -72,13 +72,13 @@ main(int argc, char **argv)
 	struct program p = { .base = event_base_new(), .count = 5 };
 	struct ipsec_builder *b = ipsec_builder_new();
 	struct ipsec_client_config *config;
-	struct ipsec_fault fault;
+	struct ipsec_fault fault = { .text = "" };
 	unsigned faults;
 
 	if (argc < 3 || p.base == NULL || b == NULL)
 		return 2;
 	if (argc > 3)
-		p.count = (unsigned)atoi(argv[3]);
+		p.count = (unsigned)strtoul(argv[3], NULL, 10);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	ipsec_builder_set_local_id(b, "client.example");
 	ipsec_builder_set_remote_id(b, "server.example");

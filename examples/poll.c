@@ -18,7 +18,7 @@ greet(uint8_t *packet, uint8_t from, uint8_t to, const char *text)
 	    [8] = 64, 253, [12] = 10, 0, 0, from, 10, 0, 0, to };
 
 	memcpy(packet, header, sizeof(header));
-	memcpy(packet + sizeof(header), text, strlen(text));
+	strcpy((char *)packet + sizeof(header), text);
 	return sizeof(header) + strlen(text);
 }
 

@@ -381,7 +381,7 @@ is_rival(const struct ike_exchange *ours, const struct ike_child_sa *old)
 struct answer {
 	struct ike_child_sa *old;	/* named by the request, or NULL */
 	struct ike_child_sa *follows;	/* that, or the one there is already, or NULL */
-	bool crossed;
+	struct ike_exchange *crossed;	/* ours, of the same, unanswered; or NULL */
 	struct ike_choice choice;
 	struct ike_ke ke;		/* the peer's */
 	struct bytes nonce;
@@ -432,7 +432,7 @@ prepare_answer(struct ike *e, struct ike_sa *sa, struct ike_exchange *x,
 		return error;
 	if (!ike_fresh_nonce(e, &x->fresh))
 		return IKE_NO_MEMORY;
-	a->crossed = is_rival(sa->ours, a->old);
+	a->crossed = is_rival(sa->ours, a->old) ? sa->ours : NULL;
 	a->follows = a->old != NULL ? a->old :
 	    ike_child_serving(sa, x->child->configured->name);
 	x->child->lowest = a->old != NULL ? a->old->lowest : bytes_load64(
@@ -485,7 +485,7 @@ answer_child(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	struct ike_ke ke;
 	enum ike_error error = prepare_answer(e, sa, x, &a);
 
-	if (error == IKE_OK && a.crossed && !meet(sa->ours, x, &a))
+	if (error == IKE_OK && a.crossed != NULL && !meet(a.crossed, x, &a))
 		error = IKE_NO_MEMORY;
 	if (error == IKE_OK) {
 		ke = (struct ike_ke){ a.kex != NULL ? a.kex->id : IKE_KE_NONE,
@@ -493,8 +493,8 @@ answer_child(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 		chain = ike_chain_begin(e);
 		ike_child_answer(&chain, x, &a.choice, &ke);
 		error = ike_exchange_send(e, x, &chain);
-		if (error != IKE_OK && a.crossed)
-			sa->ours->rival.met = false;
+		if (error != IKE_OK && a.crossed != NULL)
+			a.crossed->rival.met = false;
 	}
 	ike_wipe(a.secret, sizeof(a.secret));
 	if (error == IKE_WAIT)		/* the answer was a notify */
