@@ -8,8 +8,17 @@ ${CC:-cc} -std=c11 -D_GNU_SOURCE -O1 -o "$tmp/flood" "$(dirname "$0")/../netns/f
 	die "no flood"
 ip -n "$(ns router)" route add blackhole 100.64.0.0/16
 
-half_open() { # ADDRESS COUNT: so many requests, each from another address
+answered() { # what strongSwan has answered of the flood
+	grep -acE "sending packet: .* to 100\.64\." "$tmp/paris.charon.log"
+}
+has_answered() { # COUNT
+	[ "$(answered)" -ge "$1" ]
+}
+half_open() { # ADDRESS COUNT: so many requests, each from another address, and their SAs
+	local before
+	before=$(answered)
 	on router "$tmp/flood" "$1" 500 "$2" 5000 100.64.0.0 "$2" >/dev/null
+	[ "$1" != $PARIS ] || wait_for 10 has_answered $((before + 1))
 }
 # In IKE_SA_INIT: requests or responses that begin with a notify of TYPE.
 notifies() { # FROM TYPE
