@@ -686,7 +686,8 @@ void
 ike_child_move_out(struct ike *e, struct ike_child_sa *c)
 {
 	if (c->coming[1] == NULL || !c->installed || c->deleting ||
-	    c->sa->state == IKE_STATE_CLOSING)
+	    c->sa->state == IKE_STATE_CLOSING ||
+	    ike_is_wanted(c->sa, IKE_WISH_DELETE_CHILD, c->spi_in))
 		return;
 	say_path(c->coming[1], c->sa);
 	say_path(c->coming[2], c->sa);

@@ -414,14 +414,15 @@ ike_unique_serves(const struct ike_sa *except, const char *child)
 	return false;
 }
 
-/* Has it traffic of its own, and will go on? */
+/* One that follows another takes over from that one alone. */
 static bool
-carries(const struct ike_child_sa *c)
+may_carry(const struct ike_child_sa *c)
 {
-	return c->coming[1] == NULL && !c->deleting && !c->leaving && c->lost == IKE_LOST_NOT;
+	return !c->deleting && !c->leaving && c->lost != IKE_LOST_THERE &&
+	    (c->coming[1] == NULL || c->predecessor == NULL);
 }
 
-/* One that follows another takes over from that one alone. */
+/* Of those that wait rather one that the peer is known to have. */
 struct ike_child_sa *
 ike_unique_waiting(const struct ike_child_sa *c)
 {
@@ -433,11 +434,12 @@ ike_unique_waiting(const struct ike_child_sa *c)
 	LIST_FOREACH(sa, &c->sa->same->sas, of_same)
 		LIST_FOREACH(other, &sa->children, link) {
 			if (other == c || sa->state != IKE_STATE_ESTABLISHED ||
+			    !may_carry(other) ||
 			    strcmp(other->configured->name, c->configured->name) != 0)
 				continue;
-			if (carries(other))
-				return NULL;
-			if (other->predecessor == NULL && ike_child_is_waiting(other))
+			if (other->coming[1] == NULL)
+				return NULL;		/* it does already */
+			if (found == NULL || found->unseen)
 				found = other;
 		}
 	return found;
