@@ -36,7 +36,7 @@ static uint32_t
 propose_spi(void *arg, uint32_t replaced)
 {
 	struct host *h = arg;
-	const struct path_sa *sa = &h->path.sas[chance_below(&h->chance, PATH_SAS / 4)];
+	const struct path_sa *sa = &h->path.sas[chance_below(&h->chance, 16)];
 
 	switch (chance_below(&h->chance, 4)) {
 	case 0:
@@ -277,11 +277,13 @@ hear(struct host *h, ike_time now, const struct ike_event *event)
 		host_say(h, now, "%.*s", (int)event->u.text.len, event->u.text.p);
 		return;
 	default:
-		host_say(h, now, "data path: %s %llu",
+		host_say(h, now, "data path: %s %llu (%s, %08x in, %08x out)",
 		    event->type == IKE_IN_ADD ? "in add" :
 		    event->type == IKE_OUT_ADD ? "out add" :
 		    event->type == IKE_OUT_REMOVE ? "out remove" :
-		    event->type == IKE_IN_REMOVE ? "in remove" : "path of", id);
+		    event->type == IKE_IN_REMOVE ? "in remove" : "path of", id,
+		    event->u.child->name, event->u.child->spi_in,
+		    event->u.child->spi_out);
 		if (ipsec_children_apply(h->children, event, &notice))
 			ike_tell(h->ike, now, &notice);
 	}
@@ -463,7 +465,7 @@ make_inner(uint8_t family, unsigned from, unsigned to, unsigned child, uint32_t 
 	return len;
 }
 
-void
+const struct path_sa *
 host_send_inner(struct host *h, ike_time now, const struct tunnel *t, unsigned child,
     bool must)
 {
@@ -475,7 +477,7 @@ host_send_inner(struct host *h, ike_time now, const struct tunnel *t, unsigned c
 	const struct path_sa *sa;
 
 	if (number == 0)
-		return;
+		return NULL;
 	p.len = make_inner(h->family, h->number, to, child, number, p.data);
 	sa = path_seal(&h->path, &p);
 	host_say(h, now, "packet %u for %c (child %u)%s%08x", number, 'A' + to, child,
@@ -486,4 +488,5 @@ host_send_inner(struct host *h, ike_time now, const struct tunnel *t, unsigned c
 		network_send(h->network, now, sa->encap ? FRAME_ESP_UDP : FRAME_ESP,
 		    &sa->path, bytes_of(p.data, p.len), number);
 	host_drain(h, now);
+	return sa;
 }

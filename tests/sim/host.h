@@ -66,8 +66,9 @@ unsigned host_receive(struct host *, ike_time now, struct frame *);
 bool host_deadline(const struct host *, ike_time *);
 void host_tick(struct host *, ike_time now);
 void host_tell(struct host *, ike_time now, const struct ike_notice *);
-/* An inner packet to the other end; `must`: it may not be lost. */
-void host_send_inner(struct host *, ike_time now, const struct tunnel *, unsigned child,
+/* An inner packet to the other end; `must`: it may not be lost.  The SA it went by, or
+ * NULL. */
+const struct path_sa *host_send_inner(struct host *, ike_time now, const struct tunnel *, unsigned child,
     bool must);
 void host_say(const struct host *, ike_time now, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -139,7 +139,7 @@ static bool
 add(struct path *p, const struct ipsec_sa *s, bool out)
 {
 	struct esp_sa_config config;
-	struct path_sa *sa = p->sas;
+	struct path_sa *sa = p->sas, *in;
 
 	describe(p, s, out, &config);
 	if (p->refuse > 0) {
@@ -154,6 +154,8 @@ add(struct path *p, const struct ipsec_sa *s, bool out)
 		judge_blame(p->judge, "host %c cannot add an SA", p->name);
 		return false;
 	}
+	if (out && (in = path_find_id(p, s->id, false)) != NULL)
+		in->paired = true;
 	*sa = (struct path_sa){ .id = s->id,
 	    .connection = connection_of(p, s->policy), .spi = config.spi, .out = out,
 	    .encap = s->child->encap, .path = s->child->path,

@@ -8,13 +8,14 @@
 #include "tests/sim/judge.h"
 #include "tests/sim/tunnel.h"
 
-enum { PATH_SAS = 64, PATH_TRAPS = TUNNELS * CHILDREN * 4 };
+enum { PATH_SAS = 128, PATH_TRAPS = TUNNELS * CHILDREN * 4 };
 
 struct path_sa {
 	ike_id id;			/* 0: free */
 	ike_id connection;		/* whose policy it serves */
 	uint32_t spi;
 	bool out, encap;
+	bool paired;			/* inbound: its outbound side was added, too */
 	struct ike_path path;
 	uint8_t iv_len;
 	uint64_t key_hash;

@@ -1,3 +1,4 @@
+#include <limits.h>
 #include <string.h>
 
 #include "libike/sa.h"
@@ -217,6 +218,35 @@ rest_check(struct world *w, const struct tunnel *t)
 	check_limits(w, b.host);
 	check_timers(w, a.host);
 	check_timers(w, b.host);
+}
+
+/* One whose end has begun need not be followed. */
+static bool
+is_to_follow(const struct ike_child_sa *c)
+{
+	return c->sa->state == IKE_STATE_ESTABLISHED && c->lost == IKE_LOST_NOT &&
+	    !c->deleting && !c->leaving;
+}
+
+void
+rest_check_follows(struct world *w, const struct tunnel *t, unsigned end,
+    const struct path_sa *used)
+{
+	struct host *h = world_host(w, t, end);
+	const struct path_sa *in = path_find_id(&h->path, used->id, false);
+	unsigned order = in != NULL ? in->order : UINT_MAX;
+	const struct ike_child_sa *c;
+
+	for (in = h->path.sas; in < h->path.sas + PATH_SAS; in++) {
+		if (in->id == 0 || in->out || in->paired || in->heard == 0 ||
+		    in->connection != used->connection || in->child != used->child ||
+		    in->order < order || h->path.silent)
+			continue;
+		c = ike_table_child(h->ike, in->id);
+		if (c != NULL && c->installed && is_to_follow(c))
+			BLAME("host %c goes on by SPI %08x, but was called by %08x",
+			    'A' + h->number, used->spi, in->spi);
+	}
 }
 
 bool

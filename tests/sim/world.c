@@ -96,8 +96,12 @@ send_next(struct world *w, struct tunnel *t, unsigned end, unsigned child,
 	struct host *h = world_host(w, t, end);
 	ike_time most = w->calm ? IDLE_GAP : IKE_SECOND / 2;
 
-	if (!h->dead)
-		host_send_inner(h, w->now, t, child, w->strict && is_sure(w, t, child));
+	bool must = w->strict && is_sure(w, t, child);
+	const struct path_sa *used = h->dead ? NULL :
+	    host_send_inner(h, w->now, t, child, must);
+
+	if (used != NULL && must)
+		rest_check_follows(w, t, end, used);
 	s->next = w->now + s->gap;
 	s->gap += s->gap / 6;
 	if (s->gap > most)
