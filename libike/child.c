@@ -682,12 +682,18 @@ ike_child_have_arrived(struct ike_sa *sa)
 		c->unseen = false;
 }
 
+bool
+ike_child_may_move(const struct ike_child_sa *c)
+{
+	return c->coming[1] != NULL && c->installed && !c->deleting &&
+	    c->sa->state != IKE_STATE_CLOSING &&
+	    !ike_is_wanted(c->sa, IKE_WISH_DELETE_CHILD, c->spi_in);
+}
+
 void
 ike_child_move_out(struct ike *e, struct ike_child_sa *c)
 {
-	if (c->coming[1] == NULL || !c->installed || c->deleting ||
-	    c->sa->state == IKE_STATE_CLOSING ||
-	    ike_is_wanted(c->sa, IKE_WISH_DELETE_CHILD, c->spi_in))
+	if (!ike_child_may_move(c))
 		return;
 	say_path(c->coming[1], c->sa);
 	say_path(c->coming[2], c->sa);
@@ -702,7 +708,7 @@ ike_child_stop_out(struct ike *e, struct ike_child_sa *c)
 
 	if (c->coming[1] != NULL)		/* nothing ever left by it */
 		return;
-	heir = c->successor != NULL && c->sa->state != IKE_STATE_CLOSING ?
+	heir = c->successor != NULL && ike_child_may_move(c->successor) ?
 	    c->successor : ike_unique_waiting(c);
 	if (heir != NULL)
 		ike_child_move_out(e, heir);

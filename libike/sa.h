@@ -666,7 +666,8 @@ enum ike_error ike_child_prepare(struct ike *, struct ike_child_sa *,
     struct bytes secret);
 /* Installs the inbound one; `old` (or NULL) is replaced by it from now on. */
 void ike_child_commit(struct ike *, struct ike_child_sa *, struct ike_child_sa *old);
-/* Traffic moves there: OUT_ADD, UP or REPLACED, once. */
+/* Traffic moves there, if it may: OUT_ADD, UP or REPLACED, once. */
+bool ike_child_may_move(const struct ike_child_sa *);
 void ike_child_move_out(struct ike *, struct ike_child_sa *);
 /* Its traffic has not moved there yet. */
 bool ike_child_is_waiting(const struct ike_child_sa *);

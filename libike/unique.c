@@ -292,7 +292,7 @@ stand_in(struct ike *e, struct ike_same *same)
 		if (sa->reauthenticates == 0 || sa->state != IKE_STATE_ESTABLISHED)
 			continue;
 		old = ike_table_sa(e, sa->reauthenticates);
-		if (old != NULL && !serves_all_of(sa, old)) {
+		if (old != NULL && !replaces(e, sa, old)) {
 			again = true;
 			continue;
 		}
@@ -419,7 +419,8 @@ static bool
 may_carry(const struct ike_child_sa *c)
 {
 	return !c->deleting && !c->leaving && c->lost != IKE_LOST_THERE &&
-	    (c->coming[1] == NULL || c->predecessor == NULL);
+	    (c->coming[1] == NULL ||
+	    (c->predecessor == NULL && ike_child_may_move(c)));
 }
 
 /* Of those that wait rather one that the peer is known to have. */
