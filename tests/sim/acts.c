@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "tests/sim/acts.h"
+#include "tests/sim/profile.h"
 
 /* ---- the schedule ---- */
 
@@ -43,11 +44,15 @@ acts_add_some(struct world *w, const struct wish *wishes, unsigned n)
 void
 acts_print(const struct world *w, FILE *to)
 {
+	fprintf(to, "%s, with %s algorithms; the schedule, to %.0f s:\n",
+	    w->profile->name, w->hosts[0].cheap ? "cheap" : "real",
+	    (double)w->storm / 1e6);
 	for (unsigned i = 0; i < w->n_acts; i++)
 		fprintf(to, "    %10.3f  %c: %s (tunnel %u, child %u)\n",
 		    (double)w->acts[i].at / 1e6,
 		    'A' + w->tunnels[w->acts[i].tunnel].host[w->acts[i].end],
 		    w->acts[i].name, w->acts[i].tunnel, w->acts[i].child);
+	fputs(WORLD_BEGINS, to);
 }
 
 /* ---- finding what an act is about ---- */

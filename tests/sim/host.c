@@ -241,7 +241,6 @@ note_refusal(struct host *h, ike_time now, const struct ike_event *event)
 	host_say(h, now, "refused: %s; ours: %s; theirs: %s; %s [%s]", r->what, r->ours,
 	    r->theirs, r->difference, r->setting);
 	h->refusals++;
-	snprintf(h->refusal, sizeof(h->refusal), "%s", r->what);
 }
 
 static void
@@ -258,12 +257,10 @@ hear(struct host *h, ike_time now, const struct ike_event *event)
 		return;
 	case IKE_UP:
 		host_say(h, now, "up: %s %llu", what, id);
-		h->ups += event->child != 0;
 		return;
 	case IKE_DOWN:
 		host_say(h, now, "down: %s %llu, %s", what, id,
 		    ike_error_name(event->error));
-		h->downs += event->child != 0;
 		return;
 	case IKE_REPLACED:
 		host_say(h, now, "rekeyed: %s %llu follows %llu", what, id,

@@ -40,9 +40,8 @@ struct host {
 	ike_time slowness;		/* answers take at most this */
 	struct host_answer answers[HOST_ANSWERS];
 	unsigned n_answers;
-	unsigned ups, downs, refusals, replaced; /* Child SAs; refusals of anything */
+	unsigned refusals, replaced;	/* told of; rekeys */
 	ike_id condemned;		/* an IKE SA that failed to authenticate */
-	char refusal[256];		/* the last one */
 	long blocks;			/* of memory, when it has no tunnel */
 	ike_time second;		/* of which the next is about */
 	unsigned in_second;		/* IKE datagrams sent */

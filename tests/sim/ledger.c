@@ -41,8 +41,6 @@ ledger_refused(struct ledger *l, struct judge *j, uint32_t number, unsigned verd
 
 	if (e == NULL)
 		return;
-	e->refused = true;
-	l->refused++;
 	if (e->must)
 		blame(j, e, number, "could not be sent", verdicts[verdict]);
 }

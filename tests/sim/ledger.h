@@ -12,13 +12,12 @@ struct entry {
 	uint8_t from, to, child;	/* hosts; which of the tunnel's children */
 	bool must;			/* nothing excuses its loss */
 	uint8_t delivered;
-	bool refused;			/* never left */
 };
 
 struct ledger {
 	struct entry v[LEDGER_MOST];	/* number n is v[n - 1] */
 	uint32_t n;
-	uint32_t delivered, refused;
+	uint32_t delivered;
 };
 
 /* The number of a new packet; 0: the ledger is full. */

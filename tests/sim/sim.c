@@ -75,19 +75,19 @@ tell(const struct order *o, uint64_t seed, const char *why)
 	char *text = NULL, again[512];
 	size_t len = 0;
 	FILE *f = open_memstream(&text, &len);
-	const char *first;
+	const char *begins;
 
 	if (f == NULL)
 		abort();
 	world_run(seed, o->profile, f, &unused, again, sizeof(again));
 	fclose(f);
-	first = strstr(text, "----\n");
+	begins = strstr(text, WORLD_BEGINS);
 	printf("seed %" PRIu64 ": %s\n    replay: sim --seed %" PRIu64 "%s%s -v\n", seed,
 	    why, seed, o->profile != NULL ? " --profile " : "",
 	    o->profile != NULL ? o->profile->name : "");
-	if (first != NULL)
-		printf("%.*s", (int)(first - text), text);
-	printf("    ...\n%s\n", tail(text, len, LINES));
+	if (begins != NULL)
+		printf("    %.*s    the last of it:\n%s", (int)(begins - text), text,
+		    tail(begins, len - (size_t)(begins - text), LINES));
 	free(text);
 }
 

@@ -61,9 +61,10 @@ struct world {
 };
 
 struct world_count {			/* over all seeds */
-	uint64_t established, refused, ended;	/* how runs ended */
-	uint64_t frames, packets, delivered, rekeys, collisions;
+	uint64_t frames, packets, delivered, rekeys;
 };
+
+#define WORLD_BEGINS "    what happens:\n"	/* in the trace, behind the schedule */
 
 /* Runs one seed to its end.  `profile` NULL: the one that the seed chooses.  False: `why`
  * says which rule was broken. */
