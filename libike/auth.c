@@ -548,8 +548,8 @@ write_answer(struct ike *e, struct ike_exchange *x, enum ike_error refused,
 	return ike_exchange_send(e, x, &chain);
 }
 
-/* The Child SA that is asked for, if any is (RFC 6023): IKE_SA_INIT, where the identity was
- * not known yet, has said whether one must be. */
+/* The Child SA that is asked for, if any is (RFC 6023): IKE_SA_INIT, where the identity
+ * was not known yet, has said whether one must be. */
 static enum ike_error
 choose(struct ike *e, const struct ike_sa *sa, struct ike_exchange *x,
     struct ike_choice *choice)

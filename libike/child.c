@@ -10,7 +10,7 @@
 #include "libike/sa.h"
 
 #define LINGER (5 * IKE_SECOND)
-/* No schedule lets more time pass between two copies of a request that is not answered. */
+/* No schedule lets more time pass between two copies of an unanswered request. */
 #define UNHEARD (20 * IKE_SECOND)
 /* An IKE SA has no more than so many, and so many for each that is configured: no peer
  * needs them, whatever it rekeys. */
@@ -138,7 +138,8 @@ ike_child_serving(struct ike_sa *sa, const char *name)
 	struct ike_child_sa *c;
 
 	LIST_FOREACH(c, &sa->children, link)
-		if (c->successor == NULL && !c->deleting && !c->leaving && c->lost == IKE_LOST_NOT &&
+		if (c->successor == NULL && !c->deleting && !c->leaving &&
+		    c->lost == IKE_LOST_NOT &&
 		    strcmp(c->configured->name, name) == 0)
 			return c;
 	return NULL;

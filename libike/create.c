@@ -364,7 +364,8 @@ find_old(struct ike *e, struct ike_sa *sa, struct ike_exchange *x,
 	if (*old == NULL)
 		return IKE_CHILD_SA_NOT_FOUND;
 	/* 2.25.1: it is being deleted, will be, or has been replaced. */
-	if ((*old)->deleting || (*old)->successor != NULL || (*old)->lost != IKE_LOST_NOT ||
+	if ((*old)->deleting || (*old)->successor != NULL ||
+	    (*old)->lost != IKE_LOST_NOT ||
 	    ike_is_wanted(sa, IKE_WISH_DELETE_CHILD, (*old)->spi_in))
 		return IKE_TEMPORARY_FAILURE;
 	return IKE_OK;

@@ -12,7 +12,8 @@ act_run act_rekey_child, act_rekey_ike, act_rekey_children_at_once,
 struct wish { act_run *run; const char *name; unsigned weight; };	/* to run NULL */
 
 /* Adds an act at a moment within `from` .. `to`, somewhere by chance. */
-struct act *acts_add(struct world *, ike_time from, ike_time to, act_run *, const char *name);
+struct act *acts_add(struct world *, ike_time from, ike_time to, act_run *,
+    const char *name);
 /* Adds `n` of these, each as often as its weight says. */
 void acts_add_some(struct world *, const struct wish *, unsigned n);
 void acts_print(const struct world *, FILE *);

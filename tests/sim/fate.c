@@ -93,7 +93,8 @@ fate_check_dead(struct world *w)
 bool
 fate_allows(const struct world *w)
 {
-	return w->trouble == FINE || w->trouble == NARROWED || w->trouble == NOT_INSTALLED;
+	return w->trouble == FINE || w->trouble == NARROWED ||
+	    w->trouble == NOT_INSTALLED;
 }
 
 void

@@ -30,8 +30,8 @@ fill(void *arg, uint8_t *p, size_t n)
 	chance_fill(&h->chance, p, n);
 }
 
-/* Some that are reserved, or in use, or only heard for a while yet: the engine has to pass
- * over them. */
+/* Some that are reserved, or in use, or only heard for a while yet: the engine has to
+ * pass over them. */
 static uint32_t
 propose_spi(void *arg, uint32_t replaced)
 {

@@ -67,8 +67,8 @@ void host_tick(struct host *, ike_time now);
 void host_tell(struct host *, ike_time now, const struct ike_notice *);
 /* An inner packet to the other end; `must`: it may not be lost.  The SA it went by, or
  * NULL. */
-const struct path_sa *host_send_inner(struct host *, ike_time now, const struct tunnel *, unsigned child,
-    bool must);
+const struct path_sa *host_send_inner(struct host *, ike_time now,
+    const struct tunnel *, unsigned child, bool must);
 void host_say(const struct host *, ike_time now, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* The tunnel of one of its connections; NULL: none. */

@@ -38,7 +38,8 @@ intact_remember(const struct host *h, const struct frame *f, struct intact *i)
 static bool
 has_asked(const struct ike_sa *sa, ike_time hint_at)
 {
-	return sa->live.hint_at != hint_at && (sa->ours != NULL || sa->live.asking != NULL);
+	return sa->live.hint_at != hint_at &&
+	    (sa->ours != NULL || sa->live.asking != NULL);
 }
 
 void
@@ -63,15 +64,17 @@ intact_is_news(const struct host *h, const struct frame *f)
 	const struct ike_sa *sa;
 	uint32_t id;
 
-	if (f->kind != FRAME_IKE || f->len < IKE_HEADER_LEN || f->data[TYPE] == IKE_SA_INIT)
+	if (f->kind != FRAME_IKE || f->len < IKE_HEADER_LEN ||
+	    f->data[TYPE] == IKE_SA_INIT)
 		return false;
 	id = bytes_load32(f->data + ID);
 	TAILQ_FOREACH(sa, &h->ike->sas, link) {
 		if (sa->spi_i != bytes_load64(f->data) ||
 		    sa->spi_r != bytes_load64(f->data + 8))
 			continue;
-		return (f->data[FLAGS] & IKE_FLAG_RESPONSE) == 0 ?
-		    id >= sa->window.next_expected : sa->ours != NULL && sa->ours->id == id;
+		if ((f->data[FLAGS] & IKE_FLAG_RESPONSE) == 0)
+			return id >= sa->window.next_expected;
+		return sa->ours != NULL && sa->ours->id == id;
 	}
 	return false;
 }

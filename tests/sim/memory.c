@@ -4,8 +4,8 @@
 
 #include "tests/sim/memory.h"
 
-/* The linker leads calls of malloc to __wrap_malloc, and those of __real_malloc to malloc.
- * Blocks of foreign libraries are neither allocated nor freed by way of these. */
+/* The linker leads calls of malloc to __wrap_malloc, and those of __real_malloc to
+ * malloc.  Blocks of foreign libraries are neither allocated nor freed by way of these. */
 static long blocks;
 
 void *__real_malloc(size_t);

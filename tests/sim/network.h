@@ -33,7 +33,7 @@ struct weather {			/* percent, but for the delay */
 
 struct place {				/* where a host lives */
 	bool nat;			/* behind the one NAT there is */
-	bool cut;			/* nothing reaches it, and nothing comes from it */
+	bool cut;			/* nothing comes to it, nor from it */
 	uint8_t moves;			/* each gives it another address */
 	uint16_t mapping;		/* changes when the NAT forgets; what goes to an
 					 * old one is lost */

@@ -114,7 +114,8 @@ check_add(struct path *p, const struct esp_sa_config *c)
 }
 
 static void
-describe(const struct path *p, const struct ipsec_sa *s, bool out, struct esp_sa_config *c)
+describe(const struct path *p, const struct ipsec_sa *s, bool out,
+    struct esp_sa_config *c)
 {
 	static const uint8_t iv_key[32] = { 1 };
 	const struct ike_child *child = s->child;

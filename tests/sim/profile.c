@@ -242,8 +242,8 @@ static void
 make_mismatch(struct world *w)
 {
 	static const struct wish some_acts[] = {
-		{ act_up, "up", 2 }, { act_down, "down", 1 }, { act_soft, "soft limit", 1 },
-		{ act_rekey_child, "rekey a child", 1 }, { NULL, NULL, 0 }
+		{ act_up, "up", 2 }, { act_down, "down", 1 },
+		{ act_soft, "soft limit", 1 }, { act_rekey_child, "rekey a child", 1 }, { NULL, NULL, 0 }
 	};
 	struct tunnel *t = &w->tunnels[0];
 

@@ -138,7 +138,8 @@ check_limits(struct world *w, const struct host *h)
 		const struct path_sa *sa = &h->path.sas[i];
 
 		if (sa->id != 0 && sa->soft_at != 0 && w->now > sa->soft_at + REKEYED)
-			BLAME("host %c goes on with SPI %08x, whose soft limit came at %.3f",
+			BLAME("host %c goes on with SPI %08x, whose soft limit came at "
+			      "%.3f",
 			    'A' + h->number, sa->spi, (double)sa->soft_at / 1e6);
 	}
 }

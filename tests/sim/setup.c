@@ -40,7 +40,8 @@ make_renewal(struct world *w, struct ike_renewal *r)
 		12 * IKE_SECOND };
 	static const uint64_t packets[] = { 0, 0, 0, 15, 60 };
 
-	*r = (struct ike_renewal){ .child_hard = { SETUP_FOREVER, UINT64_MAX, UINT64_MAX },
+	*r = (struct ike_renewal){
+	    .child_hard = { SETUP_FOREVER, UINT64_MAX, UINT64_MAX },
 	    .ike_hard = SETUP_FOREVER };
 	r->child.time = setup_choose(w, child, COUNT(child));
 	r->ike = setup_choose(w, ike, COUNT(ike));
@@ -196,7 +197,8 @@ setup_trouble(struct world *w)
 		b->esp = one(&esp_proposals[4]);
 		break;
 	case NO_SELECTORS:
-		tunnel_net_text(w->network.family, 20, 0, t->text[1][1], sizeof(t->text[1][1]));
+		tunnel_net_text(w->network.family, 20, 0, t->text[1][1],
+		    sizeof(t->text[1][1]));
 		t->child[1][0].remote = one(&t->nets[1][1]);
 		break;
 	case WRONG_ID:

@@ -10,7 +10,8 @@
 void setup_hosts(struct world *, unsigned n);
 /* Between hosts `a`, who calls, and `b`; after setup_hosts. */
 void setup_tunnel(struct world *, unsigned a, unsigned b);
-/* Its end 0 is behind the NAT: native ESP does not cross it, and nobody is called there. */
+/* Its end 0 is behind the NAT: native ESP does not cross it, and nobody is called
+ * there. */
 void setup_hide(struct world *, struct tunnel *);
 /* The ends of the first tunnel do not fit together, in a way by chance. */
 void setup_trouble(struct world *);

@@ -28,7 +28,7 @@ struct job {				/* shared with its process */
 };
 
 static int
-usage(void)
+usage(FILE *to)
 {
 	fputs("usage: sim [--seeds N] [--from S] [--profile NAME] [--jobs N] [--first]\n"
 	    "       sim --seed S [--profile NAME] [-v]\n"
@@ -39,10 +39,10 @@ usage(void)
 	    "  --first         stop at the first that fails\n"
 	    "  --seed S        run one world\n"
 	    "  -v              tell what happens in it\n"
-	    "profiles:\n", stderr);
+	    "profiles:\n", to);
 	for (const struct profile *p = profiles; p->name != NULL; p++)
-		fprintf(stderr, "  %-15s %s\n", p->name, p->about);
-	return 2;
+		fprintf(to, "  %-15s %s\n", p->name, p->about);
+	return to == stdout ? 0 : 2;
 }
 
 static bool
@@ -67,6 +67,14 @@ tail(const char *text, size_t len, unsigned lines)
 	return p;
 }
 
+static void
+print_failed(const struct order *o, uint64_t seed, const char *why)
+{
+	printf("seed %" PRIu64 ": %s\n    replay: sim --seed %" PRIu64 "%s%s -v\n", seed,
+	    why, seed, o->profile != NULL ? " --profile " : "",
+	    o->profile != NULL ? o->profile->name : "");
+}
+
 /* What led to it: the schedule, and the last part of what was said. */
 static void
 tell(const struct order *o, uint64_t seed, const char *why)
@@ -82,9 +90,7 @@ tell(const struct order *o, uint64_t seed, const char *why)
 	world_run(seed, o->profile, f, &unused, again, sizeof(again));
 	fclose(f);
 	begins = strstr(text, WORLD_BEGINS);
-	printf("seed %" PRIu64 ": %s\n    replay: sim --seed %" PRIu64 "%s%s -v\n", seed,
-	    why, seed, o->profile != NULL ? " --profile " : "",
-	    o->profile != NULL ? o->profile->name : "");
+	print_failed(o, seed, why);
 	if (begins != NULL)
 		printf("    %.*s    the last of it:\n%s", (int)(begins - text), text,
 		    tail(begins, len - (size_t)(begins - text), LINES));
@@ -144,10 +150,7 @@ run_jobs(const struct order *o)
 		;
 	for (unsigned i = 0; i < o->jobs; i++) {
 		if (!jobs[i].done)
-			printf("seed %" PRIu64 ": the simulator itself ended\n"
-			       "    replay: sim --seed %" PRIu64 "%s%s -v\n", jobs[i].seed,
-			    jobs[i].seed, o->profile != NULL ? " --profile " : "",
-			    o->profile != NULL ? o->profile->name : "");
+			print_failed(o, jobs[i].seed, "the simulator itself ended");
 		if (jobs[i].grew)
 			printf("memory grew in job %u\n", i);
 		all.passed += jobs[i].passed;
@@ -169,8 +172,8 @@ run_one(const struct order *o)
 {
 	struct world_count count = { 0 };
 	char why[512];
-	bool good = world_run(o->from, o->profile, o->verbose ? stdout : NULL, &count, why,
-	    sizeof(why));
+	bool good = world_run(o->from, o->profile, o->verbose ? stdout : NULL, &count,
+	    why, sizeof(why));
 
 	printf("seed %" PRIu64 ": %s%s\n", o->from, why, good ? "passed" : "");
 	return good ? 0 : 1;
@@ -186,6 +189,7 @@ main(int argc, char **argv)
 		{ "profile", required_argument, NULL, 'p' },
 		{ "jobs", required_argument, NULL, 'j' },
 		{ "first", no_argument, NULL, '1' },
+		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 }
 	};
 	struct order o = { .from = 1, .seeds = 1000 };
@@ -216,12 +220,14 @@ main(int argc, char **argv)
 		case 'v':
 			o.verbose = true;
 			break;
+		case 'h':
+			return usage(stdout);
 		default:
-			return usage();
+			return usage(stderr);
 		}
 	}
 	if (!good || optind != argc)
-		return usage();
+		return usage(stderr);
 	o.jobs = (unsigned)jobs;
 	return o.one ? run_one(&o) : run_jobs(&o);
 }

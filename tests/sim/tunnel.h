@@ -20,7 +20,8 @@ struct tunnel {
 
 /* The inner network of a host for a child, as a selector and as 16 or 4 octets of an
  * address in it. */
-void tunnel_net_text(uint8_t family, unsigned host, unsigned child, char *buf, size_t len);
+void tunnel_net_text(
+    uint8_t family, unsigned host, unsigned child, char *buf, size_t len);
 void tunnel_net_address(uint8_t family, unsigned host, unsigned child, uint8_t addr[16]);
 unsigned tunnel_end(const struct tunnel *, unsigned host);
 /* By a child's name; CHILDREN: it has none of this name. */

@@ -268,11 +268,14 @@ bring_up(struct world *w)
 static void
 check_packets(struct world *w)
 {
+	const struct tunnel *t;
+
 	for (unsigned i = 0; i < w->n_tunnels; i++)
-		for (unsigned end = 0; end < 2; end++)
-			for (unsigned k = 0; k < w->tunnels[i].setup[0].n_children; k++)
-				host_send_inner(world_host(w, &w->tunnels[i], end), w->now,
-				    &w->tunnels[i], k, true);
+		for (unsigned end = 0; end < 2; end++) {
+			t = &w->tunnels[i];
+			for (unsigned k = 0; k < t->setup[0].n_children; k++)
+				host_send_inner(world_host(w, t, end), w->now, t, k, true);
+		}
 	world_run_until(w, w->now + IKE_SECOND);
 	ledger_close(&w->ledger, &w->judge);
 }

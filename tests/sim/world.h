@@ -1,5 +1,5 @@
-/* A world: hosts, a network, tunnels between the hosts, a schedule of acts and an attacker
- * perhaps, all by seed.
+/* A world: hosts, a network, tunnels between the hosts, a schedule of acts and perhaps an
+ * attacker, all by seed.
  *
  * First comes a storm, in which everything happens that the profile knows; then calm: the
  * weather is fine, nobody acts, and both ends must come to rest with the same SAs; then
