@@ -246,8 +246,10 @@ ike_peer_reauthenticate(struct ike *e, struct ike_sa *old)
 	LIST_FOREACH(sa, &old->peer->sas, of_peer)
 		if (sa->reauthenticates == old->id)
 			return IKE_OK;		/* it is on the way */
-	if (ike_unique_has_younger(old))	/* which stays, or will see to that */
-		return IKE_OK;
+	/* Of those that there are one goes first: it has to be clear what the new one is to
+	 * stand for, at both ends. */
+	if (ike_unique_carries(old))
+		return IKE_TEMPORARY_FAILURE;
 	return start(e, old->peer, NULL, NULL, old->id);
 }
 

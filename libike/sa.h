@@ -602,8 +602,6 @@ bool ike_unique_admits(const struct ike *, const struct ike_sa *,
 /* How it began, for comparing it with others later. */
 void ike_unique_remember(const struct ike *, struct ike_sa *);
 void ike_unique_established(struct ike *, struct ike_sa *);
-/* Does it have one that was set up later? */
-bool ike_unique_has_younger(const struct ike_sa *);
 /* Does another SA of the same two carry something; and this child? */
 bool ike_unique_carries(const struct ike_sa *except);
 bool ike_unique_serves(const struct ike_sa *except, const char *child);

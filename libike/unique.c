@@ -389,19 +389,6 @@ ike_unique_carries(const struct ike_sa *except)
 }
 
 bool
-ike_unique_has_younger(const struct ike_sa *than)
-{
-	const struct ike_sa *sa;
-
-	if (than->same != NULL)
-		LIST_FOREACH(sa, &than->same->sas, of_same)
-			if (same_pair(sa, than) && sa->setting_up.ended >
-			    than->setting_up.ended)
-				return true;
-	return false;
-}
-
-bool
 ike_unique_serves(const struct ike_sa *except, const char *child)
 {
 	struct ike_sa *sa;
