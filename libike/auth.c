@@ -195,6 +195,7 @@ install(struct ike *e, struct ike_exchange *x)
 	struct ike_child_sa *c = x->child;
 
 	x->child = NULL;
+	c->unseen = !x->ours;
 	ike_child_commit(e, c, NULL);
 	if (x->ours || !ike_unique_serves(c->sa, c->configured->name))
 		ike_child_move_out(e, c);

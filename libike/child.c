@@ -775,6 +775,26 @@ restore_lost(struct ike *e, const struct ike_child_sa *c)
 	ike_child_move_out(e, found);
 }
 
+/* One that waited for its own turn may have been what others waited for. */
+static void
+keep_carried(struct ike *e, const struct ike_child_sa *c)
+{
+	struct ike_child_sa *twin, *found = NULL;
+
+	if (c->sa->state != IKE_STATE_ESTABLISHED)
+		return;
+	LIST_FOREACH(twin, &c->sa->children, link) {
+		if (twin == c || strcmp(twin->configured->name, c->configured->name) != 0)
+			continue;
+		if (twin->coming[1] == NULL && !twin->deleting && !twin->leaving)
+			return;
+		if (found == NULL && twin->lost == IKE_LOST_NOT && ike_child_may_move(twin))
+			found = twin;
+	}
+	if (found != NULL && !ike_unique_carries(c->sa))
+		ike_child_move_out(e, found);
+}
+
 void
 ike_child_close(struct ike *e, struct ike_child_sa *c, enum ike_error why)
 {
@@ -784,6 +804,7 @@ ike_child_close(struct ike *e, struct ike_child_sa *c, enum ike_error why)
 
 	restore_lost(e, c);
 	ike_child_stop_out(e, c);
+	keep_carried(e, c);
 	if (known && !replaced)
 		ike_say_ending(e, c->ending, IKE_DOWN, why);
 	if (replaced || old != NULL || has_twin(c) || ike_unique_carries(c->sa)) {

@@ -425,9 +425,10 @@ ike_unique_waiting(const struct ike_child_sa *c)
 			    !may_carry(other) ||
 			    strcmp(other->configured->name, c->configured->name) != 0)
 				continue;
-			if (other->coming[1] == NULL)
+			if (other->coming[1] == NULL && !other->unseen)
 				return NULL;		/* it does already */
-			if (found == NULL || found->unseen)
+			if (other->coming[1] != NULL &&
+			    (found == NULL || found->unseen))
 				found = other;
 		}
 	return found;
