@@ -53,7 +53,7 @@ swan_keys() { # N
 # that ikectl shows, and by the numbers that strongSwan gives its SAs.
 ours_of() { # child | ike, CELLS
 	local n path=.generation
-	[ "$1" = ike ] || path='([.children[].generation] | max)'
+	[ "$1" = ike ] || path='(([.children[].generation] | max) // 1)'
 	for n in $2; do
 		ctl berlin -j status "c$n" | jq "[.connections[0].sas[] | $path - 1] | max"
 	done | awk '{ n += $1 } END { print n + 0 }'
