@@ -331,6 +331,24 @@ hint(uint16_t type)
 	return d;
 }
 
+/* Others than the check may want to know. */
+START_TEST(answer_to_a_probe_starts_no_checks_with_dpd_0)
+{
+	struct ike_counts c, before;
+
+	pair_setups(setup, child);
+	setup[0].dpd = setup[1].dpd = 0;
+	establish();
+	ike_read_counts(p.e[0], &before);
+	ike_liveness_begin(p.e[0], pair_sa(&p, 0));
+	pair_drain(&p, 0);
+	pair_pump(&p);
+	ike_read_counts(p.e[0], &c);
+	ck_assert_uint_eq(c.timers, before.timers);
+	pair_close(&p);
+}
+END_TEST
+
 START_TEST(hint_starts_a_check_once_in_a_while)		/* T42 */
 {
 	struct pair_datagram d;
@@ -487,6 +505,7 @@ main(void)
 	tcase_add_test(t, outstanding_request_is_the_probe);
 	tcase_add_test(t, dead_peer_is_handled_as_configured);
 	tcase_add_test(t, nobody_asks_with_dpd_0);
+	tcase_add_test(t, answer_to_a_probe_starts_no_checks_with_dpd_0);
 	tcase_add_test(t, hint_starts_a_check_once_in_a_while);
 	tcase_add_test(t, hint_that_is_none_changes_nothing);
 	tcase_add_test(t, keepalives_go_out_behind_a_nat);

@@ -202,6 +202,56 @@ START_TEST(lifetimes_of_seconds_go_on)
 }
 END_TEST
 
+/* The settings that the session was set up with are freed then. */
+START_TEST(session_calls_the_host_of_its_new_settings)
+{
+	struct ike_fault faults[8];
+	struct ike_connection *c;
+	const struct ike_sa *sa;
+	unsigned n;
+
+	pair_establish(&p);
+	pair_setups(setup, child);
+	setup[0].remote_address = "192.0.2.77, 192.0.2.2";
+	for (unsigned i = 0; i < 2; i++) {
+		c = ike_connection_new(&setup[0], faults, 8, &n);
+		ck_assert_ptr_nonnull(c);
+		ck_assert(ike_put(p.e[0], p.now, p.connection[0], c) != 0);
+		ike_connection_free(c);
+		pair_drain(&p, 0);
+		rekey(1, current(1)->id);
+		pair_pump(&p);
+		sa = current(0);
+		ck_assert_ptr_eq(sa->host, &sa->connection->remote.v[1 - i]);
+		ck_assert_str_eq(sa->host->text, i == 0 ? "192.0.2.2" : "192.0.2.88");
+		pass(40 * IKE_SECOND);
+		setup[0].remote_address = "192.0.2.88";	/* nor is it there any more */
+	}
+	pair_close(&p);
+}
+END_TEST
+
+START_TEST(replaced_ike_sa_is_deleted_once)
+{
+	unsigned requests = 0;
+
+	pair_establish(&p);
+	rekey(0, current(0)->id);
+	pair_pump(&p);
+	ck_assert_int_eq(ike_down(p.e[0], p.now, p.connection[0]), IKE_OK);
+	pair_drain(&p, 0);
+	p.n = 0;
+	pair_pass(&p, 4 * IKE_SECOND);	/* over the time of its own DELETE */
+	for (unsigned i = 0; i < p.n; i++)
+		requests |= 1u << bytes_load32(p.queue[i].data + 20);
+	/* The old one's third request (IKE_SA_INIT, IKE_AUTH and the rekey came before),
+	 * and the new one's first; no other. */
+	ck_assert_uint_eq(requests, 1u << 3 | 1u << 0);
+	p.n = 0;
+	pair_close(&p);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -212,5 +262,7 @@ main(void)
 	tcase_add_test(c, both_rekey_the_child_at_once);
 	tcase_add_test(c, both_rekey_the_ike_sa_at_once);
 	tcase_add_loop_test(c, lifetimes_of_seconds_go_on, 0, 3);
+	tcase_add_test(c, session_calls_the_host_of_its_new_settings);
+	tcase_add_test(c, replaced_ike_sa_is_deleted_once);
 	return run_tests("rekey", c);
 }
