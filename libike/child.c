@@ -779,20 +779,11 @@ restore_lost(struct ike *e, const struct ike_child_sa *c)
 static void
 keep_carried(struct ike *e, const struct ike_child_sa *c)
 {
-	struct ike_child_sa *twin, *found = NULL;
+	struct ike_child_sa *heir = c->sa->state == IKE_STATE_ESTABLISHED ?
+	    ike_unique_waiting(c) : NULL;
 
-	if (c->sa->state != IKE_STATE_ESTABLISHED)
-		return;
-	LIST_FOREACH(twin, &c->sa->children, link) {
-		if (twin == c || strcmp(twin->configured->name, c->configured->name) != 0)
-			continue;
-		if (twin->coming[1] == NULL && !twin->deleting && !twin->leaving)
-			return;
-		if (found == NULL && twin->lost == IKE_LOST_NOT && ike_child_may_move(twin))
-			found = twin;
-	}
-	if (found != NULL && !ike_unique_carries(c->sa))
-		ike_child_move_out(e, found);
+	if (heir != NULL)
+		ike_child_move_out(e, heir);
 }
 
 void

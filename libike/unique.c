@@ -403,11 +403,12 @@ ike_unique_serves(const struct ike_sa *except, const char *child)
 
 /* One that follows another takes over from that one alone. */
 static bool
-may_carry(const struct ike_child_sa *c)
+may_carry(const struct ike_child_sa *c, const struct ike_child_sa *after)
 {
 	return !c->deleting && !c->leaving && c->lost != IKE_LOST_THERE &&
 	    (c->coming[1] == NULL ||
-	    (c->predecessor == NULL && ike_child_may_move(c)));
+	    ((c->predecessor == NULL || c->predecessor == after) &&
+	    ike_child_may_move(c)));
 }
 
 /* Of those that wait rather one that the peer is known to have. */
@@ -422,7 +423,7 @@ ike_unique_waiting(const struct ike_child_sa *c)
 	LIST_FOREACH(sa, &c->sa->same->sas, of_same)
 		LIST_FOREACH(other, &sa->children, link) {
 			if (other == c || sa->state != IKE_STATE_ESTABLISHED ||
-			    !may_carry(other) ||
+			    !may_carry(other, c) ||
 			    strcmp(other->configured->name, c->configured->name) != 0)
 				continue;
 			if (other->coming[1] == NULL && !other->unseen)
