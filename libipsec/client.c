@@ -371,6 +371,17 @@ ipsec_client_rekey(struct ipsec_client *client, enum ipsec_rekey what)
 }
 
 void
+ipsec_client_roam(struct ipsec_client *client)
+{
+	struct ipsec_core *c = &client->core;
+
+	ipsec_core_enter(c);
+	if (c->endpoint != NULL)
+		ipsec_endpoint_roam(c->endpoint, ipsec_now());
+	ipsec_core_leave(c);
+}
+
+void
 ipsec_client_shutdown(struct ipsec_client *client)
 {
 	client->waiting = false;

@@ -272,11 +272,13 @@ rest(void *arg)
 static struct ipsec_link *
 need_link(void *arg, const struct ipsec_sa *sa)
 {
-	struct ipsec_session *s = need_session(arg, sa->ike_sa);
+	struct ipsec_core *c = arg;
+	struct ipsec_session *s = need_session(c, sa->ike_sa);
 
 	if (s == NULL)
 		return NULL;
 	ipsec_session_set_peer(s, &sa->child->path);
+	memcpy(c->own, sa->child->path.addr[0], sizeof(c->own));
 	return &s->link;
 }
 
@@ -290,16 +292,28 @@ deliver(void *arg, struct ipsec_link *link, const struct ipsec_packet *v, unsign
 	end(c);
 }
 
+/* A server has no address of its own to tell of: each session has its. */
+static bool
+has_roamed(struct ipsec_core *c, const struct ike_path *path)
+{
+	bool roamed = c->ops->calls && memcmp(c->own, path->addr[0], sizeof(c->own)) != 0;
+
+	memcpy(c->own, path->addr[0], sizeof(c->own));
+	return roamed;
+}
+
 static void
 moved(void *arg, struct ipsec_link *link, const struct ike_path *path)
 {
+	static const struct ipsec_said here = { .text = "this end has another address" };
 	struct ipsec_session *s = (struct ipsec_session *)link;
-	bool elsewhere = ipsec_session_set_peer(s, path);
+	bool roamed = has_roamed(arg, path), elsewhere = ipsec_session_set_peer(s, path);
 
-	if (!elsewhere || !s->up)	/* of several Child SAs the first says it */
+	/* of several Child SAs the first says it */
+	if (!s->up || (!roamed && !elsewhere))
 		return;
 	begin(arg);
-	ipsec_core_tell(arg, s, IPSEC_EVENT_MOVED, IPSEC_OK, NULL);
+	ipsec_core_tell(arg, s, IPSEC_EVENT_MOVED, IPSEC_OK, elsewhere ? NULL : &here);
 	end(arg);
 }
 

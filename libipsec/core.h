@@ -65,6 +65,7 @@ struct ipsec_core {
 	struct ipsec_endpoint *endpoint;	/* NULL: no socket */
 	struct ipsec_links *links;		/* the endpoint's */
 	ike_id connection;
+	uint8_t own[16];	/* who calls: its own address, as last told of */
 	struct ipsec_index by_id;		/* sessions that have not ended */
 	/* All; those whose last Child SA the peer has deleted; those that we close; those
 	 * that are freed when nobody can hold them any more. */

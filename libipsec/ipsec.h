@@ -209,7 +209,7 @@ enum ipsec_event_type {
 	IPSEC_EVENT_CONNECTING,
 	IPSEC_EVENT_UP,		/* packets can be sent */
 	IPSEC_EVENT_REKEYED,	/* new keys, the same tunnel; no packet was lost for it */
-	IPSEC_EVENT_MOVED,	/* the peer has another address now */
+	IPSEC_EVENT_MOVED,	/* the peer, or this client, has another address now */
 	IPSEC_EVENT_REFUSED,	/* something was refused; what becomes of it comes next */
 	IPSEC_EVENT_FAILED,	/* it could not be set up, for `error`; the end of it */
 	IPSEC_EVENT_DOWN,	/* it was up and is no more, for `error`; the end of it */
@@ -294,6 +294,14 @@ size_t ipsec_client_mtu(const struct ipsec_client *);
  * a rekey that is on its way already is enough.  NOT_CONNECTED, SHUT_DOWN. */
 enum ipsec_rekey { IPSEC_REKEY_CHILD, IPSEC_REKEY_IKE };
 enum ipsec_error ipsec_client_rekey(struct ipsec_client *, enum ipsec_rekey);
+
+/* This host's addresses or routes have changed, as from one network to another: the
+ * tunnel moves along, with its keys, where the peer speaks MOBIKE too (RFC 4555 3.5).
+ * That it has is an event, MOVED; then the MTU may be another one.  The program finds out
+ * by rtnetlink, or by what its system has for that; telling it for nothing is harmless.
+ * What stays where it is: a client with a local address of its own, and one whose peer
+ * does not speak MOBIKE, which is found dead in time. */
+void ipsec_client_roam(struct ipsec_client *);
 
 /* DELETE of the Child SAs, then of the IKE SA, then the socket.  Goes on in process, for
  * no longer than the shutdown time, and ends with IPSEC_EVENT_SHUT_DOWN (error: IPSEC_OK,

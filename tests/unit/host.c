@@ -1,3 +1,4 @@
+#include <arpa/inet.h>
 #include <check.h>
 #include <net/if.h>
 #include <poll.h>
@@ -123,4 +124,18 @@ host_network(int mtu)
 	ck_assert_int_eq(ioctl(fd, SIOCSIFFLAGS, &lo), 0);
 	close(fd);
 	return true;
+}
+
+void
+host_readdress(const char *address)
+{
+	struct ifreq lo = { .ifr_name = "lo" };
+	struct sockaddr_in in = { .sin_family = AF_INET };
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(inet_pton(AF_INET, address, &in.sin_addr), 1);
+	memcpy(&lo.ifr_addr, &in, sizeof(in));
+	ck_assert_int_eq(ioctl(fd, SIOCSIFADDR, &lo), 0);
+	close(fd);
 }

@@ -44,5 +44,8 @@ struct esp_selector host_selector(const char *local, const char *remote);
 /* From now on in a network of our own, whose loopback has that MTU.  False: not permitted
  * here. */
 bool host_network(int mtu);
+/* There: gives the loopback this address in place of the one it has, and all of its /24
+ * (of a class C address). */
+void host_readdress(const char *address);
 
 #endif

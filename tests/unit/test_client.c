@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <unistd.h>
 
+#include "tests/unit/host.h"
 #include "tests/unit/run.h"
 #include "tests/unit/tunnel.h"
 
@@ -513,6 +514,58 @@ START_TEST(client_rekeys_by_what_it_sends)
 }
 END_TEST
 
+/* ---- on the move ---- */
+
+/* RFC 4555 3.5: told that its address is another one, the client takes its tunnel along. */
+START_TEST(client_roams)
+{
+	char address[IPSEC_ADDRESS_LEN];
+	uint8_t packet[100];
+	struct tunnel_end *end;
+	struct ipsec_metrics m;
+	const struct tunnel_said *moved = &t.heard.said[IPSEC_EVENT_MOVED];
+
+	if (!host_network(65536))
+		return;
+	host_readdress("192.0.2.1");
+	tunnel_serve_at(&t, tunnel_server_config(tunnel_builder(true)), "0.0.0.0:0");
+	snprintf(address, sizeof(address), "192.0.2.200:%u", ipsec_server_port(t.server));
+	end = add_client(tunnel_builder(false));
+	ipsec_client_roam(end->client);		/* nothing to move yet */
+	ck_assert_int_eq(ipsec_client_connect(end->client, address), IPSEC_OK);
+	tunnel_await(&t, &t.heard.events[IPSEC_EVENT_UP], 1);
+	tunnel_await(&t, &end->heard.events[IPSEC_EVENT_UP], 1);
+	ipsec_client_roam(end->client);		/* and nowhere to move to */
+	tunnel_run(&t, 50);
+	ck_assert_uint_eq(end->heard.events[IPSEC_EVENT_MOVED], 0);
+
+	host_readdress("192.0.2.77");
+	ipsec_client_roam(end->client);
+	tunnel_await(&t, &t.heard.events[IPSEC_EVENT_MOVED], 1);
+	ck_assert(strncmp(moved->peer_address, "192.0.2.77:", 11) == 0);
+	moved = &end->heard.said[IPSEC_EVENT_MOVED];
+	ck_assert_uint_eq(end->heard.events[IPSEC_EVENT_MOVED], 1);
+	ck_assert_str_eq(moved->peer_address, address);
+	ck_assert_ptr_nonnull(strstr(moved->text, "this end"));
+	tunnel_packet(packet, sizeof(packet), true, 1);
+	ck_assert_int_eq(ipsec_client_send_packet(end->client, packet, sizeof(packet)),
+	    IPSEC_OK);
+	tunnel_await_packets(&t, &t.heard.packets, 1);
+	tunnel_packet(packet, sizeof(packet), false, 2);
+	ck_assert_int_eq(ipsec_session_send_packet(t.heard.session, packet,
+	    sizeof(packet)), IPSEC_OK);
+	tunnel_await_packets(&t, &end->heard.packets, 1);
+	ipsec_client_metrics(end->client, &m);
+	ck_assert_uint_eq(m.ike_rekeys + m.child_rekeys, 0);
+	ck_assert_uint_eq(t.heard.events[IPSEC_EVENT_UP], 1);
+	ipsec_client_shutdown(end->client);
+	ipsec_client_roam(end->client);
+	tunnel_await(&t, &end->heard.events[IPSEC_EVENT_SHUT_DOWN], 1);
+	ck_assert_int_eq(end->heard.said[IPSEC_EVENT_SHUT_DOWN].error, IPSEC_OK);
+	ipsec_client_roam(end->client);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -533,6 +586,7 @@ main(void)
 	tcase_add_test(c, client_automatic_rekey);
 	tcase_add_test(c, client_rekeys_when_asked);
 	tcase_add_test(c, client_rekeys_by_what_it_sends);
+	tcase_add_test(c, client_roams);
 	tcase_set_timeout(c, 60);
 	return run_tests("client", c);
 }
