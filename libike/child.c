@@ -675,12 +675,13 @@ ike_child_has_arrived(const struct ike *e, const struct ike_child_sa *c)
 }
 
 void
-ike_child_have_arrived(struct ike_sa *sa)
+ike_child_have_arrived(struct ike_sa *sa, ike_time made)
 {
 	struct ike_child_sa *c;
 
 	LIST_FOREACH(c, &sa->children, link)
-		c->unseen = false;
+		if (c->since <= made)
+			c->unseen = false;
 }
 
 bool

@@ -464,9 +464,10 @@ receive(struct ike *e, struct ike_sa *sa, const struct rule *rule,
 	if (rule->response) {
 		if (h->exchange != IKE_SA_INIT)
 			ike_window_answered(e, sa);
+		ike_child_have_arrived(sa, sa->since);	/* or the peer had no such SA */
 	} else {
 		x->request = mark;
-		ike_child_have_arrived(sa);	/* by the window of one */
+		ike_child_have_arrived(sa, e->now);	/* by the window of one */
 		ike_sa_follow(e, sa, path);
 	}
 	ike_trace_received(e, sa, h, m);

@@ -672,7 +672,7 @@ bool ike_child_is_waiting(const struct ike_child_sa *);
 /* The peer has what we answered: it uses this one, has sent another request since, or
  * would have repeated that one meanwhile. */
 bool ike_child_has_arrived(const struct ike *, const struct ike_child_sa *);
-void ike_child_have_arrived(struct ike_sa *);	/* all of them */
+void ike_child_have_arrived(struct ike_sa *, ike_time made);	/* all until then */
 /* OUT_REMOVE, once; what replaced it takes over. */
 void ike_child_stop_out(struct ike *, struct ike_child_sa *);
 /* Out of its IKE SA.  One that was replaced goes on hearing for a while. */

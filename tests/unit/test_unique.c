@@ -187,6 +187,27 @@ call_twice(enum ike_unique unique, ike_time after)
 	pair_pump(&p);
 }
 
+/* The peer has the IKE SA by which it answers, and so all that came with it: traffic that
+ * is there need not move on to another one. */
+START_TEST(answer_shows_that_the_child_has_arrived)
+{
+	const struct ike_child_sa *c;
+
+	pair_setups(setup, child);
+	pair_open(&p, setup);
+	pair_establish(&p);
+	c = LIST_FIRST(&pair_sa(&p, 1)->children);
+	ck_assert(!ike_child_has_arrived(p.e[1], c));
+	pair_pass(&p, IKE_SECOND);
+	ike_liveness_begin(p.e[1], pair_sa(&p, 1));
+	pair_drain(&p, 1);
+	ck_assert(!ike_child_has_arrived(p.e[1], c));
+	pair_pump(&p);
+	ck_assert(ike_child_has_arrived(p.e[1], c));
+	pair_close(&p);
+}
+END_TEST
+
 START_TEST(replace_deletes_the_older)
 {
 	ike_id older;
@@ -491,7 +512,8 @@ main(void)
 {
 	const TTest *tests[] = {
 		crossed_setups_leave_the_same_one, initial_contact_replaces_silently,
-		crossed_empty_one_goes, replace_deletes_the_older, keep_refuses_a_second,
+		crossed_empty_one_goes, answer_shows_that_the_child_has_arrived,
+		replace_deletes_the_older, keep_refuses_a_second,
 		keep_lets_crossed_ones_in, keep_yields_to_initial_contact,
 		never_keeps_both, never_is_heard_at_once,
 		pattern_tells_peers_apart,
