@@ -336,7 +336,6 @@ ike_sa_free(struct ike *e, struct ike_sa *sa)
 	ike_exchange_free(e, sa->theirs);
 	ike_keys_free(&sa->keys);
 	ike_sa_forget_setup(e, sa);
-	ike_buffer_free(&sa->setting_up.lowest);
 	ike_buffer_free(&sa->window.response);
 	ike_id_free(&sa->remote_id);
 	free(sa->mobile.others);

@@ -245,7 +245,8 @@ struct ike_mobile {
 struct ike_setting_up {
 	bool ours;				/* we began it */
 	ike_time began, ended;
-	struct ike_buffer lowest;		/* of its two nonces */
+	/* Of its two nonces, the lower one's first octets. */
+	uint64_t lowest;
 };
 
 /* What only the set-up of an SA needs. */

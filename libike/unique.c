@@ -127,15 +127,13 @@ void
 ike_unique_remember(const struct ike *e, struct ike_sa *sa)
 {
 	struct ike_setting_up *s = &sa->setting_up;
-	struct ike_buffer *nonce = sa->half_open->nonce;	/* both */
-	unsigned lower = ike_nonce_is_lower(ike_buffer_view(&nonce[0]),
-	    ike_buffer_view(&nonce[1])) ? 0 : 1;
+	const struct ike_buffer *nonce = sa->half_open->nonce;	/* both */
 
 	s->ours = sa->initiator;
 	s->began = sa->created;
 	s->ended = e->now;
-	s->lowest = nonce[lower];
-	nonce[lower] = (struct ike_buffer){ NULL, 0 };
+	s->lowest = bytes_load64(ike_lower_nonce(ike_buffer_view(&nonce[0]),
+	    ike_buffer_view(&nonce[1])).p);
 }
 
 static bool
@@ -156,8 +154,7 @@ is_expecting(const struct ike_sa *sa)
 static bool
 is_newer(const struct ike_setting_up *a, const struct ike_setting_up *b)
 {
-	return a->ended != b->ended ? a->ended > b->ended : ike_nonce_is_lower(
-	    ike_buffer_view(&b->lowest), ike_buffer_view(&a->lowest));
+	return a->ended != b->ended ? a->ended > b->ended : b->lowest < a->lowest;
 }
 
 /* The one of the two that must go, if that is ours to do now; else NULL. */
@@ -175,8 +172,7 @@ loser(struct ike_sa *a, struct ike_sa *b)
 		lost = a->n_children == 0 ? a : b;
 		ours = lost->setting_up.ours;
 	} else if (crossed(of_a, of_b)) {
-		lost = ike_nonce_is_lower(ike_buffer_view(&of_a->lowest),
-		    ike_buffer_view(&of_b->lowest)) ? a : b;
+		lost = of_a->lowest < of_b->lowest ? a : b;
 		ours = lost->setting_up.ours;
 	} else {
 		lost = newer == a ? b : a;
