@@ -19,7 +19,7 @@ run_demo() { # SIGNAL SECONDS [VARIABLE=VALUE...]: sets status and shown
 	local signal=$1 after=$2 p
 	shift 2
 	mkdir -p "$tmp/scratch"
-	env TMPDIR="$tmp/scratch" "$@" "$here/demo.sh" >"$tmp/demo.out" 2>&1 &
+	env KEPT= TMPDIR="$tmp/scratch" "$@" "$here/demo.sh" >"$tmp/demo.out" 2>&1 &
 	p=$!
 	demo=$p
 	if [ "$signal" != none ]; then

@@ -28,6 +28,11 @@ IN_BERLIN=10.1.0.1	IN_PARIS=10.2.0.1
 IN_BERLIN6=2001:db8:1::1	IN_PARIS6=2001:db8:2::1
 export IN_BERLIN IN_PARIS IN_BERLIN6 IN_PARIS6
 
+# What a script leaves that fails, in a folder beside its log; KEPT= for nothing.
+kept=$(realpath "$0")
+kept=${KEPT-$bin/${kept#"$top/"}}
+kept=${kept%.sh}${kept:+.kept}
+
 psk="a lab secret of some length"	# of the cells
 
 passed=0
@@ -38,9 +43,18 @@ tmp=
 
 # ---- the end of everything --------------------------------------------------------------
 
+# What a failure is found by, as it is now: configurations, whole logs, captures, accounts.
+keep() { # FOLDER
+	[ -n "$kept" ] || return 0
+	mkdir -p "$kept/$1" && find "$tmp" -maxdepth 1 -type f ! -perm -u+x -exec cp -t "$kept/$1" {} +
+	if [ -n "${SUDO_UID-}" ]; then
+		chown -R "$SUDO_UID:${SUDO_GID:-$SUDO_UID}" "$kept"
+	fi
+}
+
 # Runs on every way out.  What holds on to a namespace is found through the namespace
 # itself, so a process whose pid was not kept yet is ended too.
-cleanup() {
+cleanup() { # [EXIT-STATUS]
 	local node p
 	trap - EXIT
 	trap '' INT TERM HUP
@@ -55,16 +69,17 @@ cleanup() {
 	done
 	wait
 	if [ -n "$tmp" ]; then
+		[ "$1" = 0 ] || keep end
 		rm -rf "$tmp"
 	fi
 } 2>/dev/null	# the shell would report each process that was killed
 
 leave() {
-	cleanup
+	cleanup "$1"
 	trap - INT TERM
 	exit "$1"
 }
-trap cleanup EXIT
+trap 'cleanup $?' EXIT
 trap 'leave 130' INT
 trap 'leave 143' TERM
 trap 'leave 129' HUP
@@ -142,6 +157,7 @@ wire() { # NODE OUTER OUTER6 INNER INNER6
 net_up() {
 	[ "$(id -u)" = 0 ] || die "namespaces need root"
 	need ip ping tcpdump perl
+	[ -z "$kept" ] || rm -rf "$kept"
 	tmp=$(mktemp -d "${TMPDIR:-/tmp}/ikev-$$-XXXXXX") || die "no temporary folder"
 	add_node router berlin paris
 	ip -n "$(ns router)" link set lo up
@@ -533,10 +549,11 @@ ok() {
 	echo "ok    $1"
 }
 
-fail() { # TITLE: with the ends of the logs, which are gone afterwards
+fail() { # TITLE: with the ends of the logs; all of them are in $kept
 	local f
 	failed=$((failed + 1))
 	echo "FAIL  $1"
+	[ $failed -gt 1 ] || keep first
 	[ -s "$tmp/out" ] && sed 's/^/      | /' "$tmp/out"
 	for f in "$tmp"/*.log; do
 		[ -s "$f" ] || continue
@@ -580,6 +597,7 @@ exits() { # STATUS COMMAND...
 }
 
 finish() {
+	[ "$failed" = 0 ] || echo "kept: ${kept:-nothing}"
 	echo "$(basename "$0"): $passed passed, $failed failed"
 	[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
 	exit
