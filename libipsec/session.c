@@ -15,7 +15,7 @@ ipsec_session_new(struct ipsec_core *c, ike_id id, const char *peer_id)
 		return NULL;
 	ipsec_link_init(&s->link, c->links, id);
 	s->core = c;
-	memcpy(s->peer_id, peer_id, len);
+	memcpy(s->peer_id, peer_id, len + 1);
 	if (!ipsec_index_add(&c->by_id, &s->link.entry)) {
 		free(s);
 		return NULL;
