@@ -170,7 +170,7 @@ ike_child_describe(const struct ike_child_sa *c, struct ike_child *d)
 		.transform = c->transform,
 		.esn = c->esn,
 		.encap = c->sa->encap,
-		.path = c->sa->path,
+		.path = *ike_mobike_esp_path(c->sa),
 		.transport = c->transport,
 		.soft_packets = jittered(soft->packets, jitter, c->spi_in),
 		.soft_octets = jittered(soft->octets, jitter, c->spi_in),

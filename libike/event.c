@@ -145,7 +145,7 @@ ike_output_move(struct ike_output *o, const struct ike_sa *sa)
 {
 	struct ike_child *child = (struct ike_child *)o->view->words;
 
-	child->path = sa->path;
+	child->path = *ike_mobike_esp_path(sa);
 	child->encap = sa->encap;
 }
 

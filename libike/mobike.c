@@ -287,10 +287,27 @@ checked(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 		return not_there(e, sa);
 	if (sa->mobile.pending || sa->state != IKE_STATE_ESTABLISHED)
 		return IKE_OK;
+	free(sa->mobile.proven);
+	sa->mobile.proven = NULL;
 	return ike_sa_move_children(e, sa) ? IKE_OK : IKE_NO_MEMORY;
 }
 
 static ike_step *const check_steps[] = { send_check, checked, NULL };
+
+const struct ike_path *
+ike_mobike_esp_path(const struct ike_sa *sa)
+{
+	return sa->mobile.proven != NULL ? sa->mobile.proven : &sa->path;
+}
+
+/* An SA whose ESP goes astray is better ended. */
+static void
+give_up(struct ike *e, struct ike_sa *sa)
+{
+	sa->mobile.pending = false;
+	sa->hint = IKE_NO_MEMORY;
+	ike_info_delete_sa(e, sa);
+}
 
 void
 ike_mobike_begin(struct ike *e, struct ike_sa *sa)
@@ -298,13 +315,10 @@ ike_mobike_begin(struct ike *e, struct ike_sa *sa)
 	struct ike_exchange *x = ike_exchange_new(
 	    sa, true, INFORMATIONAL, sa->mobile.initiator ? update_steps : check_steps);
 
-	if (x != NULL) {
+	if (x != NULL)
 		ike_exchange_begin(e, sa, x);
-		return;
-	}
-	sa->mobile.pending = false;
-	sa->hint = IKE_NO_MEMORY;	/* an SA whose ESP goes astray is better ended */
-	ike_info_delete_sa(e, sa);
+	else
+		give_up(e, sa);
 }
 
 /* ---- an INFORMATIONAL request of the peer ---- */
@@ -390,6 +404,22 @@ ike_mobike_answer(struct ike *e, const struct ike_sa *sa, const struct ike_excha
 		ike_add_notify(chain, IKE_N_COOKIE2, wish->cookie);
 }
 
+/* ESP goes on where it went, that of Child SAs to come, too: whoever can say where it is
+ * could have others flooded.  False: no memory. */
+static bool
+keep_esp(struct ike_sa *sa)
+{
+	struct ike_path *here;
+
+	if (sa->mobile.proven != NULL)
+		return true;
+	if ((here = malloc(sizeof(*here))) == NULL)
+		return false;
+	*here = sa->path;
+	sa->mobile.proven = here;
+	return true;
+}
+
 static void
 follow(struct ike *e, struct ike_sa *sa, const struct ike_exchange *x,
     const struct ike_mobike_wish *wish)
@@ -402,6 +432,10 @@ follow(struct ike *e, struct ike_sa *sa, const struct ike_exchange *x,
 		sa->mobile.pending = true;
 	if (!moved)
 		return;
+	if (!keep_esp(sa)) {
+		give_up(e, sa);
+		return;
+	}
 	sa->path = x->path;
 	ike_window_moved(e, sa, true);
 }
@@ -554,11 +588,13 @@ ike_mobike_inherit(struct ike *e, struct ike_sa *to, struct ike_sa *from)
 
 	ike_mobike_stop(e, from);
 	free(to->mobile.others);
+	free(to->mobile.proven);
 	to->mobile = from->mobile;
 	to->mobile.pending = from->mobile.pending || from->mobile.busy;
 	to->mobile.busy = to->mobile.mapped = false;	/* it hashes the SPIs, too */
 	from->mobile.pending = false;
 	from->mobile.others = NULL;
+	from->mobile.proven = NULL;
 	from->mobile.n = 0;
 	if (asking)
 		ike_mobike_look(e, to);

@@ -339,6 +339,7 @@ ike_sa_free(struct ike *e, struct ike_sa *sa)
 	ike_buffer_free(&sa->window.response);
 	ike_id_free(&sa->remote_id);
 	free(sa->mobile.others);
+	free(sa->mobile.proven);
 	ike_output_free(sa->up);
 	ike_output_free(sa->down);
 	ike_unwant(&sa->wanted);

@@ -239,6 +239,9 @@ struct ike_mobile {
 	uint8_t n, turn, left;	/* of `others`; the next one to try; how many of them now */
 	struct ike_address *others;	/* of the peer, besides its path's; owned, or NULL */
 	struct ike_exchange *asking;	/* the open RESOLVE question, or NULL */
+	/* Where ESP goes while the peer has not shown that it is at the SA's path; owned, or
+	 * NULL: it goes by that. */
+	struct ike_path *proven;
 };
 
 /* unique.c: of the session, whatever rekeys it has seen.  Both ends have the same. */
@@ -795,6 +798,8 @@ void ike_mobike_unanswered(struct ike *, struct ike_sa *);
 /* NAT detection in a liveness check, and what its answer says of our mapping (3.8). */
 void ike_mobike_add_detection(struct ike *, const struct ike_sa *, struct ike_chain *);
 enum ike_error ike_mobike_compare(struct ike *, struct ike_sa *, struct ike_exchange *);
+/* The path of the Child SAs. */
+const struct ike_path *ike_mobike_esp_path(const struct ike_sa *);
 /* An IKE rekey: all that is known goes to the successor. */
 void ike_mobike_inherit(struct ike *, struct ike_sa *to, struct ike_sa *from);
 void ike_mobike_stop(struct ike *, struct ike_sa *);	/* closes its question */

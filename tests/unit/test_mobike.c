@@ -539,6 +539,122 @@ START_TEST(wrong_cookie_ends_the_sa)			/* RFC 4555 3.7 */
 }
 END_TEST
 
+/* ---- ESP goes nowhere that the peer has not shown to be at ---- */
+
+/* Where ESP of end 1 goes, by the last event of each kind. */
+static struct { struct ike_path added, moved; ike_id child; } esp;
+
+static void
+hear_paths(void *arg, unsigned end, const struct ike_event *event)
+{
+	(void)arg;
+	if (end != 1)
+		return;
+	if (event->type == IKE_IN_ADD)
+		esp.child = event->child;
+	if (event->type == IKE_OUT_ADD)
+		esp.added = event->u.child->path;
+	if (event->type == IKE_SET_PATH)
+		esp.moved = event->u.child->path;
+}
+
+/* Somewhere else it says it is, and does not hear whether that is so. */
+static void
+move_unseen(void)
+{
+	roam(elsewhere);
+	pair_deliver(&p, 0);
+	ck_assert_uint_eq(p.n, 2);
+	p.n = 1;			/* the answer goes on, the check is lost */
+	pair_pump(&p);
+	ck_assert(memcmp(pair_sa(&p, 1)->path.addr[1], elsewhere, 4) == 0);
+}
+
+static void
+use_newest(void)
+{
+	ck_assert_int_eq(ike_tell(p.e[1], p.now, &(struct ike_notice){
+	    .type = IKE_FIRST_IN, .id = esp.child }), IKE_OK);
+	pair_drain(&p, 1);
+}
+
+/* A Child SA that is made meanwhile, or whose traffic moves there meanwhile, sends where
+ * the others do, until the cookie has come back from the new place. */
+START_TEST(unproven_address_gets_no_esp)		/* RFC 4555 3.7 */
+{
+	static const uint8_t before[4] = { 192, 0, 2, 1 };
+	struct ike_child_info info;
+
+	for (unsigned row = 0; row < 2; row++) {
+		make_setups();
+		pair_open(&p, setup);
+		p.hear = hear_paths;
+		pair_up(&p);
+		pair_pump(&p);
+		if (row == 0)
+			move_unseen();
+		ck_assert(ike_child_at(p.e[0], pair_sa(&p, 0)->id, 0, &info));
+		ck_assert_int_eq(ike_rekey(p.e[0], p.now, info.id), IKE_OK);
+		pair_drain(&p, 0);
+		pair_pump(&p);
+		ck_assert_uint_eq(pair_sa(&p, 1)->n_children, 2);
+		if (row == 1)
+			move_unseen();
+		memset(&esp.added, 0, sizeof(esp.added));
+		use_newest();
+		ck_assert_msg(memcmp(esp.added.addr[1], before, 4) == 0, "row %u", row);
+		ck_assert_uint_eq(p.events[1][IKE_SET_PATH], 0);
+		pair_pass(&p, IKE_SECOND);		/* the check goes out again */
+		pair_pump(&p);
+		ck_assert_uint_eq(p.events[1][IKE_SET_PATH], 2);
+		ck_assert(memcmp(esp.moved.addr[1], elsewhere, 4) == 0);
+		pair_close(&p);
+	}
+}
+END_TEST
+
+/* The same when the IKE SA is rekeyed while the check is under way. */
+START_TEST(unproven_address_stays_so_after_a_rekey)	/* RFC 4555 3.7 */
+{
+	static const uint8_t before[4] = { 192, 0, 2, 1 };
+	struct ike_child_info info;
+
+	make_setups();
+	pair_open(&p, setup);
+	p.hear = hear_paths;
+	pair_up(&p);
+	pair_pump(&p);
+	move_unseen();
+	rekey(0);
+	while (p.n > 0) {			/* every check is lost */
+		struct pair_datagram d;
+		struct ike_message m;
+
+		m = look_at(0, &d);
+		if (says(&m, IKE_N_COOKIE2))
+			memmove(p.queue, p.queue + 1, --p.n * sizeof(p.queue[0]));
+		else
+			pair_deliver(&p, 0);
+	}
+	ck_assert(ike_child_at(p.e[0], established(0)->id, 0, &info));
+	ck_assert_int_eq(ike_rekey(p.e[0], p.now, info.id), IKE_OK);
+	pair_drain(&p, 0);
+	pair_pump(&p);
+	memset(&esp.added, 0, sizeof(esp.added));
+	use_newest();
+	ck_assert(memcmp(esp.added.addr[1], before, 4) == 0);
+	ck_assert_uint_eq(p.events[1][IKE_SET_PATH], 0);
+	for (unsigned i = 0; i < 5; i++) {
+		pair_pass(&p, IKE_SECOND);
+		pair_pump(&p);
+	}
+	ck_assert_uint_gt(p.events[1][IKE_SET_PATH], 0);
+	ck_assert(memcmp(esp.moved.addr[1], elsewhere, 4) == 0);
+	expect_settled(established(1));
+	pair_close(&p);
+}
+END_TEST
+
 /* A peer that cannot be reached where it says it is ends as one that is dead. */
 START_TEST(unanswered_check_ends_the_sa)		/* RFC 4555 3.7 */
 {
@@ -1080,6 +1196,8 @@ main(void)
 	tcase_add_test(t, update_outlives_a_rekey);
 	tcase_add_test(t, replaced_sa_is_deleted_from_the_new_address);
 	tcase_add_test(t, wrong_cookie_ends_the_sa);
+	tcase_add_test(t, unproven_address_gets_no_esp);
+	tcase_add_test(t, unproven_address_stays_so_after_a_rekey);
 	tcase_add_test(t, unanswered_check_ends_the_sa);
 	tcase_add_test(t, update_from_the_wrong_side_means_nothing);
 	tcase_add_test(t, forged_update_changes_nothing);
