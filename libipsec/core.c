@@ -210,7 +210,7 @@ admit(void *arg, const struct ike_event *event)
 	char id[ID_TEXT];
 
 	ike_id_print(auth->remote_id_type, auth->remote_id, id, sizeof(id));
-	if (c->shutting)
+	if (c->shutting || c->doomed)
 		return IKE_AUTHENTICATION_FAILED;
 	if ((s = ipsec_session_new(c, event->sa, id)) == NULL)
 		return IKE_NO_MEMORY;
@@ -226,6 +226,54 @@ admit(void *arg, const struct ike_event *event)
 	return verdict;
 }
 
+/* A question of its own: what an event views ends with the first call of the program that
+ * takes `now`, and its callback may be what makes that. */
+struct question {
+	struct ike_event event;
+	struct ike_auth_request auth;
+	size_t len;
+	uint8_t octets[];
+};
+
+static struct bytes
+put(struct question *q, struct bytes from)
+{
+	struct bytes copy = { q->octets + q->len, from.len };
+
+	if (from.len > 0)
+		memcpy(q->octets + q->len, from.p, from.len);
+	q->len += from.len;
+	return copy;
+}
+
+static struct question *
+keep_question(const struct ike_event *event)
+{
+	const struct ike_auth_request *auth = event->u.auth;
+	struct bytes secret = bytes_of(auth->secret, strlen(auth->secret) + 1);
+	struct question *q = calloc(1, sizeof(*q) + auth->octets.len + auth->value.len +
+	    secret.len + auth->local_id.len + auth->remote_id.len);
+
+	if (q == NULL)
+		return NULL;
+	q->event = *event;
+	q->auth = *auth;
+	q->auth.octets = put(q, auth->octets);
+	q->auth.value = put(q, auth->value);
+	q->auth.secret = (const char *)put(q, secret).p;
+	q->auth.local_id = put(q, auth->local_id);
+	q->auth.remote_id = put(q, auth->remote_id);
+	q->event.u.auth = &q->auth;
+	return q;
+}
+
+static void
+free_question(struct question *q)
+{
+	sodium_memzero(q->octets, q->len);
+	free(q);
+}
+
 /* The program's word on a peer; false: it has none. */
 static bool
 ask_for_psk(struct ipsec_core *c, const struct ike_event *event,
@@ -236,7 +284,7 @@ ask_for_psk(struct ipsec_core *c, const struct ike_event *event,
 	char id[ID_TEXT];
 	size_t len;
 
-	if (c->ops->psk == NULL || (secret = sodium_malloc(PSK_ROOM)) == NULL)
+	if (c->doomed || (secret = sodium_malloc(PSK_ROOM)) == NULL)
 		return false;
 	ike_id_print(auth->remote_id_type, auth->remote_id, id, sizeof(id));
 	begin(c);
@@ -249,13 +297,31 @@ ask_for_psk(struct ipsec_core *c, const struct ike_event *event,
 }
 
 static void
+answer_asking(struct ipsec_core *c, const struct ike_event *event,
+    uint8_t value[IPSEC_AUTH_MAX], struct ike_answer *answer)
+{
+	struct question *q = keep_question(event);
+
+	if (q == NULL) {
+		*answer = (struct ike_answer){ .error = IKE_NO_MEMORY };
+		return;
+	}
+	if (!ask_for_psk(c, &q->event, value, answer))
+		ipsec_settings_answer(c->settings, &q->event, value, answer);
+	free_question(q);
+}
+
+static void
 authenticate(void *arg, const struct ike_event *event, uint8_t value[IPSEC_AUTH_MAX],
     struct ike_answer *answer)
 {
 	struct ipsec_core *c = arg;
 
-	if (!ipsec_settings_answer_peer(c->settings, event, value, answer) &&
-	    !ask_for_psk(c, event, value, answer))
+	if (ipsec_settings_answer_peer(c->settings, event, value, answer))
+		return;
+	if (c->ops->psk != NULL)
+		answer_asking(c, event, value, answer);
+	else
 		ipsec_settings_answer(c->settings, event, value, answer);
 }
 

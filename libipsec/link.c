@@ -383,6 +383,7 @@ ipsec_link_end(struct ipsec_link *link)
 			free_packets(&link->waiting[i]);
 	free(link->waiting);
 	link->waiting = NULL;
+	link->n_waiting = 0;
 }
 
 unsigned
