@@ -67,8 +67,8 @@ change libike/create.c 'if (a->follows == NULL && !ike_unique_serves(c->sa, c->c
 mutant responder-never-moves 'it does so at its first packet, or at the DELETE of the old one'
 change libike/engine.c $'\tc->unseen = false;\n\tike_child_move_out(e, c);' \
 	$'\tc->unseen = false;'
-change libike/child.c $'\tif (heir != NULL)\n\t\tike_child_move_out(e, heir);' \
-	$'\t(void)heir;'
+change libike/child.c $'\tif (heir != NULL)\n\t\tike_child_move_out(e, heir);\n\tike_say_' \
+	$'\t(void)heir;\n\tike_say_'
 
 mutant initiator-never-moves 'the initiator of a rekey moves when it has the answer'
 change libike/create.c $'\tike_child_move_out(e, c);\n\tif (old != NULL) {' \
