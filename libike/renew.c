@@ -243,6 +243,15 @@ end_sa(struct ike *e, struct ike_sa *sa)
 		ike_info_delete_sa(e, sa);
 }
 
+/* Its heir is there already, and the answer to our own rekey says which of two it is
+ * (2.8.2): to end before that would end both.  Without an answer all ends when nothing is
+ * left of the schedule of sending again. */
+static bool
+is_settling(const struct ike_sa *sa)
+{
+	return sa->ours != NULL && sa->ours->rival.sa != NULL;
+}
+
 void
 ike_renew_sa_due(struct ike *e, struct ike_sa *sa)
 {
@@ -250,8 +259,11 @@ ike_renew_sa_due(struct ike *e, struct ike_sa *sa)
 	bool reauth = sa->reauth_at != 0 && e->now >= sa->reauth_at;
 
 	if (sa->ends_at != 0 && e->now >= sa->ends_at) {
-		end_sa(e, sa);
-		return;
+		if (!is_settling(sa)) {
+			end_sa(e, sa);
+			return;
+		}
+		sa->ends_at = 0;
 	}
 	if (rekey)
 		sa->rekey_at = 0;

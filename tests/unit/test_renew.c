@@ -586,6 +586,71 @@ START_TEST(ike_sa_ends_during_its_rekey)		/* T60 */
 }
 END_TEST
 
+/* Both rekey the IKE SA, and 0 hears of 1 only its request: for so long. */
+static void
+cross_ike_rekeys(uint64_t seed, ike_time silence)
+{
+	pair_setups(setup, child);
+	setup[0].renewal.ike = 20 * IKE_SECOND;
+	setup[0].renewal.ike_hard = 30 * IKE_SECOND;
+	setup[0].renewal.jitter_percent = 0;
+	setup[0].start = IKE_START_ALWAYS;
+	setup[0].on_dead = IKE_ON_DEAD_RESTART;
+	pair_open(&p, setup);
+	p.chance[0] += seed;
+	road_open(&r, &p);
+	pair_up(&p);
+	pair_pump(&p);
+	road_pass(&r, 19 * IKE_SECOND);
+	rekey_ike(0);
+	rekey_ike(1);
+	for (unsigned i = 0; i < p.n; i++)
+		if (p.queue[i].to == 0)
+			road_deliver(&r, i);
+	r.closing = silence > 100 * IKE_SECOND;
+	pass_deaf(0, silence);
+}
+
+/* The hard end of the old one comes meanwhile: which of the new ones carries on is known
+ * when the answer comes, whoever's that is. */
+START_TEST(ike_sa_ends_during_crossed_rekeys)		/* T60, T65 */
+{
+	unsigned won = 0;
+
+	for (unsigned seed = 0; seed < 8; seed++) {
+		cross_ike_rekeys(seed, 13 * IKE_SECOND);
+		ck_assert_uint_eq(use(0)->generation, 1);
+		road_pass(&r, 10 * IKE_SECOND);
+		ck_assert_uint_eq(p.events[0][IKE_DOWN] + p.events[1][IKE_DOWN], 0);
+		ck_assert_uint_eq(use(0)->generation, 2);
+		ck_assert_uint_eq(use(0)->spi_i, use(1)->spi_i);
+		ck_assert_uint_eq(use(0)->spi_r, use(1)->spi_r);
+		won += use(0)->collisions_won;
+		road_pass(&r, 20 * IKE_SECOND);
+		expect_one_pair();
+		end();
+	}
+	ck_assert_uint_gt(won, 0);
+	ck_assert_uint_lt(won, 8);
+}
+END_TEST
+
+/* And when none comes, all ends and begins anew. */
+START_TEST(ike_sa_ends_after_crossed_rekeys)		/* T60 */
+{
+	cross_ike_rekeys(0, 160 * IKE_SECOND);
+	ck_assert_int_eq(p.down[0], IKE_TIMEOUT);
+	for (unsigned i = 0; i < 600; i++) {
+		pair_pass(&p, IKE_SECOND / 10);
+		pair_pump(&p);
+	}
+	for (unsigned i = 0; i < 2; i++)
+		ck_assert_uint_eq(use(i)->n_children, 1);
+	ck_assert_uint_eq(use(0)->spi_i, use(1)->spi_i);
+	end();
+}
+END_TEST
+
 /* ---- requests that name nothing ---- */
 
 static struct ike_chain
@@ -803,6 +868,8 @@ main(void)
 	tcase_add_test(t, old_child_lives_without_a_delete);
 	tcase_add_test(t, delete_of_the_old_child_without_an_answer);
 	tcase_add_loop_test(t, ike_sa_ends_during_its_rekey, 0, 2);
+	tcase_add_test(t, ike_sa_ends_during_crossed_rekeys);
+	tcase_add_test(t, ike_sa_ends_after_crossed_rekeys);
 	tcase_add_test(t, rekey_of_nothing);
 	tcase_add_test(t, malformed_rekey_is_fatal);
 	tcase_add_test(t, malformed_says_the_peer);
