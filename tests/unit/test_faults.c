@@ -139,6 +139,15 @@ rekey(unsigned end, bool ike)
 	pair_drain(&p, end);
 }
 
+static void
+reauthenticate(unsigned end)
+{
+	within(end, true);
+	(void)ike_peer_reauthenticate(p.e[end], pair_sa(&p, end));
+	within(end, false);
+	pair_drain(&p, end);
+}
+
 /* The parts of a life that a failure is to fall into. */
 enum part {
 	SET_UP,
@@ -155,12 +164,16 @@ enum part {
 	CHILD_REKEYS,		/* at both ends at once */
 	IKE_REKEY,
 	IKE_REKEYS,
+	REAUTHENTICATION,
+	REAUTHENTICATIONS,
+	CHILDLESS,		/* the Child SA comes after IKE_AUTH */
 	PARTS
 };
 static const char *const parts[] = { "set-up", "acquire", "Child SA down", "down at 0",
     "down at 1", "not installed", "refused", "in fragments",
     "silence", "roaming", "Child SA rekeyed", "Child SA rekeyed by both",
-    "IKE SA rekeyed", "IKE SA rekeyed by both" };
+    "IKE SA rekeyed", "IKE SA rekeyed by both", "reauthenticated",
+    "reauthenticated by both", "childless" };
 
 static void
 live_through(enum part part, struct ike_child_info *info)
@@ -174,6 +187,7 @@ live_through(enum part part, struct ike_child_info *info)
 		/* fall through */
 	case SET_UP:
 	case IN_FRAGMENTS:
+	case CHILDLESS:
 		within(0, true);
 		ike_up(p.e[0], p.now, p.connection[0]);
 		within(0, false);
@@ -211,6 +225,11 @@ live_through(enum part part, struct ike_child_info *info)
 		for (unsigned i = 0; i < 2; i++)
 			rekey(i, part == IKE_REKEYS);
 		break;
+	case REAUTHENTICATION:
+	case REAUTHENTICATIONS:
+		for (unsigned i = 0; i <= (part == REAUTHENTICATIONS); i++)
+			reauthenticate(i);
+		break;
 	case SILENCE:			/* time comes to pass */
 	case PARTS:
 		break;
@@ -229,6 +248,19 @@ start_in_fragments(void)
 	pair_setups(setup, child);
 	pair_widen(child);
 	setup[0].fragment = setup[1].fragment = 576;
+	pair_open(&p, setup);
+}
+
+/* Those that want a key exchange for the first Child SA, too. */
+static void
+start_childless(void)
+{
+	struct ike_setup setup[2];
+	struct ike_child_setup child[2];
+
+	pair_setups(setup, child);
+	for (unsigned i = 0; i < 2; i++)
+		setup[i].pfs = IKE_PFS_REQUIRE;
 	pair_open(&p, setup);
 }
 
@@ -267,11 +299,13 @@ static bool
 fail_one(enum part part, unsigned n)
 {
 	bool up = part == SET_UP || part == ACQUIRE || part == REFUSED ||
-	    part == IN_FRAGMENTS;
+	    part == IN_FRAGMENTS || part == CHILDLESS;
 	struct ike_child_info info = { 0 };
 
 	if (part == IN_FRAGMENTS)
 		start_in_fragments();
+	else if (part == CHILDLESS)
+		start_childless();
 	else if (up)
 		pair_start(&p);
 	else if (part == SILENCE || part == ROAMING || part >= IKE_REKEY)
