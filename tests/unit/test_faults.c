@@ -139,15 +139,6 @@ rekey(unsigned end, bool ike)
 	pair_drain(&p, end);
 }
 
-static void
-reauthenticate(unsigned end)
-{
-	within(end, true);
-	(void)ike_peer_reauthenticate(p.e[end], pair_sa(&p, end));
-	within(end, false);
-	pair_drain(&p, end);
-}
-
 /* The parts of a life that a failure is to fall into. */
 enum part {
 	SET_UP,
@@ -165,7 +156,6 @@ enum part {
 	IKE_REKEY,
 	IKE_REKEYS,
 	REAUTHENTICATION,
-	REAUTHENTICATIONS,
 	CHILDLESS,		/* the Child SA comes after IKE_AUTH */
 	PARTS
 };
@@ -173,7 +163,7 @@ static const char *const parts[] = { "set-up", "acquire", "Child SA down", "down
     "down at 1", "not installed", "refused", "in fragments",
     "silence", "roaming", "Child SA rekeyed", "Child SA rekeyed by both",
     "IKE SA rekeyed", "IKE SA rekeyed by both", "reauthenticated",
-    "reauthenticated by both", "childless" };
+    "childless" };
 
 static void
 live_through(enum part part, struct ike_child_info *info)
@@ -226,9 +216,9 @@ live_through(enum part part, struct ike_child_info *info)
 			rekey(i, part == IKE_REKEYS);
 		break;
 	case REAUTHENTICATION:
-	case REAUTHENTICATIONS:
-		for (unsigned i = 0; i <= (part == REAUTHENTICATIONS); i++)
-			reauthenticate(i);
+		within(0, true);
+		(void)ike_peer_reauthenticate(p.e[0], pair_sa(&p, 0));
+		within(0, false);
 		break;
 	case SILENCE:			/* time comes to pass */
 	case PARTS:
