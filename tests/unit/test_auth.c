@@ -478,43 +478,81 @@ START_TEST(auth_without_an_answer_leaves_nothing)	/* T14 */
 }
 END_TEST
 
-/* Does the proposal have a cipher that is an AEAD, another one, and these types? */
-static void
-look_at(struct bytes transforms, bool *aead, bool *other, bool has[6])
+struct kinds { bool aead, other, has[6], group, none; };
+
+/* What is in the proposal: a cipher that is an AEAD, another one, which types, groups. */
+static struct kinds
+look_at(struct bytes transforms)
 {
+	struct kinds k = { .aead = false };
 	struct ike_transform t;
 
 	while (ike_next_transform(&transforms, &t)) {
 		if (t.type < 6)
-			has[t.type] = true;
-		if (t.type != IKE_ENCR)
-			continue;
-		if (t.id == IKE_ENCR_AES_CBC)
-			*other = true;
-		else
-			*aead = true;
+			k.has[t.type] = true;
+		k.other |= t.type == IKE_ENCR && t.id == IKE_ENCR_AES_CBC;
+		k.aead |= t.type == IKE_ENCR && t.id != IKE_ENCR_AES_CBC;
+		k.none |= t.type == IKE_KE && t.id == IKE_KE_NONE;
+		k.group |= t.type == IKE_KE && t.id != IKE_KE_NONE;
 	}
+	return k;
 }
 
-/* Each proposal is of one kind, and has a key exchange where there is one. */
+/* Each proposal is of one kind, and has groups and NONE where they belong. */
 static void
-expect_kinds(const struct ike_message *m, bool ke)
+expect_kinds(const struct ike_message *m, bool ike, bool group, bool none)
 {
 	struct bytes rest = ike_find_payload(m, IKE_PAYLOAD_SA, 0)->body;
 	struct ike_proposal_view v;
 	unsigned kinds = 0;
 
 	while (ike_next_proposal(&rest, &v)) {
-		bool aead = false, other = false, has[6] = { false };
+		struct kinds k = look_at(v.transforms);
 
-		look_at(v.transforms, &aead, &other, has);
-		ck_assert(aead != other);
-		ck_assert_int_eq(has[IKE_INTEG], other);
-		ck_assert_int_eq(has[IKE_KE], ke);
-		ck_assert_int_eq(has[IKE_ESN], !ke);
-		kinds |= aead ? 1 : 2;
+		ck_assert(k.aead != k.other);
+		ck_assert_int_eq(k.has[IKE_INTEG], k.other);
+		ck_assert_int_eq(k.group, group);
+		ck_assert_int_eq(k.none, none);
+		ck_assert_int_eq(k.has[IKE_ESN], !ike);
+		kinds |= k.aead ? 1 : 2;
 	}
 	ck_assert_uint_eq(kinds, 3);
+}
+
+/* Of IKE_SA_INIT and IKE_AUTH, */
+static void
+expect_kinds_of_setup(void)
+{
+	struct pair_datagram d;
+	struct ike_message m;
+
+	pair_up(&p);
+	d = p.queue[0];
+	ck_assert_int_eq(ike_parse_message(bytes_of(d.data, d.len), &m), IKE_OK);
+	expect_kinds(&m, true, true, false);
+	pair_deliver(&p, 0);
+	pair_deliver(&p, 0);
+	d = p.queue[0];
+	pair_unseal(&p, &d, &m);
+	expect_kinds(&m, false, false, false);
+	pair_pump(&p);
+	ck_assert_uint_eq(pair_sa(&p, 0)->n_children, 1);
+}
+
+/* and of the rekey of this one. */
+static void
+expect_kinds_of_rekey(ike_id id, bool ike, enum ike_pfs pfs)
+{
+	struct pair_datagram d;
+	struct ike_message m;
+
+	ck_assert_int_eq(ike_rekey(p.e[0], p.now, id), IKE_OK);
+	pair_drain(&p, 0);
+	d = p.queue[0];
+	pair_unseal(&p, &d, &m);
+	ck_assert_uint_eq(m.header.exchange, CREATE_CHILD_SA);
+	expect_kinds(&m, ike, true, !ike && pfs == IKE_PFS_PREFER);
+	pair_pump(&p);
 }
 
 START_TEST(aead_has_proposals_of_its_own)		/* T96 */
@@ -523,29 +561,24 @@ START_TEST(aead_has_proposals_of_its_own)		/* T96 */
 		"aes256-sha256-x25519-modp2048",
 		"chacha20poly1305-prfsha256-x25519", "aes128-sha384-ecp384" };
 	static const char *const esp[] = { "aes256-sha256", "aes128gcm16" };
-	struct pair_datagram d;
-	struct ike_message m;
+	static const enum ike_pfs pfs[] = { IKE_PFS_PREFER, IKE_PFS_REQUIRE };
 
-	for (unsigned mixed = 0; mixed < 2; mixed++) {
-		pair_setups(setup, child);
-		if (mixed) {
-			setup[0].ike = (struct ike_texts){ texts, 3 };
-			setup[0].esp = (struct ike_texts){ esp, 2 };
-		}
-		pair_open(&p, setup);
-		pair_up(&p);
-		d = p.queue[0];
-		ck_assert_int_eq(ike_parse_message(bytes_of(d.data, d.len), &m), IKE_OK);
-		expect_kinds(&m, true);
-		pair_deliver(&p, 0);
-		pair_deliver(&p, 0);
-		d = p.queue[0];
-		pair_unseal(&p, &d, &m);
-		expect_kinds(&m, false);
-		pair_pump(&p);
-		ck_assert_uint_eq(pair_sa(&p, 0)->n_children, 1);
-		pair_close(&p);
+	pair_setups(setup, child);
+	if (_i % 2 == 1) {
+		setup[0].ike = (struct ike_texts){ texts, 3 };
+		setup[0].esp = (struct ike_texts){ esp, 2 };
 	}
+	for (unsigned i = 0; i < 2; i++) {
+		setup[i].pfs = pfs[_i / 2];
+		setup[i].childless = false;
+	}
+	pair_open(&p, setup);
+	expect_kinds_of_setup();
+	expect_kinds_of_rekey(LIST_FIRST(&pair_sa(&p, 0)->children)->id, false,
+	    pfs[_i / 2]);
+	expect_kinds_of_rekey(pair_sa(&p, 0)->id, true, pfs[_i / 2]);
+	ck_assert_uint_eq(TAILQ_FIRST(&p.e[0]->sas)->generation, 2);
+	pair_close(&p);
 }
 END_TEST
 
@@ -745,7 +778,7 @@ int
 main(void)
 {
 	const TTest *const tests[] = {
-		auth_without_an_answer_leaves_nothing, aead_has_proposals_of_its_own,
+		auth_without_an_answer_leaves_nothing,
 		connection_of_the_identity_forbids_the_choice,
 		no_additional_sas_is_no_loop, keys_are_cut_in_order,
 		setup_installs_one_child_on_both,
@@ -771,6 +804,7 @@ main(void)
 
 	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
 		tcase_add_test(c, tests[i]);
+	tcase_add_loop_test(c, aead_has_proposals_of_its_own, 0, 4);
 	tcase_add_loop_test(c, question_without_a_yes_ends_the_sa, 0, QUESTIONS);
 	tcase_add_loop_test(c, yes_without_its_value_is_a_no, 0, QUESTIONS);
 	return run_tests("auth", c);
