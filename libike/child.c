@@ -810,10 +810,15 @@ ike_child_close(struct ike *e, struct ike_child_sa *c, enum ike_error why)
 }
 
 bool
-ike_child_has_room(const struct ike_sa *sa, const struct ike_connection *c)
+ike_child_has_room(struct ike *e, const struct ike_sa *sa, const struct ike_connection *c)
 {
-	return sa->n_children + sa->n_lingering <
-	    MOST_CHILDREN + MOST_OF_EACH * c->n_children;
+	unsigned most = MOST_CHILDREN + MOST_OF_EACH * c->n_children;
+
+	if (sa->n_children + sa->n_lingering < most)
+		return true;
+	ike_refuse_more(e, sa, IKE_NO_ADDITIONAL_SAS,
+	    "the peer makes more Child SAs than it can need", most);
+	return false;
 }
 
 void

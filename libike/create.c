@@ -426,7 +426,7 @@ prepare_answer(struct ike *e, struct ike_sa *sa, struct ike_exchange *x,
 		return error;
 	x->connection = ike_connection_hold(
 	    sa->peer != NULL ? sa->peer->connection : sa->connection);
-	if (!ike_child_has_room(sa, x->connection))
+	if (!ike_child_has_room(e, sa, x->connection))
 		return a->old != NULL ? IKE_TEMPORARY_FAILURE : IKE_NO_ADDITIONAL_SAS;
 	error = ike_child_choose(e, x, a->old, a->ke.group, &a->choice);
 	if (error != IKE_OK || (error = respond_ke(e, x, a)) != IKE_OK)

@@ -145,23 +145,37 @@ ike_refuse_selectors(struct ike *e, const struct ike_sa *sa,
 	ike_say_refused(e, sa, 0, &r);
 }
 
-/* What we had asked for, by the notify that answers it. */
+void
+ike_refuse_more(struct ike *e, const struct ike_sa *sa, enum ike_error error,
+    const char *what, unsigned most)
+{
+	struct ike_refusal r = ike_refusal(error, what);
+	char ours[32];
+
+	snprintf(ours, sizeof(ours), "at most %u", most);
+	r.ours = ours;
+	ike_say_refused(e, sa, 0, &r);
+}
+
+/* What we had asked for, a Child SA or (NULL) an IKE SA, by the notify that answers
+ * it. */
 static void
 fill_asked(struct ike_refusal *r, const struct ike_sa *sa,
     const struct ike_connection_child *child, char *buf, size_t len)
 {
 	const struct ike_connection *c = sa->connection;
-	bool established = sa->state != IKE_STATE_INIT_SENT;
 	char id[256];
 
+	if (sa->state == IKE_STATE_ESTABLISHED && sa->peer != NULL)
+		c = sa->peer->connection;	/* as rekeys ask for it */
 	switch (r->error) {
 	case IKE_NO_PROPOSAL_CHOSEN:
 	case IKE_INVALID_KE_PAYLOAD:
-		r->what = established ? "the peer accepts none of our ESP proposals" :
+		r->what = child != NULL ? "the peer accepts none of our ESP proposals" :
 		    "the peer accepts none of our IKE proposals";
-		r->ours = ike_offer_print(established ? &c->esp : &c->ike,
-		    !established || has_groups(&c->esp, sa), buf, len);
-		r->setting = established ? "esp" : "ike";
+		r->ours = ike_offer_print(child != NULL ? &c->esp : &c->ike,
+		    child == NULL || has_groups(&c->esp, sa), buf, len);
+		r->setting = child != NULL ? "esp" : "ike";
 		break;
 	case IKE_AUTHENTICATION_FAILED:
 		r->what = "the peer does not accept our identity or our proof of it";

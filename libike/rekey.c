@@ -11,7 +11,7 @@
 #include "libike/sa.h"
 
 enum { KE_ROUNDS = 3 };
-/* Those that the peer has replaced and not deleted, or not long ago: then it has to
+/* IKE SAs that the peer has replaced and not deleted, or not long ago: then it has to
  * wait. */
 enum { MOST_REPLACED = 32 };
 
@@ -333,13 +333,22 @@ is_bad_time(const struct ike_sa *sa)
 {
 	const struct ike_exchange *ours = sa->ours;
 
-	if (sa->state != IKE_STATE_ESTABLISHED || sa->close_after ||
-	    sa->n_replaced >= MOST_REPLACED)
+	if (sa->state != IKE_STATE_ESTABLISHED || sa->close_after)
 		return true;
 	if (ours == NULL)
 		return false;
 	return ours->rival.met || ours->spi != 0 ||
 	    (ours->type == CREATE_CHILD_SA && ours->next == NULL);
+}
+
+static bool
+has_room(struct ike *e, const struct ike_sa *sa)
+{
+	if (sa->n_replaced < MOST_REPLACED)
+		return true;
+	ike_refuse_more(e, sa, IKE_TEMPORARY_FAILURE,
+	    "the peer rekeys and rekeys the IKE SA, and deletes none", MOST_REPLACED);
+	return false;
 }
 
 static enum ike_error
@@ -423,7 +432,7 @@ ike_rekey_answer(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	struct terms t = { .spi = 0 };
 	enum ike_error error;
 
-	if (is_bad_time(sa))
+	if (is_bad_time(sa) || !has_room(e, sa))
 		return IKE_TEMPORARY_FAILURE;
 	if ((error = read_terms(x->message, &t)) != IKE_OK)
 		return error;

@@ -682,7 +682,8 @@ void ike_child_stop_out(struct ike *, struct ike_child_sa *);
 /* Out of its IKE SA.  One that was replaced goes on hearing for a while. */
 void ike_child_close(struct ike *, struct ike_child_sa *, enum ike_error why);
 /* May the peer have another one?  Those that linger count, too. */
-bool ike_child_has_room(const struct ike_sa *, const struct ike_connection *);
+bool ike_child_has_room(struct ike *, const struct ike_sa *,
+    const struct ike_connection *);
 /* Its IKE SA was rekeyed. */
 void ike_child_hand_over(struct ike_child_sa *, struct ike_sa *to);
 struct ike_child_sa *ike_child_by_out(struct ike_sa *, uint32_t spi_out);
@@ -852,6 +853,9 @@ void ike_refuse_identity(struct ike *, const struct ike_sa *, const char *what,
     const struct ike_id_view *theirs);
 void ike_refuse_selectors(struct ike *, const struct ike_sa *,
     const struct ike_connection *, struct bytes tsi, struct bytes tsr);
+/* The peer asks for more of something than it may have. */
+void ike_refuse_more(struct ike *, const struct ike_sa *, enum ike_error,
+    const char *what, unsigned most);
 /* A notify in answer to a message that belongs to no SA: no state, and never larger
  * than the question (or nothing is sent); the second within the ration. */
 void ike_answer_unprotected(struct ike *, const struct ike_path *,

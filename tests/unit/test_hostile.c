@@ -114,6 +114,8 @@ START_TEST(child_sas_are_bounded)
 		last = 0x1000 + i;
 	}
 	ck_assert_int_eq(error, refusals[_i]);
+	ck_assert_str_eq(p.refusal[0],
+	    "the peer makes more Child SAs than it can need|at most 20||");
 	ck_assert_uint_gt(counts(0).children, 10);
 	ck_assert_uint_le(counts(0).children, 20);
 	/* What there is goes on. */
@@ -160,6 +162,8 @@ START_TEST(replaced_ike_sas_are_bounded)
 	}
 	ck_assert_uint_gt(counts(0).sas, 20);
 	ck_assert_uint_le(counts(0).sas, 33);
+	ck_assert_str_eq(p.refusal[0],
+	    "the peer rekeys and rekeys the IKE SA, and deletes none|at most 32||");
 	ck_assert_uint_eq(use(0)->id, session);
 	ck_assert_uint_eq(use(0)->n_children, 1);
 	/* When they are gone there is room again. */

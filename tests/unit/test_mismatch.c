@@ -216,6 +216,8 @@ START_TEST(refused_rekey_of_the_ike_sa_loses_nothing)
 	pair_drain(&p, 0);
 	pass(3 * HOUR);
 	ck_assert_uint_eq(p.events[0][IKE_REFUSED], 1);
+	ck_assert_str_eq(p.refusal[0], "the peer accepts none of our IKE proposals|"
+	    "aes256gcm16-prfsha256-x25519|NO_PROPOSAL_CHOSEN|ike");
 	pass(HOUR + 60 * IKE_SECOND);
 	/* the rekey that was due, and the IKE SA that was to follow; both ends told it */
 	ck_assert_uint_ge(p.events[0][IKE_REFUSED], 3);
