@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "tests/unit/road.h"
+#include "tests/unit/run.h"
 
 /* A packet may be under way for so long: an SA that was used goes no sooner. */
 static const ike_time under_way = IKE_SECOND;
@@ -94,17 +95,17 @@ send(struct road *r, unsigned end, const char *name)
 		if (r->out[end][i].open && strcmp(r->out[end][i].name, name) == 0)
 			out = &r->out[end][i];
 	if (out == NULL) {
-		ck_assert_msg(r->closing, "%u has nothing to send on for %s", end, name);
+		must(r->closing, "%u has nothing to send on for %s", end, name);
 		return;
 	}
 	in = find(r->in[1 - end], r->n_in[1 - end], out->spi);
 	if (in == NULL) {
-		ck_assert_msg(r->closing, "%u cannot open what comes on %08x", 1 - end,
-		    out->spi);
+		must(r->closing, "%u cannot open what comes on %08x", 1 - end, out->spi);
 		return;
 	}
-	ck_assert_uint_eq(in->key.len, out->key.len);
-	ck_assert_mem_eq(in->key.octets, out->key.octets, in->key.len);
+	must(in->key.len == out->key.len &&
+	    memcmp(in->key.octets, out->key.octets, in->key.len) == 0,
+	    "%08x has two keys", out->spi);
 	in->used = out->used = r->p->now;
 	r->packets++;
 	tell_first(r, 1 - end, in);

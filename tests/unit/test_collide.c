@@ -318,22 +318,30 @@ deliver_by_chance(uint64_t *state, unsigned loss)
 	}
 }
 
-/* In any order, with any loss, from any pair of wishes. */
-START_TEST(collision_in_any_order)			/* T61, T63, T65, T66, T70, T71 */
+static void
+collide_in_any_order(unsigned seed)
 {
-	uint64_t state = (uint64_t)_i * 2654435761u + 1;
-	enum wish wish[2] = { (enum wish)(_i & 1), (enum wish)(_i >> 1 & 1) };
+	uint64_t state = (uint64_t)seed * 2654435761u + 1;
+	enum wish wish[2] = { (enum wish)(seed & 1), (enum wish)(seed >> 1 & 1) };
 
 	begin();
 	p.chance[0] = draw(&state);
 	p.chance[1] = draw(&state);
-	r.deaf = (_i & 4) != 0;
+	r.deaf = (seed & 4) != 0;
 	rekey(0, wish[0]);
 	rekey(1, wish[1]);
-	deliver_by_chance(&state, (_i & 8) != 0 ? 30 : 0);
+	deliver_by_chance(&state, (seed & 8) != 0 ? 30 : 0);
 	road_pass(&r, 240 * IKE_SECOND);	/* a DELETE may be repeated as long */
 	expect_settled(1);
 	end();
+}
+
+/* In any order, with any loss, from any pair of wishes.  Ten in a process, for with a
+ * sanitizer it is the process that takes the time. */
+START_TEST(collision_in_any_order)			/* T61, T63, T65, T66, T70, T71 */
+{
+	for (unsigned seed = 10 * (unsigned)_i; seed < 10 * ((unsigned)_i + 1); seed++)
+		collide_in_any_order(seed);
 }
 END_TEST
 
@@ -546,7 +554,7 @@ main(void)
 	tcase_add_test(t, both_rekey_one_child);
 	tcase_add_test(t, both_rekey_the_ike_sa);
 	tcase_add_test(t, nonces_are_compared);
-	tcase_add_loop_test(t, collision_in_any_order, 0, 400);
+	tcase_add_loop_test(t, collision_in_any_order, 0, 40);
 	tcase_add_test(t, rekey_comes_late);
 	tcase_add_test(t, ike_rekey_comes_late);
 	tcase_add_test(t, rekey_of_a_child_that_is_deleted);

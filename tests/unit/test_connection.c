@@ -625,7 +625,9 @@ START_TEST(fragment_faults)
 {
 	struct ike_setup s = good_setup();
 
-	for (unsigned fragment = 0; fragment <= UINT16_MAX; fragment++) {
+	/* a prime, so that in between each residue has its turn */
+	for (unsigned fragment = 0; fragment <= UINT16_MAX;
+	     fragment += fragment >= 1000 && fragment < 64900 ? 97 : 1) {
 		s.fragment = (uint16_t)fragment;
 		if (fragment == 0 || (fragment >= 576 && fragment <= 65000))
 			ike_connection_free(make(&s));
