@@ -253,6 +253,8 @@ act_reload(struct world *w, const struct act *a)
 		s->dpd = (1 + (ike_time)chance_below(&w->chance, 10)) * IKE_SECOND;
 	s->mobike = chance_one_in(&w->chance, 2);
 	host_put(host_of(w, a, a->end), w->now, t);
+	if (t->host[a->end] == w->mourner)
+		w->bereft = false;		/* from now on it does what `start` says */
 }
 
 void
