@@ -274,17 +274,20 @@ free_question(struct question *q)
 	free(q);
 }
 
-/* The program's word on a peer; false: it has none. */
+/* The program's word on a peer; false: it has none.  The room for it is guarded memory:
+ * making and freeing it twice for each handshake would cost a third of it.  It is kept,
+ * and empty between two questions. */
 static bool
 ask_for_psk(struct ipsec_core *c, const struct ike_event *event,
     uint8_t value[IPSEC_AUTH_MAX], struct ike_answer *answer)
 {
 	const struct ike_auth_request *auth = event->u.auth;
-	uint8_t *secret = NULL;
+	uint8_t *secret = c->psk_room;
 	char id[ID_TEXT];
 	size_t len;
 
-	if (c->doomed || (secret = sodium_malloc(PSK_ROOM)) == NULL)
+	if (c->doomed || (secret == NULL &&
+	    (secret = c->psk_room = sodium_malloc(PSK_ROOM)) == NULL))
 		return false;
 	ike_id_print(auth->remote_id_type, auth->remote_id, id, sizeof(id));
 	begin(c);
@@ -292,7 +295,7 @@ ask_for_psk(struct ipsec_core *c, const struct ike_event *event,
 	end(c);
 	if (len > 0 && len <= PSK_ROOM)
 		ipsec_secret_answer(bytes_of(secret, len), event, value, answer);
-	sodium_free(secret);		/* which wipes it */
+	sodium_memzero(secret, PSK_ROOM);
 	return len > 0 && len <= PSK_ROOM;
 }
 
@@ -494,6 +497,7 @@ ipsec_core_end(struct ipsec_core *c)
 	ipsec_index_free(&c->by_id);
 	if (c->gone != NULL)
 		c->gone(c->watcher);
+	sodium_free(c->psk_room);
 	ipsec_settings_free(c->settings);
 }
 

@@ -86,6 +86,7 @@ struct ipsec_core {
 	void (*changed)(void *arg);		/* fds or deadline */
 	void (*gone)(void *arg);		/* freed */
 	void *watcher;
+	uint8_t *psk_room;			/* for the program's psk; or NULL */
 };
 
 void ipsec_core_init(struct ipsec_core *, const struct ipsec_core_ops *,

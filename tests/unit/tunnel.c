@@ -113,6 +113,7 @@ server_psk(void *arg, struct ipsec_server *server, const char *peer_id, uint8_t 
 		return 0;
 	len = strlen(t->heard.psk);
 	ck_assert_uint_le(len, room);
+	ck_assert_ptr_null(memmem(secret, room, t->heard.psk, len));	/* of before */
 	memcpy(secret, t->heard.psk, len);
 	return len;
 }
