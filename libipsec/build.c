@@ -236,7 +236,8 @@ build(struct ipsec_builder *b, struct ipsec_fault *faults, unsigned max, unsigne
 	}
 	if (f.n == 0 && (fresh = ipsec_settings_new()) == NULL)
 		report(&f, IPSEC_FAULT_NO_MEMORY, "", -1, "out of memory");
-	*n = f.n;
+	if (n != NULL)
+		*n = f.n;
 	if (f.n != 0)
 		return NULL;
 	b->settings = fresh;

@@ -261,10 +261,13 @@ is_busy(const struct ipsec_client *client)
 enum ipsec_error
 ipsec_client_connect(struct ipsec_client *client, const char *address)
 {
-	struct ipsec_core *c = &client->core;
 	enum ipsec_error error = IPSEC_OK;
 	struct ipsec_place place;
+	struct ipsec_core *c;
 
+	if (client == NULL)
+		return IPSEC_NO_MEMORY;
+	c = &client->core;
 	c->why[0] = '\0';
 	if (c->shutting || c->doomed)
 		return IPSEC_SHUT_DOWN;
@@ -297,7 +300,7 @@ ipsec_client_connect(struct ipsec_client *client, const char *address)
 const char *
 ipsec_client_why(const struct ipsec_client *client)
 {
-	return client->core.why;
+	return client != NULL ? client->core.why : ipsec_error_text(IPSEC_NO_MEMORY);
 }
 
 bool
@@ -417,6 +420,12 @@ int
 ipsec_client_timeout(const struct ipsec_client *client, int64_t now)
 {
 	return ipsec_core_timeout(&client->core, now);
+}
+
+bool
+ipsec_client_wait(struct ipsec_client *client, int64_t until)
+{
+	return ipsec_core_wait(&client->core, until);
 }
 
 void

@@ -638,17 +638,41 @@ ipsec_core_deadline(const struct ipsec_core *c, int64_t *when)
 	return any;
 }
 
+/* As milliseconds for poll(2); not earlier, which would be for nothing. */
+static int
+milliseconds(int64_t when, int64_t now)
+{
+	int64_t left = when > now ? when - now : 0;
+
+	left = left / 1000 + (left % 1000 != 0);
+	return left < INT32_MAX ? (int)left : INT32_MAX;
+}
+
 int
 ipsec_core_timeout(const struct ipsec_core *c, int64_t now)
 {
 	int64_t when;
 
-	if (!ipsec_core_deadline(c, &when))
-		return -1;
-	if (when <= now)
-		return 0;
-	when = (when - now + 999) / 1000;	/* not earlier: for nothing */
-	return when < INT32_MAX ? (int)when : INT32_MAX;
+	return ipsec_core_deadline(c, &when) ? milliseconds(when, now) : -1;
+}
+
+bool
+ipsec_core_wait(struct ipsec_core *c, int64_t until)
+{
+	struct pollfd fds[IPSEC_CORE_FDS];
+	unsigned n = ipsec_core_fds(c, fds, IPSEC_CORE_FDS);
+	int64_t when = until;
+	bool any = ipsec_core_deadline(c, &when);
+
+	if (c->depth > 0 || (n == 0 && !any))
+		return false;
+	if (when > until)
+		when = until;
+	if (n > IPSEC_CORE_FDS)
+		n = IPSEC_CORE_FDS;
+	poll(fds, n, milliseconds(when, ipsec_now()));
+	ipsec_core_process(c, ipsec_now());	/* which may free it */
+	return ipsec_now() < until;
 }
 
 void

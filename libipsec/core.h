@@ -114,8 +114,10 @@ void ipsec_core_process(struct ipsec_core *, int64_t now);
 unsigned ipsec_core_fds(const struct ipsec_core *, struct pollfd *, unsigned n);
 bool ipsec_core_deadline(const struct ipsec_core *, int64_t *when);
 int ipsec_core_timeout(const struct ipsec_core *, int64_t now);
+enum { IPSEC_CORE_FDS = 8 };		/* more than any client or server has */
+bool ipsec_core_wait(struct ipsec_core *, int64_t until);
 void ipsec_core_metrics(const struct ipsec_core *, struct ipsec_metrics *);
-/* For loop.c: both are set once. */
+/* For loop.c: set once, and back to NULL after shutdown. */
 void ipsec_core_watch(struct ipsec_core *, void (*changed)(void *arg),
     void (*gone)(void *arg), void *arg, struct ipsec_resolver *);
 struct ipsec_core *ipsec_client_core(struct ipsec_client *);

@@ -10,27 +10,30 @@
  *	config = ipsec_client_config_build(b, faults, MAX, &n);
  *	client = ipsec_client_new(config, &callbacks, arg);
  *	ipsec_client_connect(client, "203.0.113.1");
- *	for (;;) {
- *		n = ipsec_client_fds(client, fds, MAX);
- *		poll(fds, n, ipsec_client_timeout(client, ipsec_now()));
- *		ipsec_client_process(client, ipsec_now());
- *	}
+ *	while (ipsec_client_wait(client, IPSEC_FOREVER))
+ *		;
  *
  * What is sent and received are IP packets, IPv4 or IPv6, as a TUN device has them.
  *
- * Loops.  A client and a server are driven by the fds, the deadline and the process
- * function that they have, by any loop; ipsec_client_attach and ipsec_server_attach put
- * them on a libevent base in one call.  The fds change with connect, bind and the end of
- * shutdown, the deadline with every call: ask for both before each wait.  Processing too
- * often is harmless.
+ * Loops.  A program that has nothing else to wait for calls ipsec_client_wait, as above,
+ * or ipsec_server_wait.  In a loop of its own, a client and a server are driven by the
+ * fds, the deadline and the process function that they have:
+ *
+ *	n = ipsec_client_fds(client, fds, MAX);
+ *	poll(fds, n, ipsec_client_timeout(client, ipsec_now()));
+ *	ipsec_client_process(client, ipsec_now());
+ *
+ * and ipsec_client_attach and ipsec_server_attach put them on a libevent base in one call.
+ * The fds change with connect, bind and the end of shutdown, the deadline with every call:
+ * ask for both before each wait.  Processing too often is harmless.
  *
  * Threads.  A client, or a server with all its sessions, belongs to one thread at a
  * time: whoever calls its functions; its callbacks come on that thread, from within those
  * calls.  Any number may exist in a process, on any number of threads, and nothing is
  * shared between them but a config, which may be used by several on one thread only.
  *
- * Callbacks may call every function of this header, on any object, but process of the
- * object they belong to.  They may free it: then no further one comes.
+ * Callbacks may call every function of this header, on any object, but process and wait of
+ * the one they belong to.  They may free it: then no further one comes.
  *
  * Time is in microseconds.  `now` is that of CLOCK_BOOTTIME, as ipsec_now gives it, which
  * goes on in suspend.
@@ -185,9 +188,9 @@ struct ipsec_fault {
 	char text[240];		/* what is wrong, and what would be right */
 };
 
-/* NULL when there is any fault: *n were found, and the first `max` are in `faults`; the
- * builder is as it was.  Otherwise the settings have moved into the config, and the
- * builder is empty. */
+/* NULL when there is any fault: *n were found (`n` may be NULL), and the first `max` are
+ * in `faults`; the builder is as it was.  Otherwise the settings have moved into the
+ * config, and the builder is empty. */
 struct ipsec_client_config *ipsec_client_config_build(struct ipsec_builder *,
     struct ipsec_fault *faults, unsigned max, unsigned *n);
 struct ipsec_server_config *ipsec_server_config_build(struct ipsec_builder *,
@@ -254,7 +257,8 @@ struct ipsec_client_callbacks {		/* each may be NULL */
 	    unsigned n);
 };
 
-/* The callbacks are copied, the config is held.  NULL: no memory.  No socket yet. */
+/* The callbacks are copied, the config is held.  No socket yet.  NULL: no memory, which
+ * connect says again: it is enough to look there. */
 struct ipsec_client *ipsec_client_new(struct ipsec_client_config *,
     const struct ipsec_client_callbacks *, void *arg);
 /* Closes without a word to the peer: shut down first.  NULL is nothing. */
@@ -318,8 +322,15 @@ unsigned ipsec_client_fds(const struct ipsec_client *, struct pollfd *, unsigned
 bool ipsec_client_deadline(const struct ipsec_client *, int64_t *when);
 int ipsec_client_timeout(const struct ipsec_client *, int64_t now);
 void ipsec_client_process(struct ipsec_client *, int64_t now);
-/* All of that on a libevent base, which must outlive the client, and host names looked
- * up there.  Once, at any time.  False: no memory. */
+/* The three in one, for a program without a loop: waits by poll(2) until there is something
+ * to do, a signal has come or `until` has, a time as of ipsec_now, and processes.  False:
+ * it is that time, or nothing can come any more, as after shutdown; at once in a callback,
+ * and where nothing was ever begun. */
+#define IPSEC_FOREVER INT64_MAX
+bool ipsec_client_wait(struct ipsec_client *, int64_t until);
+/* All of it on a libevent base, which must outlive the client, and host names looked
+ * up there; after shutdown nothing of it is left there.  Once, at any time before.
+ * False: no memory. */
 bool ipsec_client_attach(struct ipsec_client *, struct event_base *);
 
 /* ---- server and sessions ---- */
@@ -377,6 +388,7 @@ unsigned ipsec_server_fds(const struct ipsec_server *, struct pollfd *, unsigned
 bool ipsec_server_deadline(const struct ipsec_server *, int64_t *when);
 int ipsec_server_timeout(const struct ipsec_server *, int64_t now);
 void ipsec_server_process(struct ipsec_server *, int64_t now);
+bool ipsec_server_wait(struct ipsec_server *, int64_t until);
 bool ipsec_server_attach(struct ipsec_server *, struct event_base *);
 
 /* The sessions, oldest first: the one after `session`, or the first, after NULL; NULL:

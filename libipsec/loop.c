@@ -7,8 +7,6 @@
 #include "libipsec/core.h"
 #include "libipsec/loop.h"
 
-enum { FDS = 8 };			/* more than any client or server has */
-
 /* What is driven: an endpoint for its user, or the core of a client or server. */
 struct driven {
 	unsigned (*fds)(const void *, struct pollfd *, unsigned n);
@@ -199,10 +197,10 @@ core_process(void *c, int64_t now)
 static bool
 has_same_fds(const struct ipsec_loop *l)
 {
-	struct pollfd now[FDS] = { 0 };
-	unsigned n = l->driven->fds(l->what, now, FDS);
+	struct pollfd now[IPSEC_CORE_FDS] = { 0 };
+	unsigned n = l->driven->fds(l->what, now, IPSEC_CORE_FDS);
 
-	if (n != l->n || n > FDS)
+	if (n != l->n || n > IPSEC_CORE_FDS)
 		return false;
 	for (unsigned i = 0; i < n; i++)
 		if (now[i].fd != l->fds[i].fd)
@@ -210,12 +208,19 @@ has_same_fds(const struct ipsec_loop *l)
 	return true;
 }
 
-/* Where there is no memory for the events of new fds, time alone goes on. */
+/* Where there is no memory for the events of new fds, time alone goes on.  After shutdown
+ * nothing is left on the base, which may be all that its dispatch waits for. */
 static void
 core_changed(void *arg)
 {
 	struct ipsec_loop *l = arg;
+	struct ipsec_core *c = l->what;
 
+	if (c->shut_down) {
+		ipsec_core_watch(c, NULL, NULL, NULL, NULL);
+		ipsec_detach(l);
+		return;
+	}
 	if (!has_same_fds(l)) {
 		drop_events(l);
 		if (!add_events(l))
@@ -236,7 +241,7 @@ attach_core(struct ipsec_core *c, struct event_base *base, bool resolves)
 	static const struct driven driven = { core_fds, core_deadline, core_process };
 	struct ipsec_loop *l;
 
-	if (c->watcher != NULL || (l = new_loop(&driven, c, base)) == NULL)
+	if (c->watcher != NULL || c->shut_down || (l = new_loop(&driven, c, base)) == NULL)
 		return false;
 	if (resolves && (l->resolver = ipsec_resolver_new(base)) == NULL) {
 		ipsec_detach(l);

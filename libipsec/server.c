@@ -180,10 +180,13 @@ start(struct ipsec_core *c, const struct ipsec_place *place)
 enum ipsec_error
 ipsec_server_bind(struct ipsec_server *server, const char *address)
 {
-	struct ipsec_core *c = &server->core;
 	struct ipsec_place place;
 	enum ipsec_error error;
+	struct ipsec_core *c;
 
+	if (server == NULL)
+		return IPSEC_NO_MEMORY;
+	c = &server->core;
 	c->why[0] = '\0';
 	if ((error = check(server, address, &place)) != IPSEC_OK)
 		return error;
@@ -196,7 +199,7 @@ ipsec_server_bind(struct ipsec_server *server, const char *address)
 const char *
 ipsec_server_why(const struct ipsec_server *server)
 {
-	return server->core.why;
+	return server != NULL ? server->core.why : ipsec_error_text(IPSEC_NO_MEMORY);
 }
 
 uint16_t
@@ -243,6 +246,12 @@ int
 ipsec_server_timeout(const struct ipsec_server *server, int64_t now)
 {
 	return ipsec_core_timeout(&server->core, now);
+}
+
+bool
+ipsec_server_wait(struct ipsec_server *server, int64_t until)
+{
+	return ipsec_core_wait(&server->core, until);
 }
 
 void

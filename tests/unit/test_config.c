@@ -321,6 +321,7 @@ START_TEST(config_names_every_fault)
 	v[2].text[0] = '\0';
 	ck_assert_uint_eq(faults_of(b, false, v, 2), 8);
 	ck_assert_str_eq(v[2].text, "");
+	ck_assert_ptr_null(ipsec_client_config_build(b, NULL, 0, NULL));
 	ipsec_builder_set_local_id(b, "client.example");
 	ipsec_builder_set_psk(b, "x", 1);
 	ck_assert_uint_eq(faults_of(b, false, v, 16), 6);

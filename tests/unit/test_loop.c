@@ -76,6 +76,8 @@ START_TEST(loop_drives_both)
 	await(&end->heard.events[IPSEC_EVENT_SHUT_DOWN], 1);
 	ipsec_server_shutdown(t.server);
 	await(&t.heard.events[IPSEC_EVENT_SHUT_DOWN], 1);
+	ck_assert_int_eq(event_base_dispatch(base), 1);	/* nothing is left on it */
+	ck_assert(!ipsec_client_attach(end->client, base));
 }
 END_TEST
 
