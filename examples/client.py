@@ -3,7 +3,6 @@
 one connects, if an address is given: client.py [ADDRESS:PORT [SECRET]]"""
 import ctypes
 import sys
-import time
 
 ipsec = ctypes.CDLL("libipsec.so.0")
 
@@ -51,9 +50,8 @@ client_free = declare("ipsec_client_free", None, P)
 client_connect = declare("ipsec_client_connect", ctypes.c_int, P, S)
 client_why = declare("ipsec_client_why", S, P)
 client_is_up = declare("ipsec_client_is_up", ctypes.c_bool, P)
-client_process = declare("ipsec_client_process", None, P, ctypes.c_int64)
+client_wait = declare("ipsec_client_wait", ctypes.c_bool, P, ctypes.c_int64)
 client_shutdown = declare("ipsec_client_shutdown", None, P)
-client_is_shut_down = declare("ipsec_client_is_shut_down", ctypes.c_bool, P)
 ipsec_now = declare("ipsec_now", ctypes.c_int64)
 
 
@@ -85,17 +83,12 @@ def talk(config, address):
     error = client_connect(client, address)
     if error:
         sys.exit(f"{error_text(error).decode()} {client_why(client).decode()}")
-    was_up, until = False, time.monotonic() + 20
-    while not client_is_shut_down(client) and time.monotonic() < until:
-        time.sleep(0.01)
-        client_process(client, ipsec_now())
+    in_20_seconds = ipsec_now() + 20_000_000
+    while client_wait(client, in_20_seconds) and "failed" not in outcome:
         if client_is_up(client):
-            was_up = True
             client_shutdown(client)
-        elif "failed" in outcome:
-            break
     client_free(client)
-    return was_up
+    return "up" in outcome and "shut down" in outcome
 
 
 def main():

@@ -11,21 +11,21 @@
 #include <sys/random.h>
 
 static const char secret[] = "correct horse battery staple";
-static const uint8_t addresses[2][4] = { { 192, 0, 2, 1 }, { 192, 0, 2, 2 } };
-static const char *const names[2] = { "left", "right" };
+static const struct side {
+	const char *name, *id, *network, *address;
+	uint8_t octets[4];			/* of the address */
+} sides[2] = {
+	{ "left", "left.example", "10.1.0.0/16", "192.0.2.1", { 192, 0, 2, 1 } },
+	{ "right", "right.example", "10.2.0.0/16", "192.0.2.2", { 192, 0, 2, 2 } },
+};
 
 static void
 draw(void *arg, uint8_t *p, size_t n)
 {
 	(void)arg;
-	while (n > 0) {
-		ssize_t got = getrandom(p, n, 0);
-
-		if (got < 0)
+	for (ssize_t got; n > 0; p += got, n -= (size_t)got)
+		if ((got = getrandom(p, n, 0)) < 0)
 			exit(1);
-		p += got;
-		n -= (size_t)got;
-	}
 }
 
 /* In the same time wherever they differ, as with all that proves something. */
@@ -43,11 +43,9 @@ same(struct bytes a, struct bytes b)
 static struct ike *
 open_end(unsigned end, ike_time now, ike_id *id)
 {
-	static const char *const ids[2] = { "left.example", "right.example" };
-	static const char *const texts[2] = { "192.0.2.1", "192.0.2.2" };
-	static const char *const nets[2] = { "10.1.0.0/16", "10.2.0.0/16" };
-	struct ike_child_setup child = { .name = "net", .local = { &nets[end], 1 },
-	    .remote = { &nets[!end], 1 } };
+	const struct side *us = &sides[end], *them = &sides[!end];
+	struct ike_child_setup child = { .name = "net", .local = { &us->network, 1 },
+	    .remote = { &them->network, 1 } };
 	struct ike_options options = { .random = draw, .trace = true };
 	struct ike_setup setup;
 	struct ike_fault fault;
@@ -56,10 +54,10 @@ open_end(unsigned end, ike_time now, ike_id *id)
 	unsigned n;
 
 	ike_setup_defaults(&setup);
-	setup.name = names[!end];
-	setup.local_id = ids[end];
-	setup.remote_id = ids[!end];
-	setup.remote_address = texts[!end];
+	setup.name = them->name;
+	setup.local_id = us->id;
+	setup.remote_id = them->id;
+	setup.remote_address = them->address;
 	setup.secret = "example";	/* what its questions will call it */
 	setup.children = &child;
 	setup.n_children = 1;
@@ -81,8 +79,8 @@ answer(struct ike *e, unsigned end, ike_time now, const struct ike_event *event)
 
 	if (event->type == IKE_ASK_RESOLVE) {
 		a.path.family = 4;
-		memcpy(a.path.addr[0], addresses[end], 4);
-		memcpy(a.path.addr[1], addresses[!end], 4);
+		memcpy(a.path.addr[0], sides[end].octets, 4);
+		memcpy(a.path.addr[1], sides[!end].octets, 4);
 	} else if (event->type == IKE_ASK_PROVE || event->type == IKE_ASK_CHECK) {
 		a.value = bytes_of(value, ike_psk_auth(NULL, auth->prf,
 		    bytes_of(secret, sizeof(secret) - 1), auth->octets, value));
@@ -106,29 +104,26 @@ drain(struct ike *e[2], unsigned end, ike_time now)
 		if (event.type <= IKE_ASK_USAGE)
 			answer(e[end], end, now, &event);
 		else if (event.type >= IKE_IN_ADD && event.type <= IKE_IN_REMOVE)
-			printf("%5s: data path: %s, SPIs %08x %08x\n", names[end],
+			printf("%5s: data path: %s, SPIs %08x %08x\n", sides[end].name,
 			    steps[event.type - IKE_IN_ADD], event.u.child->spi_in,
 			    event.u.child->spi_out);
 		else if (event.type == IKE_UP || event.type == IKE_DOWN)
-			printf("%5s: %s is %s\n", names[end],
+			printf("%5s: %s is %s\n", sides[end].name,
 			    event.child == 0 ? "the IKE SA" : "the Child SA",
 			    event.type == IKE_UP ? "up" : "down");
 		else if (event.type == IKE_TRACE)
-			printf("%5s: %.*s\n", names[end], (int)event.u.text.len,
+			printf("%5s: %.*s\n", sides[end].name, (int)event.u.text.len,
 			    (const char *)event.u.text.p);
 	for (; ike_next_datagram(e[end], &d); any = true) {
 		struct ike_path seen = d.path;	/* as the other end sees it */
-		uint8_t *copy = malloc(d.data.len);
+		uint8_t copy[65536];			/* decrypted in place */
 
 		for (unsigned i = 0; i < 2; i++) {
 			seen.port[i] = d.path.port[!i];
 			memcpy(seen.addr[i], d.path.addr[!i], sizeof(seen.addr[i]));
 		}
-		if (copy == NULL)
-			exit(1);
-		memcpy(copy, d.data.p, d.data.len);	/* decrypted in place */
+		memcpy(copy, d.data.p, d.data.len);
 		ike_receive(e[!end], now, &seen, copy, d.data.len);
-		free(copy);
 	}
 	return any;
 }
@@ -136,12 +131,8 @@ drain(struct ike *e[2], unsigned end, ike_time now)
 static void
 run(struct ike *e[2], ike_time now)
 {
-	bool any;
-
-	do {
-		any = drain(e, 0, now);
-		any = drain(e, 1, now) || any;
-	} while (any);
+	while (drain(e, 0, now) || drain(e, 1, now))
+		;
 }
 
 int

@@ -66,7 +66,7 @@ as_nobody client "$PARIS:4500" "$SECRET" 20 >"$tmp/program" 2>&1 &
 pid[program]=$!
 check "client: up" wait_for 10 said '^up'
 check "client: charon has its SA" swan_has paris lib "client.example' @ 192.0.2.1" INSTALLED TUNNEL-in-UDP
-check "client: answers come" wait_for 5 said '^answer 2 '
+check "client: answers come" wait_for 5 said '^answer 2$'
 check "client: charon rekeys the Child SA" swan paris --rekey --child lib
 check "client: and says so" wait_for 5 said '^rekeyed'
 sleep 0.5
