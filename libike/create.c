@@ -321,10 +321,9 @@ ike_create_begin_rekey(struct ike *e, struct ike_sa *sa, uint32_t spi_in)
 		ike_renew_child_unseen(e, old);
 		return;
 	}
-	if (sa->full) {			/* T53: by another IKE SA */
-		(void)ike_peer_reauthenticate(e, sa);
+	/* T53: by another IKE SA; without one, there may be room in this one by now. */
+	if (sa->full && ike_peer_reauthenticate(e, sa) == IKE_OK)
 		return;
-	}
 	configured = configured_now(old, &c);
 	begin(e, sa, c, configured, &no_packet, old->id);
 	if (sa->ours == NULL && old->installed && !ike_timer_is_armed(&old->timer))

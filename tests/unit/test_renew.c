@@ -420,6 +420,27 @@ START_TEST(full_ike_sa_is_followed_by_another)		/* T53 */
 }
 END_TEST
 
+/* Who cannot call the peer asks again in the same one: there may be room by now. */
+START_TEST(full_ike_sa_of_one_who_cannot_call)		/* T53 */
+{
+	pair_setups(setup, child);
+	setup[1].remote_address = "any";
+	setup[1].renewal.child.time = 300 * IKE_SECOND;
+	open_as_set();
+	road_pass(&r, IKE_SECOND);
+	rekey_child(1);
+	refuse_with(0, IKE_NO_ADDITIONAL_SAS, bytes_of(NULL, 0));
+	for (unsigned i = 0; i < 400; i++) {
+		if (i < 250)
+			ck_assert_uint_eq(newest(1)->generation, 1);
+		road_pass(&r, IKE_SECOND);
+	}
+	ck_assert_uint_eq(newest(1)->generation, 2);
+	expect_one_pair();
+	end();
+}
+END_TEST
+
 /* The peer has lost the Child SA and does not say so until it is to be rekeyed: another
  * one comes from the beginning, in the same IKE SA. */
 START_TEST(child_that_the_peer_has_lost)		/* T68 */
@@ -863,6 +884,7 @@ main(void)
 	tcase_add_loop_test(t, rekey_keeps_the_selectors, 0, 2);
 	tcase_add_test(t, rekey_does_not_narrow);
 	tcase_add_test(t, full_ike_sa_is_followed_by_another);
+	tcase_add_test(t, full_ike_sa_of_one_who_cannot_call);
 	tcase_add_loop_test(t, child_that_the_peer_has_lost, 0, 2);
 	tcase_add_loop_test(t, temporary_failure_again_and_again, 0, 2);
 	tcase_add_test(t, old_child_lives_without_a_delete);
