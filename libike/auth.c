@@ -364,6 +364,7 @@ ike_auth_finish(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 		sa->full = true;
 	if (sa->peer != NULL)
 		ike_peer_lost(e, sa->peer);
+	settle_others(e, sa, m);
 	return IKE_OK;
 }
 

@@ -72,6 +72,7 @@ take_over(struct ike *e, struct ike_sa *next, struct ike_sa *sa, bool theirs)
 
 	copy_history(next, sa);
 	sa->close_after = false;
+	sa->reauthenticates = 0;
 	next->remote_id = sa->remote_id;
 	sa->remote_id = (struct ike_identity){ 0 };
 	join(next, sa);

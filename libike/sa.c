@@ -214,7 +214,7 @@ ike_sa_close(struct ike *e, struct ike_sa *sa, enum ike_error why, ike_time ling
 	bool died = sa->state == IKE_STATE_ESTABLISHED &&
 	    (why == IKE_TIMEOUT || why == IKE_INVALID_SYNTAX);
 	bool failed = half_open(sa->state) && sa->host != NULL;
-	struct ike_sa *old = half_open(sa->state) && sa->reauthenticates != 0 ?
+	struct ike_sa *old = sa->reauthenticates != 0 ?
 	    ike_table_sa(e, sa->reauthenticates) : NULL;
 	struct ike_peer *peer = sa->peer;
 	struct ike_child_sa *c;

@@ -363,6 +363,7 @@ struct ike_same {
 	struct esp_link by_key;
 	LIST_HEAD(, ike_sa) sas;
 	struct ike_timer settle;
+	unsigned asked;			/* for what one lacks, since the newest came up */
 };
 
 enum { IKE_COOKIE_LEN = 17, IKE_COOKIE_SECRET = 32 };

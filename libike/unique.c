@@ -21,6 +21,7 @@
 /* IKE SAs of one peer in any state, where one is enough: a peer that begins again and
  * again leaves no more. */
 enum { MOST_OF_ONE = 32 };
+enum { MOST_DOUBLED = 5 };		/* 64 s */
 
 /* ---- those of one identity: a connection may have thousands of others ---- */
 
@@ -199,6 +200,7 @@ ask_for_rest(struct ike *e, struct ike_sa *sa, const struct ike_sa *lost)
 {
 	const struct ike_child_sa *c;
 
+	sa->same->asked++;
 	LIST_FOREACH(c, &lost->children, link)
 		if (c->successor == NULL &&
 		    ike_child_serving(sa, c->configured->name) == NULL)
@@ -236,9 +238,10 @@ replaces(struct ike *e, struct ike_sa *sa, const struct ike_sa *lost)
 			ike_liveness_begin(e, sa);
 		return false;
 	}
-	if (sa->full || serves_all_of(sa, lost))
+	if (serves_all_of(sa, lost) || (sa->full && sa->n_children > 0))
 		return has_arrived(e, sa);
-	ask_for_rest(e, sa, lost);
+	if (!sa->full)
+		ask_for_rest(e, sa, lost);
 	return false;
 }
 
@@ -311,6 +314,15 @@ is_moving(const struct ike_same *same)
 	return false;
 }
 
+/* What the peer does not grant is asked for more and more seldom. */
+static ike_time
+next_look(const struct ike_same *same)
+{
+	unsigned refusals = same->asked > 0 ? same->asked - 1 : 0;
+
+	return MOVING << (refusals < MOST_DOUBLED ? refusals : MOST_DOUBLED);
+}
+
 /* The traffic has had its time to move.  What is left to the peer, or was queued, is
  * looked at again: a Child SA may have come or gone meanwhile.  Those that are deleted
  * leave later, so `same` stays. */
@@ -323,7 +335,7 @@ settle(struct ike *e, struct ike_timer *t)
 	while (delete_one(e, same))
 		;
 	if (again || is_moving(same))
-		ike_timer_arm(e, &same->settle, e->now + MOVING);
+		ike_timer_arm(e, &same->settle, e->now + next_look(same));
 	else if (has_two(same))
 		ike_timer_arm(e, &same->settle, e->now + LOOK_AGAIN);
 }
@@ -364,6 +376,8 @@ make_room(struct ike *e, const struct ike_sa *sa)
 void
 ike_unique_established(struct ike *e, struct ike_sa *sa)
 {
+	if (sa->same != NULL)
+		sa->same->asked = 0;
 	if (sa->same != NULL && applies(sa))
 		make_room(e, sa);
 	if (sa->same != NULL &&
