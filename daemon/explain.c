@@ -55,6 +55,8 @@ static const struct foreign {
 	{ "dpdaction", "write: on_dead = \"restart\";" },
 	{ "retransmit_tries", "write: retransmit = { tries = 12; };" },
 	{ "fragmentation", "write: fragment = 1280;" },
+	{ "mode",
+	    "it belongs to a child: children = { lan = { ...; mode = \"tunnel\"; }; };" },
 };
 
 static const char *
@@ -134,14 +136,15 @@ explain_unknown(enum setting_scope scope, const char *name, char *buf, size_t si
 const char *
 explain_type(const struct setting *row, const char *found, char *buf, size_t size)
 {
-	static const char *const expected[] = {
+	const char *const expected[] = {
 		[SETTING_GROUP] = "a group",
 		[SETTING_NAMED] =
 		    "a group of named groups, or a list of groups with a name each",
 		[SETTING_TEXT] = "a text in double quotes",
 		[SETTING_TEXTS] = "a list of texts",
 		[SETTING_NUMBER] = "a number without quotes",
-		[SETTING_QUANTITY] = "a text in double quotes",
+		[SETTING_QUANTITY] = strchr(row->example, '"') != NULL ?
+		    "a text in double quotes" : "a number without quotes",
 		[SETTING_BOOL] = "true or false, without quotes",
 		[SETTING_CHOICE] = "a text in double quotes",
 	};
@@ -202,9 +205,14 @@ explain_amount(const struct setting *row, const char *text, char *buf, size_t si
 {
 	char least[QUANTITY_TEXT], most[QUANTITY_TEXT];
 
-	snprintf(buf, size, "%s is %s; it may be %s to %s, for instance: %s", row->name,
-	    text, quantity_print(row->quantity, row->least, least),
-	    quantity_print(row->quantity, row->most, most), row->example);
+	quantity_print(row->quantity, row->least, least);
+	quantity_print(row->quantity, row->most, most);
+	if (row->most == LONG_MAX)
+		snprintf(buf, size, "%s is %s; it must be %s or more, for instance: %s",
+		    row->name, text, least, row->example);
+	else
+		snprintf(buf, size, "%s is %s; it may be %s to %s, for instance: %s",
+		    row->name, text, least, most, row->example);
 	return buf;
 }
 

@@ -98,7 +98,8 @@ static const char *const modes[] = { "tunnel", "transport", NULL };
 static const char *const on_deads[] = { "restart", "drop", "on-demand", NULL };
 
 /* In microseconds. */
-#define HOUR (3600 * 1000000L)
+#define SECOND 1000000L
+#define HOUR (3600 * SECOND)
 #define DAY (24 * HOUR)
 #define YEARS(n) ((n) * 365 * DAY)
 #define FOREVER INT64_MAX		/* in octets or packets */
@@ -233,19 +234,23 @@ static const struct setting settings[] = {
 	    .example = "expire = { ike = \"5h\"; child = \"75m\"; };",
 	    .doc = "when SAs end that could not be made anew" },
 	{ SETTINGS_CONNECTION, "expire.ike", SETTING_QUANTITY,
-	    .quantity = QUANTITY_TIME, .most = YEARS(10), .effect = SETTING_IN_PLACE,
+	    .quantity = QUANTITY_TIME, .least = SECOND, .most = YEARS(10),
+	    .effect = SETTING_IN_PLACE,
 	    .example = "ike = \"5h\";",
 	    .doc = "the end of an IKE SA" },
 	{ SETTINGS_CONNECTION, "expire.child", SETTING_QUANTITY,
-	    .quantity = QUANTITY_TIME, .most = YEARS(10), .effect = SETTING_IN_PLACE,
+	    .quantity = QUANTITY_TIME, .least = SECOND, .most = YEARS(10),
+	    .effect = SETTING_IN_PLACE,
 	    .example = "child = \"75m\";",
 	    .doc = "the end of a Child SA" },
 	{ SETTINGS_CONNECTION, "expire.bytes", SETTING_QUANTITY,
-	    .quantity = QUANTITY_SIZE, .most = FOREVER, .effect = SETTING_IN_PLACE,
+	    .quantity = QUANTITY_SIZE, .least = 1, .most = FOREVER,
+	    .effect = SETTING_IN_PLACE,
 	    .example = "bytes = \"80G\";",
 	    .doc = "the end of a Child SA in octets of one direction" },
 	{ SETTINGS_CONNECTION, "expire.packets", SETTING_QUANTITY,
-	    .quantity = QUANTITY_COUNT, .most = FOREVER, .effect = SETTING_IN_PLACE,
+	    .quantity = QUANTITY_COUNT, .least = 1, .most = FOREVER,
+	    .effect = SETTING_IN_PLACE,
 	    .example = "packets = \"1250000000\";",
 	    .doc = "the end of a Child SA in packets of one direction" },
 	{ SETTINGS_CONNECTION, "reauth", SETTING_QUANTITY, .standard = "never",

@@ -325,9 +325,10 @@ check_number(struct check *c, const struct token *t)
 	snprintf(digits, sizeof(digits), "%.*s", (int)t->len, t->p);
 	value = strtoull(digits + strspn(digits, "+-"), NULL, hex ? 16 : 10);
 	if (t->len >= sizeof(digits) || value > most)
-		fault_at(c, t->line, "the number %.*s does not fit into %d bits; "
-		    "no setting is that large", (int)(t->len < 60 ? t->len : 60), t->p,
-		    wide ? 64 : 32);
+		fault_at(c, t->line, "the number %.*s does not fit into %d bits; %s",
+		    (int)(t->len < 60 ? t->len : 60), t->p, wide ? 64 : 32, wide ?
+		    "no setting is that large" :
+		    "write a large number as text: bytes = \"5000000000\";");
 }
 
 static char

@@ -68,20 +68,81 @@ warn_anywhere(const struct configured *c, struct faults *warnings)
 }
 
 static void
-warn_uncallable(const struct configured *c, struct faults *warnings)
+warn_on_dead(const struct configured *c, struct faults *warnings)
 {
-	if (c->connection->on_dead == IKE_ON_DEAD_RESTART &&
-	    ike_hosts_callable(&c->connection->remote, 0) == NULL)
+	const struct ike_connection *built = c->connection;
+
+	if (built->on_dead == IKE_ON_DEAD_RESTART &&
+	    ike_hosts_callable(&built->remote, 0) == NULL)
 		fault_add(warnings, configured_origin(c, "on_dead", -1),
 		    "%s: on_dead is restart and there is no address to call; leave "
 		    "it out, or write one in remote.address", c->name);
+	if (built->on_dead == IKE_ON_DEAD_ON_DEMAND && built->start == IKE_START_PASSIVE)
+		fault_add(warnings, configured_origin(c, "on_dead", -1),
+		    "%s: on_dead is on-demand and start is passive, so that no packet "
+		    "comes here while the tunnel is down; leave it out, or write: "
+		    "start = \"on-demand\";", c->name);
+}
+
+/* Only who sets up an IKE SA sets it up anew. */
+static void
+warn_reauth(const struct configured *c, struct faults *warnings)
+{
+	if (c->connection->renewal.reauth != 0 &&
+	    c->connection->start == IKE_START_PASSIVE)
+		fault_add(warnings, configured_origin(c, "reauth", -1),
+		    "%s: reauth does nothing where the peer calls; leave it out, and "
+		    "write it at the peer", c->name);
+}
+
+/* What ends and is not rekeyed before. */
+static void
+warn_expire(const struct configured *c, struct faults *warnings)
+{
+	const struct ike_renewal *r = &c->connection->renewal;
+	const struct { const char *end, *rekey; bool rekeys, ends; } pairs[] = {
+		{ "expire.ike", "rekey.ike", r->ike != 0, r->ike_hard != 0 },
+		{ "expire.child", "rekey.child", r->child.time != 0,
+		    r->child_hard.time != 0 },
+		{ "expire.bytes", "rekey.bytes", r->child.octets != 0,
+		    r->child_hard.octets != 0 },
+		{ "expire.packets", "rekey.packets", r->child.packets != 0,
+		    r->child_hard.packets != 0 },
+	};
+
+	for (unsigned i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
+		if (pairs[i].ends && !pairs[i].rekeys)
+			fault_add(warnings, configured_origin(c, pairs[i].end, -1),
+			    "%s: %s ends what nothing rekeys before, and packets are "
+			    "lost; leave it out, or write %s, too",
+			    c->name, pairs[i].end, pairs[i].rekey);
+}
+
+/* A unit was forgotten, perhaps: then each packet is a reason to rekey. */
+static void
+warn_hasty(const struct configured *c, struct faults *warnings)
+{
+	enum { FEW_OCTETS = 1 << 20, FEW_PACKETS = 1000 };
+	const struct ike_lifetime *soft = &c->connection->renewal.child;
+
+	if (soft->octets != 0 && soft->octets < FEW_OCTETS)
+		fault_add(warnings, configured_origin(c, "rekey.bytes", -1),
+		    "%s: rekey.bytes is %llu octets, so that it rekeys all the time; "
+		    "is a unit missing? For instance: bytes = \"64G\";", c->name,
+		    (unsigned long long)soft->octets);
+	if (soft->packets != 0 && soft->packets < FEW_PACKETS)
+		fault_add(warnings, configured_origin(c, "rekey.packets", -1),
+		    "%s: rekey.packets is %llu, so that it rekeys all the time; "
+		    "write more, for instance: packets = \"1000000000\";", c->name,
+		    (unsigned long long)soft->packets);
 }
 
 void
 configuration_warn(const struct configuration *c, struct faults *warnings)
 {
 	static void (*const look[])(const struct configured *, struct faults *) = {
-		warn_compat, warn_anywhere, warn_uncallable,
+		warn_compat, warn_anywhere, warn_on_dead, warn_reauth, warn_expire,
+		warn_hasty,
 	};
 	unsigned i, k;
 

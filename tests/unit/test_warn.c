@@ -87,6 +87,26 @@ static const struct {
 	{ DEAD("[ `203.0.113.0/24`, `198.51.100.0/24` ]"), 3, "no address to call" },
 	{ DEAD("[ `203.0.113.0/24`, `198.51.100.1` ]"), 0, NULL },
 	{ DEAD("`gw.example`"), 0, NULL },
+	/* what has no effect */
+	{ PARIS("\non_dead = `on-demand`;"), 2, "start is passive" },
+	{ PARIS("\non_dead = `on-demand`; start = `always`;"), 0, NULL },
+	{ PARIS("\non_dead = `drop`;"), 0, NULL },
+	{ PARIS("\nreauth = `24h`;"), 2, "reauth does nothing where the peer calls" },
+	{ PARIS("\nreauth = `24h`; start = `on-demand`;"), 0, NULL },
+	/* what ends in the midst of traffic */
+	{ PARIS("rekey = { child = `never`; };\nexpire = { child = `1h`; };"), 2,
+	    "expire.child ends what nothing rekeys before" },
+	{ PARIS("rekey = { ike = `never`; };\nexpire = { ike = `1h`; };"), 2,
+	    "write rekey.ike, too" },
+	{ PARIS("\nexpire = { bytes = `1G`; };"), 2, "write rekey.bytes, too" },
+	{ PARIS("\nexpire = { packets = 5000; };"), 2, "write rekey.packets, too" },
+	{ PARIS("rekey = { child = `never`; ike = `never`; };"), 0, NULL },
+	{ PARIS("rekey = { bytes = `1G`; }; expire = { bytes = `2G`; };"), 0, NULL },
+	/* what never ends */
+	{ PARIS("\nrekey = { bytes = `64`; };"), 2, "rekey.bytes is 64 octets" },
+	{ PARIS("\nrekey = { bytes = `1M`; };"), 0, NULL },
+	{ PARIS("\nrekey = { packets = 999; };"), 2, "rekey.packets is 999" },
+	{ PARIS("\nrekey = { packets = 1000; };"), 0, NULL },
 };
 
 START_TEST(warning_at_its_line)
