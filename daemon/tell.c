@@ -230,7 +230,8 @@ warn(struct tell *tell, const struct ike_event *event, const char *text)
 	again = told_note(tell->told, event->connection, text, event->at);
 	if (again > 0)
 		log_notice(tell->options.log,
-		    "the same came %llu more time%s since it was last told", (unsigned long long)again, again == 1 ? "" : "s");
+		    "the same came %llu more time%s since it was last told",
+		    (unsigned long long)again, again == 1 ? "" : "s");
 }
 
 /* An attempt has failed.  Of errors that have a notify, and of an address that could not
@@ -249,16 +250,51 @@ tell_failed(struct tell *tell, const struct configured *c, const struct ike_even
 		warn(tell, event, text);
 }
 
+/* Does another IKE SA of the peer have what this one had, the child or all?  It was
+ * reauthenticated, or the peer has begun anew.  Where there may be several peers, or
+ * several SAs of one, nobody can say. */
+static bool
+goes_on(const struct configured *c, const struct ike *ike, const struct ike_event *event)
+{
+	struct ike_child_info child;
+	struct ike_sa_info sa = { 0 };
+	unsigned i;
+
+	if (c == NULL || c->connection->unique == IKE_UNIQUE_NEVER ||
+	    ike_id_is_pattern(&c->connection->remote_id))
+		return false;
+	while (ike_next_sa_of(ike, event->connection, sa.id, &sa)) {
+		if (sa.id == event->sa || sa.state != IKE_STATE_ESTABLISHED)
+			continue;
+		for (i = 0; ike_child_at(ike, sa.id, i, &child); i++)
+			if (event->child == 0 ||
+			    strcmp(child.child.name, event->u.child->name) == 0)
+				return true;
+	}
+	return false;
+}
+
 static void
 tell_down(struct tell *tell, const struct ike *ike, const struct ike_event *event)
 {
 	const struct configured *c = configured_of(tell, ike, event->connection);
 	char *text;
 
+	if (event->child != 0 && goes_on(c, ike, event)) {
+		log_info(tell->options.log, "%s: child %s of the former IKE SA is closed",
+		    name_of(c), event->u.child->name);
+		return;
+	}
 	if (event->child != 0) {
 		log_notice(tell->options.log, "%s: child %s is down%s", name_of(c),
 		    event->u.child->name, event->error != IKE_EXPIRED ? "" :
 		    ": its lifetime is over, and it could not be rekeyed");
+		return;
+	}
+	if (goes_on(c, ike, event) && forget(tell, event->sa)) {
+		log_info(tell->options.log,
+		    "%s: the former IKE SA is closed; another one carries on",
+		    name_of(c));
 		return;
 	}
 	text = explain_down(c, event->error);

@@ -6,6 +6,7 @@
 
 #include "daemon/tell.h"
 #include "tests/unit/files.h"
+#include "tests/unit/pair.h"
 #include "tests/unit/run.h"
 
 /* ` stands for a double quote */
@@ -15,6 +16,13 @@ static const char file[] =
     "    remote = { address = `192.0.2.7`; id = `b`; subnets = `10.2.0.0/24`; }; };\n"
     "  always = { local = { id = `a`; subnets = `10.1.0.0/24`; }; start = `on-demand`;\n"
     "    remote = { address = `192.0.2.8`; id = `c`; subnets = `10.3.0.0/24`; }; };\n"
+    /* those of pair.c */
+    "  to-b = { local = { id = `a.example`; subnets = `10.1.0.0/16`; };\n"
+    "    remote = { address = `192.0.2.2`; id = `b.example`;\n"
+    "    subnets = `10.2.0.0/16`; }; };\n"
+    "  to-a = { local = { id = `b.example`; subnets = `10.2.0.0/16`; };\n"
+    "    remote = { address = `192.0.2.1`; id = `a.example`;\n"
+    "    subnets = `10.1.0.0/16`; }; };\n"
     "};\n";
 
 static int reader, writer;
@@ -302,6 +310,50 @@ START_TEST(event_of_a_child)
 }
 END_TEST
 
+static struct pair p;
+
+static void
+hear(void *arg, unsigned end, const struct ike_event *event)
+{
+	const unsigned *listens = arg;
+
+	if (end == *listens)
+		tell_event(tell, p.e[end], event);
+}
+
+/* What another IKE SA has taken over is not lost, and nobody need look: at the end that
+ * reauthenticates, and at the other one. */
+START_TEST(tunnel_that_goes_on)
+{
+	unsigned end = (unsigned)_i;
+	const char *text;
+
+	pair_start(&p);
+	p.hear = hear;
+	p.hear_arg = &end;
+	pair_up(&p);
+	pair_pump(&p);
+	ck_assert_uint_eq(count(written(), ": child net is up: "), 1);
+	ck_assert_int_eq(ike_peer_reauthenticate(p.e[0], pair_sa(&p, 0)), IKE_OK);
+	pair_drain(&p, 0);
+	for (unsigned i = 0; i < 10; i++) {
+		pair_pump(&p);
+		pair_pass(&p, IKE_SECOND);
+	}
+	text = written();
+	ck_assert_uint_eq(count(text, ": child net is up: "), 1);
+	ck_assert_uint_eq(count(text, ": child net of the former IKE SA is closed\n"), 1);
+	ck_assert_uint_eq(count(text, ": the former IKE SA is closed; another one "), 1);
+	ck_assert_uint_eq(count(text, " is down"), 0);
+	ck_assert_uint_eq(count(text, " notice "), 1);
+	ike_down(p.e[0], p.now, p.connection[0]);
+	pair_drain(&p, 0);
+	pair_pump(&p);
+	ck_assert_uint_eq(count(written(), ": child net is down\n"), 1);
+	pair_close(&p);
+}
+END_TEST
+
 START_TEST(event_for_somebody_else)
 {
 	enum ike_event_type type;
@@ -328,6 +380,7 @@ main(void)
 	tcase_add_test(t, attempt_that_failed);
 	tcase_add_test(t, tunnel_that_was_lost);
 	tcase_add_test(t, event_of_a_child);
+	tcase_add_loop_test(t, tunnel_that_goes_on, 0, 2);
 	tcase_add_test(t, event_for_somebody_else);
 	return run_tests("tell", t);
 }
