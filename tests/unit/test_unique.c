@@ -187,8 +187,6 @@ START_TEST(answer_shows_that_the_child_has_arrived)
 {
 	const struct ike_child_sa *c;
 
-	pair_setups(setup, child);
-	pair_open(&p, setup);
 	pair_establish(&p);
 	c = LIST_FIRST(&pair_sa(&p, 1)->children);
 	ck_assert(!ike_child_has_arrived(p.e[1], c));
