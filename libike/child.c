@@ -44,6 +44,7 @@ ike_child_new(struct ike *e, struct ike_sa *sa, struct ike_connection *c,
 
 	if ((child = calloc(1, sizeof(*child))) == NULL)
 		return NULL;
+	child->ending.type = IKE_CHILD_ENDS;
 	child->id = ike_new_id(e);
 	child->sa = sa;
 	child->configured = configured;
@@ -60,11 +61,12 @@ ike_child_new(struct ike *e, struct ike_sa *sa, struct ike_connection *c,
 static void
 leave_sa(struct ike_child_sa *c)
 {
-	if (!c->installed)
-		return;
-	LIST_REMOVE(c, link);
-	c->sa->n_children--;
+	if (c->installed) {
+		LIST_REMOVE(c, link);
+		c->sa->n_children--;
+	}
 	c->installed = false;
+	c->sa = NULL;
 }
 
 /* The one before it is followed by the one behind it, if there is one. */
@@ -82,7 +84,7 @@ unlink_generations(struct ike_child_sa *c)
 static void
 leave_session(struct ike *e, struct ike_child_sa *c)
 {
-	struct ike_sa *sa = ike_table_sa(e, c->ending->output.event.sa);
+	struct ike_sa *sa = ike_table_sa(e, c->session);
 
 	LIST_REMOVE(c, link);
 	if (sa != NULL)
@@ -99,12 +101,16 @@ ike_child_free(struct ike *e, struct ike_child_sa *c)
 	if (c->lingering)
 		leave_session(e, c);
 	for (unsigned i = 0; i < 3; i++)
-		ike_output_free(c->coming[i]);
+		ike_said_free(c->coming[i]);
 	ike_ts_free(&c->local);
 	ike_ts_free(&c->remote);
-	if (c->ending == NULL)
-		free(c->selectors);
-	ike_ending_leave(c->ending);
+	ike_ending_over(&c->ending);
+}
+
+void
+ike_child_forget(struct ike_child_sa *c)
+{
+	free(c->selectors);
 	free(c->seen_by_peer);
 	ike_connection_free(c->connection);
 	free(c);
@@ -169,8 +175,6 @@ ike_child_describe(const struct ike_child_sa *c, struct ike_child *d)
 		.spi_out = c->spi_out,
 		.transform = c->transform,
 		.esn = c->esn,
-		.encap = c->sa->encap,
-		.path = *ike_mobike_esp_path(c->sa),
 		.transport = c->transport,
 		.soft_packets = jittered(soft->packets, jitter, c->spi_in),
 		.soft_octets = jittered(soft->octets, jitter, c->spi_in),
@@ -179,6 +183,10 @@ ike_child_describe(const struct ike_child_sa *c, struct ike_child *d)
 		.selectors = c->selectors,
 		.n_selectors = c->n_selectors,
 	};
+	if (c->sa != NULL) {
+		d->encap = c->sa->encap;
+		d->path = *ike_mobike_esp_path(c->sa);
+	}
 	if (c->seen_by_peer != NULL)
 		memcpy(d->seen_by_peer, c->seen_by_peer, sizeof(d->seen_by_peer));
 }
@@ -614,10 +622,8 @@ ike_child_prepare(struct ike *e, struct ike_child_sa *c, const struct ike_child_
 		if (old != NULL)
 			c->coming[i]->event.replaced = old->id;
 	}
-	if ((c->ending = ike_make_ending(c)) == NULL)
-		goto out;
-	free(c->selectors);
-	c->selectors = c->ending->selectors;
+	c->session = sa->id;
+	c->connection_id = sa->connection_id;
 	error = IKE_OK;
 out:
 	ike_wipe(key, sizeof(key));
@@ -625,10 +631,10 @@ out:
 }
 
 static void
-say_once(struct ike *e, struct ike_output **o)
+say_once(struct ike *e, struct ike_said **s)
 {
-	ike_say(e, *o);
-	*o = NULL;
+	ike_say(e, *s);
+	*s = NULL;
 }
 
 void
@@ -652,13 +658,6 @@ ike_child_commit(struct ike *e, struct ike_child_sa *c, struct ike_child_sa *old
 	ike_renew_child(e, c);
 	if (c->sa->peer != NULL)
 		ike_peer_up(e, c->sa->peer);
-}
-
-/* The path may be another one by now than when the events were made. */
-static void
-say_path(struct ike_output *o, const struct ike_sa *sa)
-{
-	ike_output_move(o, sa);
 }
 
 bool
@@ -697,8 +696,8 @@ ike_child_move_out(struct ike *e, struct ike_child_sa *c)
 {
 	if (!ike_child_may_move(c))
 		return;
-	say_path(c->coming[1], c->sa);
-	say_path(c->coming[2], c->sa);
+	ike_said_move(c->coming[1], c->sa);
+	ike_said_move(c->coming[2], c->sa);
 	say_once(e, &c->coming[1]);
 	say_once(e, &c->coming[2]);
 }
@@ -714,7 +713,7 @@ ike_child_stop_out(struct ike *e, struct ike_child_sa *c)
 	    c->successor : ike_unique_waiting(c);
 	if (heir != NULL)
 		ike_child_move_out(e, heir);
-	ike_say_ending(e, c->ending, IKE_OUT_REMOVE, IKE_OK);
+	ike_say_ending(e, &c->ending, IKE_OUT_REMOVE, IKE_OK);
 }
 
 static void
@@ -722,7 +721,7 @@ lingered(struct ike *e, struct ike_timer *t)
 {
 	struct ike_child_sa *c = IKE_OWNER(t, struct ike_child_sa, timer);
 
-	ike_say_ending(e, c->ending, IKE_IN_REMOVE, IKE_OK);
+	ike_say_ending(e, &c->ending, IKE_IN_REMOVE, IKE_OK);
 	ike_child_free(e, c);
 }
 
@@ -730,10 +729,9 @@ lingered(struct ike *e, struct ike_timer *t)
 static void
 linger(struct ike *e, struct ike_child_sa *c)
 {
+	c->sa->n_lingering++;
 	leave_sa(c);
 	unlink_generations(c);
-	c->sa->n_lingering++;
-	c->sa = NULL;
 	c->lingering = true;
 	LIST_INSERT_HEAD(&e->lingering, c, link);
 	c->timer.fire = lingered;
@@ -798,11 +796,11 @@ ike_child_close(struct ike *e, struct ike_child_sa *c, enum ike_error why)
 	ike_child_stop_out(e, c);
 	keep_carried(e, c);
 	if (known && !replaced)
-		ike_say_ending(e, c->ending, IKE_DOWN, why);
+		ike_say_ending(e, &c->ending, IKE_DOWN, why);
 	if (replaced || old != NULL || has_twin(c) || ike_unique_carries(c->sa)) {
 		linger(e, c);
 	} else {
-		ike_say_ending(e, c->ending, IKE_IN_REMOVE, IKE_OK);
+		ike_say_ending(e, &c->ending, IKE_IN_REMOVE, IKE_OK);
 		ike_child_free(e, c);
 	}
 	if (old != NULL && !replaced)		/* it is not replaced after all */

@@ -17,7 +17,7 @@ enter(struct ike *e, ike_time now)
 {
 	if (now > e->now)		/* a clock that steps back must not undo timers */
 		e->now = now;
-	ike_forget_delivered(e);
+	ike_outputs_free(&e->delivered);	/* its views were borrowed */
 }
 
 static void
@@ -53,17 +53,6 @@ ike_new(const struct ike_options *options)
 	return e;
 }
 
-static void
-empty(struct ike_outputs *queue)
-{
-	struct ike_output *o;
-
-	while ((o = STAILQ_FIRST(queue)) != NULL) {
-		STAILQ_REMOVE_HEAD(queue, link);
-		ike_output_free(o);
-	}
-}
-
 void
 ike_free(struct ike *e)
 {
@@ -85,9 +74,9 @@ ike_free(struct ike *e)
 	ike_reap(e);
 	while ((p = TAILQ_FIRST(&e->peers)) != NULL)
 		ike_peer_free(e, p);
-	empty(&e->events);
-	empty(&e->datagrams);
-	empty(&e->delivered);
+	ike_outputs_free(&e->events);
+	ike_outputs_free(&e->datagrams);
+	ike_outputs_free(&e->delivered);
 	ike_tables_free(e);
 	ike_wipe(e, sizeof(*e));
 	free(e);

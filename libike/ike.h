@@ -13,7 +13,8 @@
  *
  * Ownership: what goes in is copied, except the buffer of ike_receive, which is decrypted
  * in place, and an ike_connection, which is shared by reference count.  What comes out is
- * borrowed until the next call that takes `now`.
+ * borrowed until the next call that takes `now`; what speaks of a Child SA's end, until
+ * the next event.
  *
  * What a peer that has proven itself can make an engine keep is bounded: an IKE SA has at
  * most 16 Child SAs and four for each configured child, those that linger included; a
@@ -124,7 +125,9 @@ struct ike_child {
 	/* In packets and inner octets of each direction, 0: none.  At soft the data path
 	 * tells IKE_SOFT, at hard it stops and tells IKE_HARD. */
 	uint64_t soft_packets, soft_octets, hard_packets, hard_octets;
-	struct ike_path path;		/* of the IKE SA */
+	/* Of the IKE SA; family 0, and no `encap`: it has left that one, and is to be
+	 * removed. */
+	struct ike_path path;
 	/* cipher key | salt | integrity key; in IN_ADD / OUT_ADD */
 	struct bytes key_in, key_out;
 	const struct esp_selector *selectors;
@@ -180,7 +183,9 @@ struct ike_auth_request {
 	struct ike_path path;	/* ADMIT: that it came by */
 };
 
-struct ike_event {		/* views live until the next call that takes now */
+/* Views live until the next call that takes now; u.child of OUT_REMOVE, IN_REMOVE and
+ * DOWN until the next event. */
+struct ike_event {
 	enum ike_event_type type;
 	enum ike_error error;
 	ike_time at;

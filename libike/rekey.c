@@ -88,8 +88,7 @@ take_over(struct ike *e, struct ike_sa *next, struct ike_sa *sa, bool theirs)
 	sa->session = next->id;
 	ike_sa_state(e, next, IKE_STATE_ESTABLISHED);
 	ike_mobike_inherit(e, next, sa);
-	ike_output_free(sa->down);	/* people know the session, and that goes on */
-	sa->down = NULL;
+	ike_say_no_ending(&sa->ending);	/* people know the session, and that goes on */
 	ike_say_of(e, next, &next->up, IKE_OK);
 	ike_renew_sa(e, next);
 	ike_renew_sa_replaced(e, sa, theirs);
@@ -106,8 +105,7 @@ lay_aside(struct ike *e, struct ike_sa *lost, struct ike_sa *sa, bool theirs)
 	lost->mobile.on = sa->mobile.on;	/* for its DELETE to arrive */
 	lost->mobile.initiator = sa->mobile.initiator;
 	join(lost, sa);
-	ike_output_free(lost->down);
-	lost->down = NULL;
+	ike_say_no_ending(&lost->ending);
 	ike_renew_sa_replaced(e, lost, theirs);
 }
 

@@ -113,6 +113,7 @@ new_sa(struct ike *e, struct ike_connection *c, bool initiator,
 
 	if ((sa = calloc(1, sizeof(*sa))) == NULL)
 		return NULL;
+	sa->ending.type = IKE_SA_ENDS;
 	sa->id = ike_new_id(e);
 	sa->initiator = initiator;
 	sa->connection = ike_connection_hold(c);
@@ -126,11 +127,8 @@ new_sa(struct ike *e, struct ike_connection *c, bool initiator,
 	sa->spi_ours = new_spi(e);
 	*(initiator ? &sa->spi_i : &sa->spi_r) = sa->spi_ours;
 	sa->up = ike_make_event(e, up, sa);
-	sa->down = ike_make_event(e, IKE_DOWN, sa);
-	if (sa->spi_ours == 0 || sa->up == NULL || sa->down == NULL ||
-	    !ike_table_add_sa(e, sa)) {
-		ike_output_free(sa->up);
-		ike_output_free(sa->down);
+	if (sa->spi_ours == 0 || sa->up == NULL || !ike_table_add_sa(e, sa)) {
+		ike_said_free(sa->up);
 		ike_connection_free(sa->connection);
 		free(sa);
 		return NULL;
@@ -234,7 +232,7 @@ ike_sa_close(struct ike *e, struct ike_sa *sa, enum ike_error why, ike_time ling
 	ike_window_answered(e, sa);
 	ike_timer_disarm(e, &sa->timer);
 	ike_unwant(&sa->wanted);
-	ike_say_of(e, sa, &sa->down, why);
+	ike_say_ending(e, &sa->ending, IKE_DOWN, why);
 	if (linger > 0)
 		ike_timer_arm(e, &sa->timer, e->now + linger);
 	else
@@ -261,23 +259,18 @@ ike_sa_move_children(struct ike *e, struct ike_sa *sa)
 {
 	struct ike_outputs moves = STAILQ_HEAD_INITIALIZER(moves);
 	struct ike_child_sa *c;
-	struct ike_output *o;
-	bool all = true;
+	struct ike_said *s;
 
 	LIST_FOREACH(c, &sa->children, link) {
-		o = ike_make_child_event(e, IKE_SET_PATH, c, bytes_of(NULL, 0));
-		if (o != NULL)
-			STAILQ_INSERT_TAIL(&moves, o, link);
-		all = all && o != NULL;
+		s = ike_make_child_event(e, IKE_SET_PATH, c, bytes_of(NULL, 0));
+		if (s == NULL) {
+			ike_outputs_free(&moves);
+			return false;
+		}
+		STAILQ_INSERT_TAIL(&moves, &s->output, link);
 	}
-	while ((o = STAILQ_FIRST(&moves)) != NULL) {
-		STAILQ_REMOVE_HEAD(&moves, link);
-		if (all)
-			ike_say(e, o);
-		else
-			ike_output_free(o);
-	}
-	return all;
+	STAILQ_CONCAT(&e->events, &moves);
+	return true;
 }
 
 bool
@@ -329,8 +322,8 @@ ike_sa_forget_setup(struct ike *e, struct ike_sa *sa)
 	sa->half_open = NULL;
 }
 
-void
-ike_sa_free(struct ike *e, struct ike_sa *sa)
+static void
+free_sa(struct ike *e, struct ike_sa *sa)
 {
 	ike_exchange_free(e, sa->ours);
 	ike_exchange_free(e, sa->theirs);
@@ -340,11 +333,10 @@ ike_sa_free(struct ike *e, struct ike_sa *sa)
 	ike_id_free(&sa->remote_id);
 	free(sa->mobile.others);
 	free(sa->mobile.proven);
-	ike_output_free(sa->up);
-	ike_output_free(sa->down);
+	ike_said_free(sa->up);
 	ike_unwant(&sa->wanted);
 	ike_connection_free(sa->connection);
-	free(sa);
+	ike_ending_over(&sa->ending);
 }
 
 void
@@ -354,6 +346,6 @@ ike_reap(struct ike *e)
 
 	while ((sa = TAILQ_FIRST(&e->dead)) != NULL) {
 		TAILQ_REMOVE(&e->dead, sa, link);
-		ike_sa_free(e, sa);
+		free_sa(e, sa);
 	}
 }

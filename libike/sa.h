@@ -44,22 +44,25 @@ void ike_timer_arm(struct ike *, struct ike_timer *, ike_time at);
 void ike_timer_disarm(struct ike *, struct ike_timer *);
 void ike_timers_run(struct ike *);	/* fires all that are due */
 
-/* ---- event.c: what the engine says, queued with its own copy of everything ---- */
-struct ike_view;			/* of event.c */
-struct ike_output {			/* an event or a datagram */
+/* ---- event.c: what the engine says ---- */
+/* A place in a queue: of what was said; or of an SA that ends, which stays in memory
+ * until that was delivered, because an end must not need any. */
+enum ike_output_type { IKE_SAID, IKE_SA_ENDS, IKE_CHILD_ENDS };
+struct ike_output {
 	STAILQ_ENTRY(ike_output) link;
-	struct ike_event event;
-	struct ike_view *view;		/* what it views, or NULL; held */
+	uint8_t type;			/* enum ike_output_type */
+	/* Of an end: OUT_REMOVE, DOWN and IN_REMOVE, each once or never, a bit each. */
+	uint8_t said, delivered;
+	bool queued : 1;
+	bool over : 1;			/* nothing but the queue knows the SA any more */
+	enum ike_error error;		/* of DOWN */
 };
 STAILQ_HEAD(ike_outputs, ike_output);
-/* What a Child SA says at its end, in no more memory than was taken beforehand: one
- * output for OUT_REMOVE, DOWN and IN_REMOVE, each of which comes once or never. */
-struct ike_ending {
-	struct ike_output output;	/* in a queue, if `queued` */
-	uint8_t said, delivered;	/* of the three, a bit each */
-	bool queued, kept;		/* `kept`: the Child SA is still there */
-	struct ike_child child;		/* what they view; its selectors; and its name */
-	struct esp_selector selectors[];
+struct ike_view;			/* of event.c */
+struct ike_said {			/* an event or a datagram, with its own copies */
+	struct ike_output output;	/* first */
+	struct ike_event event;
+	struct ike_view *view;		/* what it views, or NULL; owned */
 };
 
 /* ---- window.c: message ids, RFC 7296 2.1 - 2.3 ---- */
@@ -159,10 +162,12 @@ struct ike_exchange {
 /* It crossed another one, which stays: it is deleted by the peer, or from here. */
 enum ike_lost { IKE_LOST_NOT, IKE_LOST_THERE, IKE_LOST_HERE };
 struct ike_child_sa {
+	struct ike_output ending;
 	ike_id id;
+	ike_id session, connection_id;		/* for events; once it is prepared */
 	struct esp_link by_id, by_spi;		/* spi_in */
 	LIST_ENTRY(ike_child_sa) link;
-	struct ike_sa *sa;
+	struct ike_sa *sa;			/* NULL once it has left */
 	struct ike_connection *connection; /* held: names and settings it was made with */
 	const struct ike_connection_child *configured;
 	uint32_t spi_in, spi_out;
@@ -189,13 +194,12 @@ struct ike_child_sa {
 	ike_time rekey_at, ends_at;	/* 0: never */
 	ike_time due_at;	/* when it must be rekeyed, whoever asks for it earlier */
 	struct ike_ts local, remote;		/* narrowed; until installed */
-	struct esp_selector *selectors;		/* owned; once there is `ending`, its */
+	struct esp_selector *selectors;		/* owned */
 	unsigned n_selectors;
 	uint8_t (*seen_by_peer)[16];	/* as in struct ike_child; or NULL: no difference */
 	ike_time since;
 	/* IN_ADD; OUT_ADD and UP or REPLACED, said when traffic moves there. */
-	struct ike_output *coming[3];
-	struct ike_ending *ending;		/* made beforehand */
+	struct ike_said *coming[3];
 };
 
 /* ---- an IKE SA ---- */
@@ -266,6 +270,7 @@ struct ike_half_open {
 };
 
 struct ike_sa {
+	struct ike_output ending;
 	ike_id id;
 	struct esp_link by_id, by_spi;		/* spi_ours */
 	TAILQ_ENTRY(ike_sa) link;		/* of the engine, in order of id */
@@ -319,7 +324,7 @@ struct ike_sa {
 	unsigned put_off;		/* those of them that were only for now */
 	ike_id reauthenticates;			/* the IKE SA it is to stand for, or 0 */
 	unsigned generation, child_rekeys, collisions_won, collisions_lost;
-	struct ike_output *up, *down;		/* IKE_UP, IKE_DOWN: made beforehand */
+	struct ike_said *up;			/* IKE_UP or REPLACED: made beforehand */
 };
 
 /* ---- index.c: candidates by address and identity ---- */
@@ -400,6 +405,7 @@ struct ike {
 	struct ike_ration answers;
 	struct ike_timer *timers;
 	struct ike_outputs events, datagrams, delivered;
+	struct ike_child ended;		/* that the last event of a Child SA's end views */
 	struct ike_counts counts;
 	size_t left_by_strangers;		/* octets, see assemble.c */
 	uint8_t scratch[IKE_FRAGMENTS_ROOM];	/* a message under construction */
@@ -426,7 +432,6 @@ bool ike_sa_move(struct ike *, struct ike_sa *, const struct ike_path *);
 bool ike_sa_move_children(struct ike *, struct ike_sa *);
 /* Established, or dead: what only the set-up needed. */
 void ike_sa_forget_setup(struct ike *, struct ike_sa *);
-void ike_sa_free(struct ike *, struct ike_sa *);
 /* out of every table; freed by ike_reap */
 void ike_sa_dead(struct ike *, struct ike_sa *);
 void ike_reap(struct ike *);
@@ -461,23 +466,24 @@ struct ike_peer *ike_table_peer(const struct ike *, ike_id);
 
 /* ---- event.c ---- */
 /* Made now, said later: NULL without memory.  `key` is for IN_ADD and OUT_ADD. */
-struct ike_output *ike_make_child_event(struct ike *, enum ike_event_type,
+struct ike_said *ike_make_child_event(struct ike *, enum ike_event_type,
     const struct ike_child_sa *, struct bytes key);
-/* Of a Child SA, shared with nothing: the IKE SA has another path by now. */
-void ike_output_move(struct ike_output *, const struct ike_sa *);
-struct ike_output *ike_make_event(struct ike *, enum ike_event_type,
-    const struct ike_sa *);
-void ike_say(struct ike *, struct ike_output *);	/* NULL is nothing */
-void ike_output_free(struct ike_output *);		/* wipes; NULL is nothing */
-struct ike_ending *ike_make_ending(const struct ike_child_sa *);	/* NULL: no memory */
+/* Of a Child SA: the IKE SA has another path by now. */
+void ike_said_move(struct ike_said *, const struct ike_sa *);
+struct ike_said *ike_make_event(struct ike *, enum ike_event_type, const struct ike_sa *);
+void ike_say(struct ike *, struct ike_said *);		/* NULL is nothing */
+void ike_said_free(struct ike_said *);			/* wipes; NULL is nothing */
+/* Empties a queue: what was said is freed, and what has ended if it says no more. */
+void ike_outputs_free(struct ike_outputs *);
 /* OUT_REMOVE, DOWN or IN_REMOVE, once, and in this order unless they were taken
  * meanwhile; `error` is of DOWN. */
-void ike_say_ending(struct ike *, struct ike_ending *, enum ike_event_type,
+void ike_say_ending(struct ike *, struct ike_output *, enum ike_event_type,
     enum ike_error);
-void ike_ending_leave(struct ike_ending *);	/* by its Child SA; NULL is nothing */
+void ike_say_no_ending(struct ike_output *);		/* from now on */
+/* The SA is out of everything: frees what is left of it, now or when it has said all. */
+void ike_ending_over(struct ike_output *);
 /* Says one that was made earlier, of the connection that the SA belongs to by now. */
-void ike_say_of(struct ike *, const struct ike_sa *, struct ike_output **,
-    enum ike_error);
+void ike_say_of(struct ike *, const struct ike_sa *, struct ike_said **, enum ike_error);
 void ike_say_refused(struct ike *, const struct ike_sa *, ike_id connection,
     const struct ike_refusal *);
 bool ike_say_question(struct ike *, enum ike_event_type, const struct ike_exchange *,
@@ -485,7 +491,6 @@ bool ike_say_question(struct ike *, enum ike_event_type, const struct ike_exchan
 void ike_say_text(struct ike *, const struct ike_sa *, const char *);
 bool ike_send(struct ike *, const struct ike_path *, struct bytes);
 void ike_send_keepalive(struct ike *, const struct ike_path *);
-void ike_forget_delivered(struct ike *);
 
 /* ---- window.c ---- */
 /* Keeps and sends our request; false: no memory. */
@@ -649,7 +654,8 @@ extern ike_step *const ike_auth_request_steps[];
 /* A Child SA with its inbound SPI, in the tables but not installed; NULL: no memory. */
 struct ike_child_sa *ike_child_new(struct ike *, struct ike_sa *, struct ike_connection *,
     const struct ike_connection_child *, uint32_t replaced);
-void ike_child_free(struct ike *, struct ike_child_sa *);	/* says nothing */
+void ike_child_free(struct ike *, struct ike_child_sa *);	/* says nothing more */
+void ike_child_forget(struct ike_child_sa *);		/* of its ending: the memory */
 /* SA, Nonce and KE (outside IKE_AUTH), TSi and TSr of a request; what started it comes
  * first (2.9). */
 void ike_child_offer(struct ike_chain *, const struct ike_exchange *);

@@ -66,9 +66,9 @@ add_children(crypto_generichash_state *h, const struct ike_sa *sa)
 		memset(&copy.by_spi, 0, sizeof(copy.by_spi));
 		memset(&copy.timer, 0, sizeof(copy.timer));
 		add_timer(h, c->timer);
+		memset(&copy.ending.link, 0, sizeof(copy.ending.link));
+		copy.ending.queued = false;
 		add(h, &copy, sizeof(copy));
-		if (c->ending != NULL)
-			add(h, &c->ending->said, sizeof(c->ending->said));
 		add(h, c->selectors, c->n_selectors * sizeof(*c->selectors));
 	}
 }
@@ -115,6 +115,8 @@ sa_digest(const struct ike_sa *sa)
 	memset(&copy.by_id, 0, sizeof(copy.by_id));
 	memset(&copy.by_spi, 0, sizeof(copy.by_spi));
 	memset(&copy.link, 0, sizeof(copy.link));
+	memset(&copy.ending.link, 0, sizeof(copy.ending.link));
+	copy.ending.queued = false;
 	memset(&copy.of_peer, 0, sizeof(copy.of_peer));
 	memset(&copy.timer, 0, sizeof(copy.timer));
 	memset(copy.coming, 0, sizeof(copy.coming));
