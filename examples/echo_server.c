@@ -1,6 +1,6 @@
 /* A server that answers pings: a host 10.8.0.1 that exists only in this program.
  *
- *	cc echo_server.c $(pkg-config --cflags --libs libipsec libevent_core)
+ *	cc echo_server.c $(pkg-config --cflags --libs libipsec)
  *	./a.out :4500 SECRET */
 #include "ping.h"
 #include <event2/event.h>

@@ -146,11 +146,9 @@ extract()
 # compile SOURCE PROGRAM PACKAGE [--static]
 compile()
 {
-	local flags event=
-	# its own call, if it runs on a libevent loop
-	! grep -q '^#include <event2/' "$1" || event=libevent_core
+	local flags
 	# shellcheck disable=SC2086 # words
-	flags=$(pkg-config ${4:-} --cflags --libs "$3" $event) || return
+	flags=$(pkg-config ${4:-} --cflags --libs "$3") || return
 	# shellcheck disable=SC2086
 	$cc -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -o "$2" "$1" $flags
 }
