@@ -15,6 +15,9 @@ enum {
 
 #define SHUTDOWN_MAX (3600 * IPSEC_SECOND)
 
+/* What a setting's name is made of. */
+static const char WORD[] = "abcdefghijklmnopqrstuvwxyz_.";
+
 struct faults { struct ipsec_fault *v; unsigned max, n; };
 
 __attribute__((format(printf, 5, 6)))
@@ -38,28 +41,46 @@ report(struct faults *f, enum ipsec_fault_code code, const char *setting, int it
 			*c = '?';
 }
 
-/* The engine's settings by the names they have here.  What is not listed keeps its. */
-static const struct { const char *theirs, *ours; } settings[] = {
-	{ "local.id", "local_id" }, { "remote.id", "remote_id" },
-	{ "ike", "ike_proposal" }, { "esp", "esp_proposal" },
-	{ "children", "traffic_selector" }, { "children.name", "traffic_selector" },
-	{ "children.local", "traffic_selector" },
-	{ "children.remote", "traffic_selector" },
-	{ "rekey.ike", "ike_lifetime" }, { "expire.ike", "ike_lifetime" },
-	{ "rekey.child", "lifetime" }, { "expire.child", "lifetime" },
-	{ "rekey.bytes", "lifetime" }, { "expire.bytes", "lifetime" },
-	{ "rekey.packets", "lifetime" }, { "expire.packets", "lifetime" },
-	{ "retransmit", "retransmission" }, { "retransmit_setup", "retransmission" },
-	{ "secret", "psk" },
+/* The engine's settings: what they are called here, and in sentences. */
+static const struct setting { const char *theirs, *ours, *words; } settings[] = {
+	{ "local.id", "local_id", "local_id" }, { "remote.id", "remote_id", "remote_id" },
+	{ "ike", "ike_proposal", "ike_proposal" },
+	{ "esp", "esp_proposal", "esp_proposal" },
+	{ "children", "traffic_selector", "traffic selectors" },
+	{ "children.local", "traffic_selector", "the local side" },
+	{ "children.remote", "traffic_selector", "the remote side" },
+	{ "rekey.ike", "ike_lifetime", "the soft IKE lifetime" },
+	{ "expire.ike", "ike_lifetime", "the hard IKE lifetime" },
+	{ "rekey.child", "lifetime", "the soft lifetime" },
+	{ "expire.child", "lifetime", "the hard lifetime" },
+	{ "rekey.bytes", "lifetime", "the soft lifetime in octets" },
+	{ "expire.bytes", "lifetime", "the hard lifetime in octets" },
+	{ "rekey.packets", "lifetime", "the soft lifetime in packets" },
+	{ "expire.packets", "lifetime", "the hard lifetime in packets" },
+	{ "subnets", "traffic_selector", "traffic selectors" },
+	{ "secret", "psk", "psk" }, { "auth", "psk", "psk" }, { "pfs", "pfs", "pfs" },
+	{ "dpd", "dpd", "dpd" }, { "unique", "unique", "unique" },
+	{ "retransmit", "retransmission", "retransmission, once established" },
+	{ "retransmit_setup", "retransmission", "retransmission, while setting up" },
 };
 
-static const char *
-setting_of(const char *theirs)
+/* The entry of the name that is there, or NULL. */
+static const struct setting *
+find_setting(const char *name, size_t len)
 {
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
-		if (strcmp(settings[i].theirs, theirs) == 0)
-			return settings[i].ours;
-	return theirs;
+		if (strlen(settings[i].theirs) == len &&
+		    memcmp(settings[i].theirs, name, len) == 0)
+			return &settings[i];
+	return NULL;
+}
+
+const char *
+ipsec_setting_name(const char *theirs)
+{
+	const struct setting *s = find_setting(theirs, strlen(theirs));
+
+	return s != NULL ? s->ours : "";
 }
 
 static enum ipsec_fault_code
@@ -88,18 +109,42 @@ code_of(enum ike_fault_code code)
 	return IPSEC_FAULT_RANGE;
 }
 
-/* A sentence that begins with the setting's name there begins with its name here. */
+/* Advice for a configuration of ikevd ends the sentence too early for it here. */
+static const char THEIR_ADVICE[] = " or, if the peer can do nothing better, add:";
+
+/* The engine's sentence in words of ours; what is in quotes is the program's own. */
+static void
+translate(const char *from, char *to, size_t room)
+{
+	const char *end = strstr(from, THEIR_ADVICE);
+	const struct setting *s;
+	bool quoted = false;
+	size_t len, used = 0;
+
+	if (end == NULL)
+		end = from + strlen(from);
+	for (; from < end && used < room; from += len) {
+		len = quoted ? 0 : strspn(from, WORD);
+		s = find_setting(from, len);
+		if (len == 0)
+			len = 1;
+		quoted ^= *from == '"';
+		used += (size_t)snprintf(to + used, room - used, "%.*s",
+		    (int)(s != NULL ? strlen(s->words) : len), s != NULL ? s->words : from);
+	}
+}
+
 static void
 pass_on(struct faults *f, const struct ike_fault *fault)
 {
-	const char *name = setting_of(fault->setting), *text = fault->text;
-	size_t len = strlen(fault->setting);
-	bool named = len > 0 && strncmp(text, fault->setting, len) == 0 &&
-	    strchr(" :", text[len]) != NULL;
+	const struct setting *s = find_setting(fault->setting, strlen(fault->setting));
+	char text[sizeof(f->v->text)] = "";
 
-	report(f, code_of(fault->code), name,
-	    fault->child >= 0 ? fault->child : fault->item, "%s%s", named ? name : "",
-	    named ? text + len : text);
+	translate(fault->text, text, sizeof(text));
+	report(f, code_of(fault->code), ipsec_setting_name(fault->setting),
+	    fault->child >= 0 ? fault->child : fault->item, "%s%s%s",
+	    s != NULL && text[0] == '"' ? s->words : "",
+	    s != NULL && text[0] == '"' ? ": " : "", text);
 }
 
 static void
@@ -154,6 +199,17 @@ check_numbers(struct faults *f, const struct ipsec_settings *s)
 	if (s->queue == 0 || s->queue > QUEUE_MAX)
 		report(f, IPSEC_FAULT_RANGE, "queue", -1, "queue is %u, and must be 1 to "
 		    "%d packets; 256 is usual", s->queue, QUEUE_MAX);
+	if (s->bad_pfs)
+		report(f, IPSEC_FAULT_RANGE, "pfs", -1, "pfs is none of "
+		    "IPSEC_PFS_PREFER, IPSEC_PFS_REQUIRE and IPSEC_PFS_OFF");
+	if (s->bad_unique)
+		report(f, IPSEC_FAULT_RANGE, "unique", -1, "unique is none of "
+		    "IPSEC_UNIQUE_REPLACE, IPSEC_UNIQUE_KEEP and IPSEC_UNIQUE_NEVER");
+	for (unsigned i = 0; i < 2; i++)
+		if (s->tries[i] > UINT8_MAX)
+			report(f, IPSEC_FAULT_RETRANSMISSION, "retransmission", -1,
+			    "%u tries are more than %d; 8 or 12 are usual", s->tries[i],
+			    UINT8_MAX);
 	if (s->shutdown_time <= 0 || s->shutdown_time > SHUTDOWN_MAX)
 		report(f, IPSEC_FAULT_RANGE, "shutdown_time", -1,
 		    "shutdown_time is not between a microsecond and an hour; 5 seconds "
@@ -167,14 +223,19 @@ check_local(struct faults *f, struct ipsec_settings *s)
 	uint32_t ifindex;
 
 	s->local = (struct ipsec_place){ .port = 0 };
-	if (s->local_address == NULL ||
-	    (ipsec_place_parse(s->local_address, 0, &s->local) &&
-	    (s->local.host[0] == '\0' || ipsec_addr_parse(s->local.host, &family, addr,
-	    &ifindex))))
+	if (s->local_address == NULL)
 		return;
-	report(f, IPSEC_FAULT_ADDRESS, "local_address", -1, "local_address \"%.80s\" is "
-	    "not an address; write one of this host's, perhaps with a port: 192.0.2.1, "
-	    "192.0.2.1:4500, [2001:db8::1]:4500 or :4500", s->local_address);
+	if (!ipsec_place_parse(s->local_address, 0, &s->local) ||
+	    (s->local.host[0] != '\0' && !ipsec_addr_parse(s->local.host, &family, addr,
+	    &ifindex)))
+		report(f, IPSEC_FAULT_ADDRESS, "local_address", -1, "local_address "
+		    "\"%.80s\" is not an address; write one of this host's, perhaps "
+		    "with a port: 192.0.2.1, 192.0.2.1:4500, [2001:db8::1]:4500 or :4500",
+		    s->local_address);
+	else if (s->local.port == IPSEC_IKE_PORT)
+		report(f, IPSEC_FAULT_ADDRESS, "local_address", -1, "local_address: port "
+		    "%d cannot carry ESP; leave the port out, or write another one",
+		    IPSEC_IKE_PORT);
 }
 
 static void

@@ -5,8 +5,6 @@
 #include "libipsec/core.h"
 #include "libipsec/socket.h"
 
-enum { IKE_PORT = 500 };
-
 struct ipsec_client {
 	struct ipsec_core core;			/* first */
 	struct ipsec_client_callbacks callbacks;
@@ -280,7 +278,7 @@ ipsec_client_connect(struct ipsec_client *client, const char *address)
 		    address);
 		return IPSEC_INVALID;
 	}
-	if (place.port == 0 || place.port == IKE_PORT) {
+	if (place.port == 0 || place.port == IPSEC_IKE_PORT) {
 		snprintf(c->why, sizeof(c->why), "port %u cannot carry ESP; write the "
 		    "peer's port for ESP in UDP, %d as a rule", (unsigned)place.port,
 		    IPSEC_NATT_PORT);

@@ -359,12 +359,14 @@ ipsec_builder_set_dpd(struct ipsec_builder *b, int64_t silence)
 	b->settings->dpd = silence;
 }
 
-/* Numbers that the engine's fields cannot hold become some that are told of. */
+/* A factor that the engine's field cannot hold becomes one that is told of. */
 static void
-set_retransmission(struct ike_retransmission *to, const struct ipsec_retransmission *from)
+set_retransmission(struct ike_retransmission *to, unsigned *tries,
+    const struct ipsec_retransmission *from)
 {
 	if (from == NULL)
 		return;
+	*tries = from->tries;
 	to->first = from->first;
 	to->most = from->most;
 	to->factor_percent = (uint16_t)(from->factor_percent <= UINT16_MAX ?
@@ -377,8 +379,10 @@ ipsec_builder_set_retransmission(struct ipsec_builder *b,
     const struct ipsec_retransmission *setting_up,
     const struct ipsec_retransmission *established)
 {
-	set_retransmission(&b->settings->setting_up, setting_up);
-	set_retransmission(&b->settings->established, established);
+	struct ipsec_settings *s = b->settings;
+
+	set_retransmission(&s->setting_up, &s->tries[0], setting_up);
+	set_retransmission(&s->established, &s->tries[1], established);
 }
 
 void
@@ -387,7 +391,8 @@ ipsec_builder_set_pfs(struct ipsec_builder *b, enum ipsec_pfs pfs)
 	static const enum ike_pfs values[] = { [IPSEC_PFS_PREFER] = IKE_PFS_PREFER,
 	    [IPSEC_PFS_REQUIRE] = IKE_PFS_REQUIRE, [IPSEC_PFS_OFF] = IKE_PFS_OFF };
 
-	if ((unsigned)pfs < sizeof(values) / sizeof(values[0]))
+	b->settings->bad_pfs = (unsigned)pfs >= sizeof(values) / sizeof(values[0]);
+	if (!b->settings->bad_pfs)
 		b->settings->pfs = values[pfs];
 }
 
@@ -400,7 +405,8 @@ ipsec_builder_set_unique(struct ipsec_builder *b, enum ipsec_unique unique)
 		[IPSEC_UNIQUE_NEVER] = IKE_UNIQUE_NEVER
 	};
 
-	if ((unsigned)unique < sizeof(values) / sizeof(values[0]))
+	b->settings->bad_unique = (unsigned)unique >= sizeof(values) / sizeof(values[0]);
+	if (!b->settings->bad_unique)
 		b->settings->unique = values[unique];
 }
 

@@ -17,7 +17,7 @@ bool ipsec_place_parse(const char *text, uint16_t otherwise, struct ipsec_place 
 const char *ipsec_place_print(uint8_t family, const uint8_t addr[16], uint16_t port,
     char *text);
 
-enum { IPSEC_NATT_PORT = 4500 };		/* RFC 7296 2.23 */
+enum { IPSEC_IKE_PORT = 500, IPSEC_NATT_PORT = 4500 };	/* RFC 7296 2.23 */
 
 struct ipsec_peer_psk {
 	char *id;
@@ -45,8 +45,10 @@ struct ipsec_settings {			/* read-only once built */
 	unsigned n_traffic;
 	struct ike_renewal renewal;
 	struct ike_retransmission setting_up, established;
+	unsigned tries[2];		/* theirs, as they were given */
 	enum ike_pfs pfs;
 	enum ike_unique unique;
+	bool bad_pfs, bad_unique;	/* what was given is none */
 	int64_t dpd, shutdown_time;
 	unsigned queue;
 };
@@ -73,6 +75,9 @@ void ipsec_settings_rest(const struct ipsec_settings *);
 /* By the secret of all others. */
 void ipsec_settings_answer(const struct ipsec_settings *, const struct ike_event *,
     uint8_t value[IPSEC_AUTH_MAX], struct ike_answer *);
+
+/* What the program calls a setting of the engine's: "" if it has none of the kind. */
+const char *ipsec_setting_name(const char *theirs);
 
 /* A config is settings that were checked for one or the other. */
 struct ipsec_settings *ipsec_client_settings(struct ipsec_client_config *);

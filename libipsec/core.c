@@ -70,6 +70,9 @@ ipsec_core_tell(struct ipsec_core *c, struct ipsec_session *s, enum ipsec_event_
 
 	if (s != NULL)
 		ipsec_session_peer_address(s, address);
+	else
+		ipsec_place_print(copy.peer.family, copy.peer.addr, copy.peer.port,
+		    address);
 	c->ops->event(c, s, &event);
 }
 
@@ -80,11 +83,15 @@ keep_refusal(struct ipsec_said *said, const struct ike_event *event)
 
 	said->sa = event->sa;
 	said->error = ipsec_core_error(r->error, false);
+	said->peer.family = r->path.family;
+	said->peer.port = r->path.port[1];
+	memcpy(said->peer.addr, r->path.addr[1], sizeof(said->peer.addr));
 	snprintf(said->text, sizeof(said->text), "%s", r->what);
 	snprintf(said->ours, sizeof(said->ours), "%s", r->ours);
 	snprintf(said->theirs, sizeof(said->theirs), "%s", r->theirs);
 	snprintf(said->difference, sizeof(said->difference), "%s", r->difference);
-	snprintf(said->setting, sizeof(said->setting), "%s", r->setting);
+	snprintf(said->setting, sizeof(said->setting), "%s",
+	    ipsec_setting_name(r->setting));
 }
 
 /* ---- within the endpoint's own calls: nothing may be settled there ---- */

@@ -37,6 +37,7 @@ TAILQ_HEAD(ipsec_sessions, ipsec_session);
 struct ipsec_said {
 	ike_id sa;
 	enum ipsec_error error;
+	struct ipsec_peer peer;			/* of which no session tells */
 	char text[256], ours[600], theirs[600], difference[160], setting[64];
 };
 

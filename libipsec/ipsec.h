@@ -225,7 +225,7 @@ struct ipsec_event {		/* lives as long as the callback; no text is NULL */
 	enum ipsec_error error;
 	const char *text;	/* a sentence; what the peer said is escaped */
 	/* With REFUSED and FAILED, or "": both sides' values, the first thing in which
-	 * they differ, and the setting concerned. */
+	 * they differ, and the setting concerned, "ike_proposal". */
 	const char *ours, *theirs, *difference, *setting;
 	const char *peer_id;	/* "" as long as it is not known */
 	const char *peer_address;	/* "203.0.113.1:4500", "[2001:db8::1]:4500" */

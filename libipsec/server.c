@@ -146,7 +146,7 @@ check(struct ipsec_server *server, const char *address, struct ipsec_place *plac
 		return invalid(c, address, "this is not an address; write one of this "
 		    "host's, 0.0.0.0 or ::, perhaps with a port: 192.0.2.1:4500, "
 		    "[::1]:4500, :4500");
-	if (place->port == 500)
+	if (place->port == IPSEC_IKE_PORT)
 		return invalid(c, address, "port 500 cannot carry ESP; 4500 is usual");
 	if (!c->settings->has_psk && c->settings->n_peers == 0 &&
 	    server->callbacks.psk == NULL)

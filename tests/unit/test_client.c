@@ -114,6 +114,10 @@ START_TEST(client_connect_failure)
 	end = add_client(b);
 	expect_failure(end, IPSEC_AUTH_FAILED);
 	ck_assert_uint_eq(t.heard.asked, 0);	/* nobody was let in */
+	ck_assert_str_eq(end->heard.said[IPSEC_EVENT_FAILED].setting, "psk");
+	said = &t.heard.said[IPSEC_EVENT_REFUSED];
+	ck_assert_str_eq(said->setting, "psk");
+	ck_assert(strncmp(said->peer_address, "127.0.0.1:", 10) == 0);
 
 	b = tunnel_builder(false);
 	ipsec_builder_set_retransmission(b, &quick, &quick);
@@ -121,10 +125,11 @@ START_TEST(client_connect_failure)
 	end = add_client(b);
 	expect_failure(end, IPSEC_NO_PROPOSAL);
 	said = &end->heard.said[IPSEC_EVENT_FAILED];
-	ck_assert_str_eq(said->setting, "ike");
+	ck_assert_str_eq(said->setting, "ike_proposal");
 	ck_assert_ptr_nonnull(strstr(said->ours, "modp4096"));
 	said = &t.heard.said[IPSEC_EVENT_REFUSED];	/* the server knows both sides */
 	ck_assert_int_eq(said->error, IPSEC_NO_PROPOSAL);
+	ck_assert(strncmp(said->peer_address, "127.0.0.1:", 10) == 0);
 	ck_assert_ptr_nonnull(strstr(said->theirs, "modp4096"));
 	ck_assert_ptr_nonnull(strstr(said->ours, "x25519"));
 	ck_assert_uint_gt(strlen(said->difference), 0);
@@ -148,6 +153,7 @@ START_TEST(client_is_refused_otherwise)
 	ipsec_builder_set_remote_id(b, "other.example");
 	end = add_client(b);
 	expect_failure(end, IPSEC_AUTH_FAILED);
+	ck_assert_str_eq(end->heard.said[IPSEC_EVENT_FAILED].setting, "psk");
 
 	b = ipsec_builder_new();
 	ipsec_builder_set_local_id(b, "client.example");
@@ -158,6 +164,7 @@ START_TEST(client_is_refused_otherwise)
 	expect_failure(end, IPSEC_NO_SELECTORS);
 	ck_assert_ptr_nonnull(strstr(end->heard.said[IPSEC_EVENT_FAILED].ours,
 	    "172.16.0.0"));
+	ck_assert_str_eq(end->heard.said[IPSEC_EVENT_FAILED].setting, "traffic_selector");
 
 	t.heard.verdict = IPSEC_REFUSE;
 	end = add_client(tunnel_builder(false));

@@ -136,6 +136,12 @@ weak(struct ipsec_builder *b)
 }
 
 static void
+old(struct ipsec_builder *b)
+{
+	ipsec_builder_add_ike_proposal(b, "aes128-sha1-modp2048");
+}
+
+static void
 unknown(struct ipsec_builder *b)
 {
 	ipsec_builder_add_esp_proposal(b, "rot13");
@@ -160,6 +166,12 @@ mixed_ts(struct ipsec_builder *b)
 }
 
 static void
+unlike_ts(struct ipsec_builder *b)
+{
+	ipsec_builder_add_traffic_selector(b, "10.0.0.0/8[tcp]", "10.1.0.0/16[udp]");
+}
+
+static void
 same_ts(struct ipsec_builder *b)
 {
 	ipsec_builder_add_traffic_selector(b, "10.9.0.0/16", "10.8.0.0/24");
@@ -169,6 +181,12 @@ static void
 hard_first(struct ipsec_builder *b)
 {
 	ipsec_builder_set_lifetime(b, &long_one, &short_one);
+}
+
+static void
+ike_hard_first(struct ipsec_builder *b)
+{
+	ipsec_builder_set_ike_lifetime(b, long_one.time, short_one.time);
 }
 
 static void
@@ -193,6 +211,27 @@ no_tries(struct ipsec_builder *b)
 }
 
 static void
+many_tries(struct ipsec_builder *b)
+{
+	struct ipsec_retransmission r = quick;
+
+	r.tries = 256;
+	ipsec_builder_set_retransmission(b, NULL, &r);
+}
+
+static void
+no_such_pfs(struct ipsec_builder *b)
+{
+	ipsec_builder_set_pfs(b, (enum ipsec_pfs)3);
+}
+
+static void
+no_such_unique(struct ipsec_builder *b)
+{
+	ipsec_builder_set_unique(b, (enum ipsec_unique)-1);
+}
+
+static void
 no_queue(struct ipsec_builder *b)
 {
 	ipsec_builder_set_queue(b, 0);
@@ -208,6 +247,12 @@ static void
 bad_local(struct ipsec_builder *b)
 {
 	ipsec_builder_set_local_address(b, "host.example:70000");
+}
+
+static void
+local_500(struct ipsec_builder *b)
+{
+	ipsec_builder_set_local_address(b, ":500");
 }
 
 static void
@@ -252,19 +297,35 @@ static const struct wrong {
 	{ bad_remote_id, true, IPSEC_FAULT_IDENTITY, "remote_id", "\"*\"", -1, 1 },
 	{ no_psk, false, IPSEC_FAULT_SECRET, "psk", "empty", -1, 1 },
 	{ weak, false, IPSEC_FAULT_PROPOSAL, "ike_proposal", "", 0, 1 },
+	{ old, false, IPSEC_FAULT_PROPOSAL, "ike_proposal", "sha256 instead", 0, 1 },
 	{ unknown, true, IPSEC_FAULT_PROPOSAL, "esp_proposal", "rot13", 0, 1 },
-	{ bad_ts, false, IPSEC_FAULT_SELECTOR, "traffic_selector", "10.0.0.1/8", 1, 1 },
-	{ empty_ts, false, IPSEC_FAULT_SELECTOR, "traffic_selector", "\"\"", 1, 1 },
-	{ mixed_ts, false, IPSEC_FAULT_FAMILY, "traffic_selector", "IPv6", 1, 2 },
-	{ same_ts, false, IPSEC_FAULT_DUPLICATE, "traffic_selector", "same", 1, 1 },
-	{ hard_first, false, IPSEC_FAULT_LIFETIME, "lifetime", "", -1, 2 },
-	{ negative, false, IPSEC_FAULT_LIFETIME, "ike_lifetime", "", -1, 1 },
+	{ bad_ts, false, IPSEC_FAULT_SELECTOR, "traffic_selector",
+	    "the local side: \"10.0.0.1/8\" is", 1, 1 },
+	{ empty_ts, false, IPSEC_FAULT_SELECTOR, "traffic_selector", "local side: \"\"",
+	    1, 1 },
+	{ mixed_ts, false, IPSEC_FAULT_FAMILY, "traffic_selector",
+	    "the local side has IPv6", 1, 2 },
+	{ unlike_ts, false, IPSEC_FAULT_SELECTOR, "traffic_selector",
+	    "several traffic selectors", 1, 1 },
+	{ same_ts, false, IPSEC_FAULT_DUPLICATE, "traffic_selector",
+	    "traffic selectors 1 and 2 carry the same", 1, 1 },
+	{ hard_first, false, IPSEC_FAULT_LIFETIME, "lifetime",
+	    "the hard lifetime is not more than the soft lifetime", -1, 2 },
+	{ ike_hard_first, false, IPSEC_FAULT_LIFETIME, "ike_lifetime",
+	    "the hard IKE lifetime is not more than the soft IKE lifetime", -1, 1 },
+	{ negative, false, IPSEC_FAULT_LIFETIME, "ike_lifetime",
+	    "the soft IKE lifetime is not", -1, 1 },
 	{ dpd_of_ms, false, IPSEC_FAULT_RANGE, "dpd", "30 seconds", -1, 1 },
 	{ no_tries, true, IPSEC_FAULT_RETRANSMISSION, "retransmission", "0 tries", -1,
 	    1 },
+	{ many_tries, true, IPSEC_FAULT_RETRANSMISSION, "retransmission", "256 tries", -1,
+	    1 },
+	{ no_such_pfs, false, IPSEC_FAULT_RANGE, "pfs", "IPSEC_PFS_PREFER", -1, 1 },
+	{ no_such_unique, true, IPSEC_FAULT_RANGE, "unique", "IPSEC_UNIQUE_KEEP", -1, 1 },
 	{ no_queue, false, IPSEC_FAULT_RANGE, "queue", "queue is 0", -1, 1 },
 	{ no_time, true, IPSEC_FAULT_RANGE, "shutdown_time", "5 seconds", -1, 1 },
 	{ bad_local, false, IPSEC_FAULT_ADDRESS, "local_address", "host.example", -1, 1 },
+	{ local_500, false, IPSEC_FAULT_ADDRESS, "local_address", "port 500", -1, 1 },
 	{ psk_twice, true, IPSEC_FAULT_DUPLICATE, "peer_psk", "a@b.EXAMPLE", 1, 1 },
 	{ psk_empty, true, IPSEC_FAULT_SECRET, "peer_psk", "a.example", 0, 1 },
 	{ psk_of_nobody, true, IPSEC_FAULT_IDENTITY, "peer_psk", "not one", 0, 1 },
@@ -272,8 +333,12 @@ static const struct wrong {
 	{ server_at, true, IPSEC_FAULT_ADDRESS, "local_address", "bind", -1, 1 },
 };
 
-/* Each fault by its code, its setting and a sentence; nothing of the secret in it; and
- * mended, the same builder builds. */
+/* Names that a configuration of ikevd has, and no program. */
+static const char *const foreign[] = { "rekey.", "expire.", "children", "local.", "remote.",
+	"compat", "retransmit_" };
+
+/* Each fault by its code, its setting and a sentence in words that the program knows, with
+ * nothing of the secret in it; and mended, the same builder builds. */
 START_TEST(config_validation)
 {
 	const struct wrong *w = &wrongs[_i];
@@ -290,6 +355,8 @@ START_TEST(config_validation)
 	ck_assert_msg(strstr(v[0].text, w->says) != NULL, "%s", v[0].text);
 	ck_assert_uint_gt(strlen(v[0].text), 20);
 	ck_assert_ptr_null(strstr(v[0].text, "0123456789abcdef"));
+	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++)
+		ck_assert_msg(strstr(v[0].text, foreign[i]) == NULL, "%s", v[0].text);
 	ck_assert_uint_eq(faults_of(b, w->server, NULL, 0), n);	/* it is as it was */
 	ipsec_builder_free(b);
 }
