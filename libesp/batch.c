@@ -58,3 +58,17 @@ esp_batch_add(struct esp_batch *b, struct esp_packet *p, uint8_t *start, uint32_
 	b->transform = sa->terms->transform;
 	b->n++;
 }
+
+void
+esp_expect_ciphers(struct esp *esp, struct esp_packet *v, unsigned at, unsigned n)
+{
+	const struct esp_sa *last = NULL;
+
+	(void)esp;
+	(void)at;
+	for (unsigned i = 0; i < n; i++)
+		if (v[i].verdict == ESP_OK && v[i].sa != NULL && v[i].sa != last) {
+			esp_sa_expect_cipher(v[i].sa);
+			last = v[i].sa;
+		}
+}

@@ -48,8 +48,9 @@ join_ecn(uint8_t *p, uint8_t family, uint8_t tos)
 
 /* ---- before decryption ---- */
 
+/* Is it for one of our SAs? */
 static enum esp_verdict
-find_sa(struct esp *esp, struct esp_packet *p, struct esp_sa **last)
+find_owner(const struct esp *esp, struct esp_packet *p)
 {
 	uint32_t spi;
 
@@ -59,12 +60,105 @@ find_sa(struct esp *esp, struct esp_packet *p, struct esp_sa **last)
 	if (spi < ESP_SPI_MIN)
 		return ESP_NO_SA;
 	p->owner = (uint16_t)(spi % esp->workers);
-	if (p->owner != esp->worker)
-		return ESP_NOT_MINE;
-	if (*last == NULL || (*last)->spi != spi)
-		*last = esp_sadb_inbound(esp, spi);
-	p->sa = *last;
-	return p->sa == NULL ? ESP_NO_SA : ESP_OK;
+	return p->owner == esp->worker ? ESP_OK : ESP_NOT_MINE;
+}
+
+static void
+drop(struct esp *esp, struct esp_packet *p, enum esp_verdict verdict)
+{
+	p->verdict = (uint8_t)verdict;
+	esp->counters.in[verdict]++;
+}
+
+static void
+find_slots(struct esp *esp, struct esp_packet *v, unsigned at, unsigned n)
+{
+	struct esp_link *const **slot = &esp->slots[at];
+	enum esp_verdict verdict;
+
+	for (struct esp_packet *p = v; p < v + n; p++, slot++) {
+		*slot = NULL;
+		if (p->verdict != ESP_OK)
+			continue;
+		p->sa = NULL;
+		p->flags = 0;
+		verdict = find_owner(esp, p);
+		if (verdict == ESP_OK)
+			*slot = esp_sadb_slot(esp, bytes_load32(p->data));
+		else
+			drop(esp, p, verdict);
+		bytes_expect(*slot, sizeof(**slot));
+	}
+}
+
+static void
+expect_sa(struct esp_link *link)
+{
+	esp_sa_expect_in(ESP_MEMBER(link, struct esp_sa_in, by_spi));
+}
+
+static void
+expect_first(struct esp *esp, struct esp_packet *v, unsigned at, unsigned n)
+{
+	struct esp_link *const **slot = &esp->slots[at];
+
+	(void)v;
+	for (; n > 0; n--, slot++)
+		if (*slot != NULL && **slot != NULL)
+			expect_sa(**slot);
+}
+
+/* Whether it will be needed is not worth a look. */
+static void
+expect_second(struct esp *esp, struct esp_packet *v, unsigned at, unsigned n)
+{
+	struct esp_link *const **slot = &esp->slots[at];
+
+	(void)v;
+	for (; n > 0; n--, slot++)
+		if (*slot != NULL && **slot != NULL && (**slot)->next != NULL)
+			expect_sa((**slot)->next);
+}
+
+/* The word of the window, too, that a packet without gaps before it needs. */
+static void
+expect_around(const struct esp_sa *sa)
+{
+	esp_sa_expect_around(sa);
+	esp_replay_expect(&((const struct esp_sa_in *)sa)->replay);
+}
+
+static struct esp_sa *
+find_in(struct esp_link *link, uint32_t spi)
+{
+	struct esp_sa_in *in;
+
+	for (; link != NULL; link = link->next) {
+		in = ESP_MEMBER(link, struct esp_sa_in, by_spi);
+		if (in->sa.spi == spi)
+			return &in->sa;
+	}
+	return NULL;
+}
+
+static void
+find_sas(struct esp *esp, struct esp_packet *v, unsigned at, unsigned n)
+{
+	struct esp_link *const **slot = &esp->slots[at];
+	const struct esp_sa *last = NULL;
+
+	for (struct esp_packet *p = v; p < v + n; p++, slot++) {
+		if (p->verdict != ESP_OK)
+			continue;
+		if (*slot != NULL)
+			p->sa = find_in(**slot, bytes_load32(p->data));
+		if (p->sa == NULL) {
+			drop(esp, p, ESP_NO_SA);
+		} else if (p->sa != last) {
+			expect_around(p->sa);
+			last = p->sa;
+		}
+	}
 }
 
 static bool
@@ -232,33 +326,37 @@ flush(struct esp *esp)
 	b->n = 0;
 }
 
+static void
+open_group(struct esp *esp, struct esp_packet *v, unsigned at, unsigned n)
+{
+	struct esp_batch *b = &esp->batch;
+	enum esp_verdict verdict;
+	uint64_t sequence;
+	uint32_t len;
+
+	(void)at;
+	for (struct esp_packet *p = v; p < v + n; p++) {
+		if (p->verdict != ESP_OK)
+			continue;
+		verdict = may_open(p, &len, &sequence);
+		if (verdict != ESP_OK) {
+			drop(esp, p, verdict);
+			continue;
+		}
+		if (b->n > 0 && b->transform != p->sa->terms->transform)
+			flush(esp);
+		esp_batch_add(b, p, p->data, len, sequence);
+	}
+	flush(esp);
+}
+
 void
 esp_open(struct esp *esp, struct esp_packet *v, unsigned n)
 {
-	struct esp_batch *b = &esp->batch;
-	struct esp_sa *last = NULL;
+	static const struct esp_stages stages = { .group = 4, .n = 6, .stage = {
+		find_slots, expect_first, expect_second, find_sas, esp_expect_ciphers,
+		open_group
+	} };
 
-	for (struct esp_packet *p = v; p < v + n; p++) {
-		enum esp_verdict verdict;
-		uint64_t sequence;
-		uint32_t len;
-
-		if (p->verdict != ESP_OK)
-			continue;
-		p->sa = NULL;
-		p->flags = 0;
-		verdict = find_sa(esp, p, &last);
-		if (verdict == ESP_OK)
-			verdict = may_open(p, &len, &sequence);
-		if (verdict == ESP_OK) {
-			if (b->n == ESP_BATCH ||
-			    (b->n > 0 && b->transform != p->sa->terms->transform))
-				flush(esp);
-			esp_batch_add(b, p, p->data, len, sequence);
-			continue;
-		}
-		p->verdict = (uint8_t)verdict;
-		esp->counters.in[verdict]++;
-	}
-	flush(esp);
+	esp_stages_run(&stages, esp, v, n);
 }

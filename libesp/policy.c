@@ -2,14 +2,12 @@
 
 #include "libesp/policy.h"
 
-struct bucket_key {			/* no padding: it is hashed as octets */
-	uint8_t family, remote_bits, local_bits, zero;
-	uint8_t remote[16], local[16];
-};
-
 struct esp_policy_bucket {
-	struct bucket_key key;
+	struct esp_policy_key key;
 	struct esp_policy_entry *first;
+	struct esp_policy *sure;	/* the first one's, if it contains all that has
+					 * the key; else NULL */
+	uint32_t rank;			/* with `sure` */
 	struct esp_link link;
 };
 
@@ -39,7 +37,7 @@ sort_tuple(struct esp_tuples *all, unsigned at)
 }
 
 static bool
-add_to_tuple(struct esp_tuples *all, const struct bucket_key *key, uint32_t rank)
+add_to_tuple(struct esp_tuples *all, const struct esp_policy_key *key, uint32_t rank)
 {
 	unsigned i;
 
@@ -68,7 +66,7 @@ add_to_tuple(struct esp_tuples *all, const struct bucket_key *key, uint32_t rank
 }
 
 static void
-remove_from_tuple(struct esp_tuples *all, const struct bucket_key *key)
+remove_from_tuple(struct esp_tuples *all, const struct esp_policy_key *key)
 {
 	for (unsigned i = 0; i < all->n; i++) {
 		struct esp_tuple *t = &all->v[i];
@@ -108,11 +106,11 @@ common_bits(const struct esp_range *r)
 	return (uint8_t)i;
 }
 
-static struct bucket_key
+static struct esp_policy_key
 make_key(uint8_t family, unsigned remote_bits, const uint8_t *remote, unsigned local_bits,
     const uint8_t *local)
 {
-	struct bucket_key key = { .family = family, .remote_bits = (uint8_t)remote_bits,
+	struct esp_policy_key key = { .family = family, .remote_bits = (uint8_t)remote_bits,
 		.local_bits = (uint8_t)local_bits };
 
 	copy_prefix(key.remote, remote, remote_bits);
@@ -121,14 +119,14 @@ make_key(uint8_t family, unsigned remote_bits, const uint8_t *remote, unsigned l
 }
 
 static struct esp_policy_bucket *
-find_bucket(const struct esp_policies *p, const struct bucket_key *key)
+find_bucket(const struct esp_policies *p, const struct esp_policy_key *key)
 {
 	return ESP_MEMBER(esp_table_find(&p->buckets, key), struct esp_policy_bucket,
 	    link);
 }
 
 static struct esp_policy_bucket *
-need_bucket(struct esp_policies *p, const struct bucket_key *key)
+need_bucket(struct esp_policies *p, const struct esp_policy_key *key)
 {
 	struct esp_policy_bucket *bucket = find_bucket(p, key);
 
@@ -163,10 +161,34 @@ comes_before(const struct esp_policy_entry *a, const struct esp_policy_entry *b)
 }
 
 static bool
+is_whole_prefix(const struct esp_range *r)
+{
+	const struct esp_range any = esp_range_any(r->family);
+	unsigned bits;
+
+	return r->protocol == any.protocol && r->port[0] == any.port[0] &&
+	    r->port[1] == any.port[1] && esp_range_is_prefix(r, &bits);
+}
+
+/* Then nobody has to look at the entry. */
+static void
+note_first(struct esp_policy_bucket *bucket)
+{
+	const struct esp_policy_entry *e = bucket->first;
+
+	bucket->sure = NULL;
+	if (e == NULL || !is_whole_prefix(&e->selector.remote) ||
+	    !is_whole_prefix(&e->selector.local))
+		return;
+	bucket->sure = e->put->policy;
+	bucket->rank = e->rank;
+}
+
+static bool
 link_entry(struct esp_policies *p, struct esp_policy_entry *e)
 {
 	const struct esp_range *local = &e->selector.local, *remote = &e->selector.remote;
-	struct bucket_key key = make_key(remote->family, common_bits(remote),
+	struct esp_policy_key key = make_key(remote->family, common_bits(remote),
 	    remote->addr[0], common_bits(local), local->addr[0]);
 	struct esp_policy_bucket *bucket = need_bucket(p, &key);
 	struct esp_policy_entry **at;
@@ -182,6 +204,7 @@ link_entry(struct esp_policies *p, struct esp_policy_entry *e)
 	e->next = *at;
 	*at = e;
 	e->bucket = bucket;
+	note_first(bucket);
 	return true;
 }
 
@@ -193,6 +216,7 @@ unlink_entry(struct esp_policies *p, struct esp_policy_entry *e)
 	while (*at != e)
 		at = &(*at)->next;
 	*at = e->next;
+	note_first(e->bucket);
 	remove_from_tuple(tuples_of(p, e->bucket->key.family), &e->bucket->key);
 	drop_empty_bucket(p, e->bucket);
 }
@@ -289,12 +313,37 @@ take_out(struct esp_policies *p, struct esp_alerts *alerts, struct esp_policy *p
 	policy->put = NULL;
 }
 
+static bool
+sa_contains(const struct esp_sa *sa, const struct esp_selector *inner)
+{
+	const struct esp_selector *s = sa->terms->selectors;
+
+	for (unsigned i = 0; i < sa->terms->n_selectors; i++)
+		if (esp_range_subset(&inner->local, &s[i].local) &&
+		    esp_range_subset(&inner->remote, &s[i].remote))
+			return true;
+	return false;
+}
+
+/* Then nobody has to compare the packets that the policy has chosen. */
+static void
+note_whole(const struct esp_policy *policy, struct esp_sa_out *out)
+{
+	const struct esp_policy_put *put = policy->put;
+
+	out->sa.whole = put != NULL;
+	for (unsigned i = 0; put != NULL && i < put->n; i++)
+		if (!sa_contains(&out->sa, &put->entries[i].selector))
+			out->sa.whole = false;
+}
+
 enum esp_error
 esp_policies_put(struct esp_policies *p, struct esp_alerts *alerts,
     const struct esp_policy_config *c)
 {
 	struct esp_policy *policy;
 	struct esp_policy_put *put;
+	struct esp_sa_out *out;
 
 	if (!config_valid(c))
 		return ESP_INVALID;
@@ -309,6 +358,8 @@ esp_policies_put(struct esp_policies *p, struct esp_alerts *alerts,
 	p->serial++;
 	take_out(p, alerts, policy);
 	policy->put = put;
+	SLIST_FOREACH(out, &policy->sas, sibling)
+		note_whole(policy, out);
 	return ESP_SUCCESS;
 }
 
@@ -351,32 +402,149 @@ esp_policies_free(struct esp_policies *p, struct esp_alerts *alerts)
 	free(p->tuples[1].v);
 }
 
+/* ---- look-up ---- */
+
+static struct esp_policy_key
+key_of_flow(const struct esp_tuple *t, const struct esp_flow *flow)
+{
+	return make_key(flow->family, t->remote_bits, flow->addr[1], t->local_bits,
+	    flow->addr[0]);
+}
+
+void
+esp_policies_begin(const struct esp_policies *p, const struct esp_flow *flow,
+    struct esp_policy_search *s)
+{
+	const struct esp_tuples *all = &p->tuples[flow->family == ESP_IPV6];
+
+	s->n = all->n < ESP_TUPLES_AHEAD ? all->n : ESP_TUPLES_AHEAD;
+	for (unsigned i = 0; i < s->n; i++) {
+		s->key[i] = key_of_flow(&all->v[i], flow);
+		s->slot[i] = esp_table_slot(&p->buckets, &s->key[i]);
+		bytes_expect(s->slot[i], sizeof(*s->slot[i]));
+	}
+}
+
+static void
+expect_bucket(const struct esp_link *link)
+{
+	if (link != NULL)
+		bytes_expect((const uint8_t *)link -
+		    offsetof(struct esp_policy_bucket, link),
+		    sizeof(struct esp_policy_bucket));
+}
+
+void
+esp_policies_expect_first(const struct esp_policy_search *s)
+{
+	for (unsigned i = 0; i < s->n; i++)
+		expect_bucket(*s->slot[i]);
+}
+
+void
+esp_policies_expect_second(const struct esp_policy_search *s)
+{
+	for (unsigned i = 0; i < s->n; i++)
+		if (*s->slot[i] != NULL)
+			expect_bucket((*s->slot[i])->next);
+}
+
+/* Most policies have one selector: what is needed of them lies before their entry. */
+static void
+expect_entry(const struct esp_policy_entry *e)
+{
+	const size_t before = offsetof(struct esp_policy_put, entries) -
+	    offsetof(struct esp_policy_put, serial);
+
+	bytes_expect((const uint8_t *)e - before, before + sizeof(*e));
+}
+
+/* Most probably the first one that there is decides: those behind it can wait until it is
+ * sure that they are asked. */
+void
+esp_policies_find_buckets(const struct esp_policies *p, struct esp_policy_search *s)
+{
+	struct esp_link *link;
+
+	for (unsigned i = 0; i < s->n; i++) {
+		link = esp_table_find_from(&p->buckets, *s->slot[i], &s->key[i]);
+		s->bucket[i] = ESP_MEMBER(link, struct esp_policy_bucket, link);
+		if (link == NULL)
+			continue;
+		if (s->bucket[i]->sure != NULL)
+			bytes_expect(s->bucket[i]->sure, sizeof(struct esp_policy));
+		else
+			expect_entry(s->bucket[i]->first);
+		s->n = i + 1;
+	}
+}
+
+struct found {
+	const struct esp_policy_entry *entry;	/* NULL: none */
+	struct esp_policy *policy;
+	uint32_t rank;
+};
+
+static struct found
+find_in(const struct esp_policy_bucket *bucket, const struct esp_flow *flow)
+{
+	struct found f = { .entry = bucket->first, .policy = bucket->sure,
+	    .rank = bucket->rank };
+
+	if (f.policy != NULL)
+		return f;
+	while (f.entry != NULL && !esp_selector_matches(&f.entry->selector, flow, ESP_OUT))
+		f.entry = f.entry->next;
+	if (f.entry != NULL) {
+		f.policy = f.entry->put->policy;
+		f.rank = f.entry->rank;
+	}
+	return f;
+}
+
+/* Entries of different buckets. */
+static bool
+is_better(const struct found *f, const struct found *than)
+{
+	if (f->entry == NULL || than->entry == NULL)
+		return f->entry != NULL;
+	return f->rank < than->rank ||
+	    (f->rank == than->rank && comes_before(f->entry, than->entry));
+}
+
+struct esp_policy *
+esp_policies_choose(const struct esp_policies *p, const struct esp_flow *flow,
+    const struct esp_policy_search *s)
+{
+	const struct esp_tuples *all = &p->tuples[flow->family == ESP_IPV6];
+	struct found best = { .entry = NULL }, f;
+	const struct esp_policy_bucket *bucket;
+	struct esp_policy_key key;
+
+	for (unsigned i = 0; i < all->n; i++) {
+		if (best.entry != NULL && best.rank < all->v[i].best)
+			break;
+		if (i < s->n) {
+			bucket = s->bucket[i];
+		} else {
+			key = key_of_flow(&all->v[i], flow);
+			bucket = find_bucket(p, &key);
+		}
+		if (bucket == NULL)
+			continue;
+		f = find_in(bucket, flow);
+		if (is_better(&f, &best))
+			best = f;
+	}
+	return best.policy;
+}
+
 struct esp_policy *
 esp_policies_best(const struct esp_policies *p, const struct esp_flow *flow)
 {
-	const struct esp_tuples *all = &p->tuples[flow->family == ESP_IPV6];
-	const struct esp_policy_entry *best = NULL;
+	struct esp_policy_search s = { .n = 0 };
 
-	for (unsigned i = 0; i < all->n; i++) {
-		const struct esp_tuple *t = &all->v[i];
-		const struct esp_policy_bucket *bucket;
-		const struct esp_policy_entry *e;
-		struct bucket_key key;
-
-		if (best != NULL && best->rank < t->best)
-			break;
-		key = make_key(flow->family, t->remote_bits, flow->addr[1], t->local_bits,
-		    flow->addr[0]);
-		bucket = find_bucket(p, &key);
-		if (bucket == NULL)
-			continue;
-		for (e = bucket->first; e != NULL; e = e->next)
-			if (esp_selector_matches(&e->selector, flow, ESP_OUT))
-				break;
-		if (e != NULL && (best == NULL || comes_before(e, best)))
-			best = e;
-	}
-	return best == NULL ? NULL : best->put->policy;
+	return esp_policies_choose(p, flow, &s);
 }
 
 /* ---- their SAs ---- */
@@ -390,6 +558,7 @@ esp_policies_join(struct esp_policies *p, uint64_t id, struct esp_sa_out *out)
 		return false;
 	SLIST_INSERT_HEAD(&policy->sas, out, sibling);
 	out->policy = policy;
+	note_whole(policy, out);
 	if (policy->put != NULL)
 		policy->put->wanted = false;
 	return true;

@@ -21,14 +21,19 @@ struct esp_policy_entry {		/* a selector */
 	struct esp_policy_entry *next;	/* in its bucket: by rank, then newest first */
 };
 
+struct esp_policy_key {			/* no padding: it is hashed as octets */
+	uint8_t family, remote_bits, local_bits, zero;
+	uint8_t remote[16], local[16];
+};
+
 struct esp_policy_put {
-	struct esp_policy *policy;
-	uint64_t serial;		/* order of putting */
 	struct esp_alert alert;
+	struct esp_selector packet;	/* the one that wanted an SA */
 	bool acquire;
-	bool wanted;			/* an SA was asked for */
-	struct esp_selector packet;	/* the one that wanted it */
+	bool wanted;			/* it was asked for */
 	unsigned n;
+	uint64_t serial;		/* order of putting */
+	struct esp_policy *policy;	/* near the first of the entries */
 	struct esp_policy_entry entries[];
 };
 
@@ -59,6 +64,24 @@ struct esp_policy *esp_policies_named(const struct esp_policies *, uint64_t id);
 /* The policy of an outbound packet, by THE precedence; NULL if there is none. */
 struct esp_policy *esp_policies_best(const struct esp_policies *,
     const struct esp_flow *);
+
+/* The same in steps (stage.h), in this order, each of which but the last asks for the
+ * memory of the next one: where the table begins to look, what is there first, what is
+ * behind that, and the bucket's entries.  Of many tuples only the best ones'. */
+enum { ESP_TUPLES_AHEAD = 2 };
+struct esp_policy_search {
+	unsigned n;			/* tuples */
+	struct esp_policy_key key[ESP_TUPLES_AHEAD];
+	const struct esp_policy_bucket *bucket[ESP_TUPLES_AHEAD];
+	struct esp_link *const *slot[ESP_TUPLES_AHEAD];
+};
+void esp_policies_begin(const struct esp_policies *, const struct esp_flow *,
+    struct esp_policy_search *);
+void esp_policies_expect_first(const struct esp_policy_search *);
+void esp_policies_expect_second(const struct esp_policy_search *);
+void esp_policies_find_buckets(const struct esp_policies *, struct esp_policy_search *);
+struct esp_policy *esp_policies_choose(const struct esp_policies *,
+    const struct esp_flow *, const struct esp_policy_search *);
 
 /* An outbound SA begins and ends to serve a policy, whether that has been put or not.
  * False: no memory. */

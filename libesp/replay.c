@@ -62,6 +62,12 @@ esp_replay_guess(const struct esp_replay *r, uint32_t low, uint64_t *sequence)
 	return true;
 }
 
+void
+esp_replay_expect(const struct esp_replay *r)
+{
+	bytes_expect(word_of(r, r->top + 1), sizeof *r->ring);
+}
+
 bool
 esp_replay_check(const struct esp_replay *r, uint64_t sequence)
 {

@@ -26,6 +26,9 @@ void esp_replay_free(struct esp_replay *);
  * there is none: below zero or above 2^64-1. */
 bool esp_replay_guess(const struct esp_replay *, uint32_t low, uint64_t *sequence);
 
+/* A packet will come soon, most probably the one after `top`. */
+void esp_replay_expect(const struct esp_replay *);
+
 /* True if the sequence number is new and not older than the window.  Changes nothing. */
 bool esp_replay_check(const struct esp_replay *, uint64_t sequence);
 

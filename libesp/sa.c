@@ -4,7 +4,8 @@
 
 enum {
 	ESP_HEADER = 8,		/* SPI | sequence number */
-	TRAILER = 2		/* pad length | next header */
+	TRAILER = 2,		/* pad length | next header */
+	KEY_NEAR = 64		/* octets of a key that its own expect reads */
 };
 
 static uint64_t
@@ -185,6 +186,37 @@ esp_sa_matches(const struct esp_sa *sa, const struct esp_flow *flow)
 		if (esp_selector_matches(&t->selectors[i], flow, sa->direction))
 			return true;
 	return false;
+}
+
+/* ---- memory that must be near ---- */
+
+void
+esp_sa_expect_in(const struct esp_sa_in *in)
+{
+	bytes_expect(&in->sa.id, offsetof(struct esp_sa_in, sent) -
+	    offsetof(struct esp_sa_in, sa.id));
+}
+
+void
+esp_sa_expect_out(const struct esp_sa_out *out)
+{
+	bytes_expect(&out->sa.id, sizeof(*out) - offsetof(struct esp_sa_out, sa.id));
+}
+
+void
+esp_sa_expect_around(const struct esp_sa *sa)
+{
+	bytes_expect(sa->terms, sizeof(*sa->terms) + sizeof(*sa->terms->selectors));
+	bytes_expect(sa->key, KEY_NEAR);
+}
+
+void
+esp_sa_expect_cipher(const struct esp_sa *sa)
+{
+	const struct esp_transform *t = sa->terms->transform;
+
+	if (sa->key != NULL && t->expect != NULL)
+		t->expect(sa->key);
 }
 
 /* ---- limits ---- */

@@ -20,18 +20,20 @@ struct esp_terms {
 	struct esp_selector selectors[];
 };
 
+/* What each packet needs lies together, from `id` on. */
 struct esp_sa {				/* what both directions have */
+	struct esp_link by_id;
+	struct esp_alert alert;
 	uint64_t id;
 	void *user;
 	void *key;			/* NULL: another worker's */
 	struct esp_terms *terms;
-	struct esp_link by_id;
-	struct esp_alert alert;
 	uint32_t spi;
 	uint16_t owner;			/* the worker whose packets these are */
 	uint8_t direction;		/* enum esp_direction */
 	bool soft_told : 1, hard_told : 1, first_told : 1;
 	bool listed : 1;		/* in by_spi, or at its policy */
+	bool whole : 1;			/* outbound: contains all of its policy */
 	uint64_t packets, octets;	/* sealed, or delivered */
 	uint64_t sequence;		/* the counter itself, or the highest authentic one */
 };
@@ -72,6 +74,13 @@ void esp_sa_free(struct esp_sa *);	/* wipes the key; NULL is allowed */
 void esp_sa_usage(const struct esp_sa *, struct esp_usage *);
 
 bool esp_sa_matches(const struct esp_sa *, const struct esp_flow *);
+
+/* A packet of this SA will come soon (stage.h): asks for what lies in the SA, then, when
+ * that is there, for what lies around it, and last for the cipher's. */
+void esp_sa_expect_in(const struct esp_sa_in *);
+void esp_sa_expect_out(const struct esp_sa_out *);
+void esp_sa_expect_around(const struct esp_sa *);
+void esp_sa_expect_cipher(const struct esp_sa *);
 
 /* True if nothing may be sent or accepted any more. */
 bool esp_sa_spent(const struct esp_sa *);

@@ -40,6 +40,12 @@ esp_sadb_inbound(const struct esp *esp, uint32_t spi)
 	return found == NULL ? NULL : &ESP_MEMBER(found, struct esp_sa_in, by_spi)->sa;
 }
 
+struct esp_link *const *
+esp_sadb_slot(const struct esp *esp, uint32_t spi)
+{
+	return esp->by_spi.n == 0 ? NULL : esp_table_slot(&esp->by_spi, &spi);
+}
+
 static void
 take_out(struct esp *esp, struct esp_sa *sa)
 {
@@ -185,118 +191,6 @@ esp_wanted_done(struct esp *esp, uint64_t id)
 
 	if (policy != NULL && policy->put != NULL)
 		policy->put->wanted = false;
-}
-
-/* ---- outbound look-up ---- */
-
-struct decision {
-	struct esp_flow flow;
-	enum esp_verdict verdict;
-	uint64_t policy;
-	uint16_t owner;
-	struct esp_sa *sa;
-};
-
-static void
-want(struct esp *esp, struct esp_policy_put *put, const struct esp_flow *flow)
-{
-	if (put->wanted)
-		return;
-	put->wanted = true;
-	put->packet = esp_flow_selector(flow, ESP_OUT);
-	esp_alert_raise(&esp->alerts, &put->alert, ESP_WANTED);
-}
-
-/* The newest SA of the policy that contains the flow; ESP_POLICY: none does. */
-static enum esp_verdict
-choose_sa(const struct esp *esp, const struct esp_policy *policy, struct decision *d)
-{
-	struct esp_sa_out *out;
-
-	d->policy = policy->id;
-	SLIST_FOREACH(out, &policy->sas, sibling)
-		if (esp_sa_matches(&out->sa, &d->flow))
-			break;
-	if (out == NULL)
-		return ESP_POLICY;
-	d->owner = out->sa.owner;
-	if (d->owner != esp->worker)
-		return ESP_NOT_MINE;
-	d->sa = &out->sa;
-	return ESP_OK;
-}
-
-static enum esp_verdict
-choose(struct esp *esp, uint64_t of, struct decision *d)
-{
-	struct esp_policy *policy;
-	enum esp_verdict verdict;
-
-	if (of != 0) {
-		policy = esp_policies_named(&esp->policies, of);
-		return policy == NULL || SLIST_EMPTY(&policy->sas) ? ESP_NO_SA :
-		    choose_sa(esp, policy, d);
-	}
-	if ((policy = esp_policies_best(&esp->policies, &d->flow)) == NULL)
-		return ESP_NO_SA;
-	verdict = choose_sa(esp, policy, d);
-	if (verdict != ESP_POLICY || !policy->put->acquire)
-		return verdict;
-	want(esp, policy->put, &d->flow);
-	return ESP_ACQUIRE;
-}
-
-/* Whatever their length; octets between the members do not count. */
-static bool
-same_flow(const struct esp_flow *a, const struct esp_flow *b)
-{
-	return a->family == b->family && a->protocol == b->protocol &&
-	    a->ports == b->ports && memcmp(a->port, b->port, sizeof a->port) == 0 &&
-	    memcmp(a->addr, b->addr, sizeof a->addr) == 0;
-}
-
-/* Packets of one flow come in runs: the last decision is kept for the next packet.  `of`:
- * the one policy that is asked; 0: any. */
-static void
-find(struct esp *esp, uint64_t of, struct esp_packet *v, unsigned n)
-{
-	struct decision last = { .flow = { .family = 0 } };
-
-	for (struct esp_packet *p = v; p < v + n; p++) {
-		struct esp_flow flow;
-
-		if (p->verdict != ESP_OK)
-			continue;
-		p->sa = NULL;
-		p->policy = 0;
-		if (!esp_flow_read(bytes_of(p->data, p->len), &flow)) {
-			p->verdict = ESP_MALFORMED;
-			esp->counters.out[ESP_MALFORMED]++;
-			continue;
-		}
-		if (!same_flow(&flow, &last.flow)) {
-			last = (struct decision){ .flow = flow };
-			last.verdict = choose(esp, of, &last);
-		}
-		p->verdict = (uint8_t)last.verdict;
-		p->policy = last.policy;
-		p->owner = last.owner;
-		p->sa = last.sa;
-		if (last.verdict != ESP_OK)
-			esp->counters.out[last.verdict]++;
-	}
-}
-
-void
-esp_find(struct esp *esp, struct esp_packet *v, unsigned n)
-{
-	find(esp, 0, v, n);
-}
-
-void
-esp_find_of(struct esp *esp, uint64_t policy, struct esp_packet *v, unsigned n)
-{
-	find(esp, policy, v, n);
 }
 
 /* ---- notices ---- */

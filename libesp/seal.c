@@ -118,21 +118,34 @@ flush(struct esp *esp)
 	b->n = 0;
 }
 
-void
-esp_seal(struct esp *esp, struct esp_packet *v, unsigned n)
+static void
+expect_keys(struct esp *esp, struct esp_packet *v, unsigned at, unsigned n)
+{
+	const struct esp_sa *last = NULL;
+
+	(void)esp;
+	(void)at;
+	for (unsigned i = 0; i < n; i++)
+		if (v[i].verdict == ESP_OK && v[i].sa != NULL && v[i].sa != last) {
+			esp_sa_expect_around(v[i].sa);
+			last = v[i].sa;
+		}
+}
+
+static void
+seal_group(struct esp *esp, struct esp_packet *v, unsigned at, unsigned n)
 {
 	struct esp_batch *b = &esp->batch;
+	enum esp_verdict verdict;
+	struct inner inner;
 
+	(void)at;
 	for (struct esp_packet *p = v; p < v + n; p++) {
-		enum esp_verdict verdict;
-		struct inner inner;
-
 		if (p->verdict != ESP_OK)
 			continue;
 		verdict = may_seal(esp, p, &inner);
 		if (verdict == ESP_OK) {
-			if (b->n == ESP_BATCH ||
-			    (b->n > 0 && b->transform != p->sa->terms->transform))
+			if (b->n > 0 && b->transform != p->sa->terms->transform)
 				flush(esp);
 			if (!build(esp, p, &inner))
 				verdict = ESP_FAILED;
@@ -144,4 +157,14 @@ esp_seal(struct esp *esp, struct esp_packet *v, unsigned n)
 			esp->counters.out[verdict]++;
 	}
 	flush(esp);
+}
+
+void
+esp_seal(struct esp *esp, struct esp_packet *v, unsigned n)
+{
+	static const struct esp_stages stages = { .group = 4, .n = 3, .stage = {
+		expect_keys, esp_expect_ciphers, seal_group
+	} };
+
+	esp_stages_run(&stages, esp, v, n);
 }

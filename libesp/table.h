@@ -37,19 +37,31 @@ enum { ESP_TABLE_MIN = 16 };
 /* Keys are ours, or what was agreed on with peers that have proven who they are: any
  * spread of them will do.  Multiplication by an odd number moves what differs upwards,
  * the shift brings it back down. */
+static inline uint64_t
+esp_table_mix(uint64_t hash, uint64_t word)
+{
+	hash = (hash ^ word) * 0x9e3779b97f4a7c15;
+	return hash ^ hash >> 32;
+}
+
+/* In loads of fixed sizes, which need no call. */
 static inline size_t
 esp_table_spread(const struct esp_table *t, const uint8_t *key)
 {
+	const uint8_t *end = key + t->key_len;
 	uint64_t hash = t->key_len, word;
+	uint32_t half;
 
-	for (size_t at = 0; at < t->key_len; at += sizeof(word)) {
-		size_t left = t->key_len - at;
-
-		word = 0;
-		memcpy(&word, key + at, left < sizeof(word) ? left : sizeof(word));
-		hash = (hash ^ word) * 0x9e3779b97f4a7c15;
-		hash ^= hash >> 32;
+	for (; end - key >= (ptrdiff_t)sizeof(word); key += sizeof(word)) {
+		memcpy(&word, key, sizeof(word));
+		hash = esp_table_mix(hash, word);
 	}
+	for (; end - key >= (ptrdiff_t)sizeof(half); key += sizeof(half)) {
+		memcpy(&half, key, sizeof(half));
+		hash = esp_table_mix(hash, half);
+	}
+	for (; key < end; key++)
+		hash = esp_table_mix(hash, *key);
 	return (size_t)hash;
 }
 
@@ -118,14 +130,28 @@ esp_table_remove(struct esp_table *t, struct esp_link *link)
 	t->n--;
 }
 
-static inline struct esp_link *
-esp_table_find(const struct esp_table *t, const void *key)
+/* Where the look-up of a key begins.  Only in a table that has had a member, and until one
+ * is added. */
+static inline struct esp_link *const *
+esp_table_slot(const struct esp_table *t, const void *key)
 {
-	struct esp_link *link = t->chains == NULL ? NULL : *esp_table_chain_of(t, key);
+	return esp_table_chain_of(t, key);
+}
 
+/* The first link of a chain that begins there and has the key, or NULL. */
+static inline struct esp_link *
+esp_table_find_from(const struct esp_table *t, struct esp_link *link, const void *key)
+{
 	while (link != NULL && memcmp(esp_table_key_of(t, link), key, t->key_len) != 0)
 		link = link->next;
 	return link;
+}
+
+static inline struct esp_link *
+esp_table_find(const struct esp_table *t, const void *key)
+{
+	return t->chains == NULL ? NULL :
+	    esp_table_find_from(t, *esp_table_slot(t, key), key);
 }
 
 /* For the end: any member, beginning with *from = 0; NULL: there are no more.  The caller

@@ -73,6 +73,10 @@ struct esp_transform {
 	 * failed.  IKE makes its own IVs: a counter for AEAD, random octets for CBC. */
 	bool (*make_iv)(void *key, uint64_t sequence, uint8_t *iv);
 
+	/* The key will be used soon: asks for its memory (bytes_expect) and waits for
+	 * none of it but the key's first octets.  It may be NULL. */
+	void (*expect)(const void *key);
+
 	/* Each runs all n operations and sets their `ok`.  Where it is false after
 	 * seal the data is wiped, so that plaintext cannot leave by accident; after
 	 * open the data is as it was or wiped, never unauthenticated plaintext.

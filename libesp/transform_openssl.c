@@ -14,6 +14,10 @@ enum {
 	SALT = 4, AEAD_IV = 8, NONCE = SALT + AEAD_IV, AEAD_ICV = 16
 };
 
+/* Octets, about, of a context, and of the cipher's part of it: before its IV, of the room
+ * for the longest IV, of which ESP's needs the beginning, and behind that. */
+enum { CONTEXT = 184, BEFORE_IV = 72, IV_ROOM = 128, BEHIND_IV = 776 };
+
 struct row {
 	struct esp_transform t;		/* first: its address is the row's */
 	const char *cipher, *digest;
@@ -28,6 +32,8 @@ struct key {				/* there are many */
 	const struct esp_transform *t;
 	EVP_CIPHER *cipher;
 	EVP_CIPHER_CTX *ctx;		/* of the way it was last used */
+	const uint8_t *inside;		/* what the context keeps elsewhere, where it is
+					 * known: its IV, in the midst of it */
 	struct beside *beside;		/* NULL: AEAD */
 	bool sealing;			/* that way */
 	uint8_t octets[];		/* key | salt */
@@ -126,6 +132,34 @@ new_key(const struct esp_transform *t, struct bytes keymat, struct bytes iv_key)
 	return NULL;
 }
 
+/* The cipher's own part of a context, with the expanded key, is elsewhere: where, the
+ * documented way to the IV shows. */
+static const uint8_t *
+find_inside(EVP_CIPHER_CTX *ctx)
+{
+	void *iv = NULL;
+	OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_octet_ptr(OSSL_CIPHER_PARAM_IV, &iv, IV_ROOM),
+		OSSL_PARAM_construct_end()
+	};
+
+	return EVP_CIPHER_CTX_get_params(ctx, params) == 1 ? iv : NULL;
+}
+
+static void
+expect(const void *p)
+{
+	const struct key *key = p;
+
+	if (key->ctx == NULL)
+		return;
+	bytes_expect(key->ctx, CONTEXT);
+	if (key->inside == NULL)
+		return;
+	bytes_expect(key->inside - BEFORE_IV, BEFORE_IV + BLOCK);
+	bytes_expect(key->inside + IV_ROOM, BEHIND_IV);
+}
+
 /* The context of one direction, ready for a message under this IV; NULL on failure.  An
  * SA has one direction, so who changes it pays for a new context. */
 static EVP_CIPHER_CTX *
@@ -147,6 +181,7 @@ ready(struct key *key, bool sealing, const uint8_t *iv)
 		return NULL;
 	}
 	key->ctx = ctx;
+	key->inside = find_inside(ctx);
 	key->sealing = sealing;
 	return ctx;
 }
@@ -324,7 +359,8 @@ make_cbc_iv(void *p, uint64_t sequence, uint8_t *iv)
 	.encr = (id), .integ = AUTH_NONE, .key_bits = (bits), .key_len = (octets),	\
 	.salt_len = SALT, .iv_len = AEAD_IV, .icv_len = AEAD_ICV, .align = 1,		\
 	.rfc = (text), .new_key = new_key, .free_key = free_key,			\
-	.make_iv = esp_counter_iv, .seal = seal_aead, .open = open_aead,		\
+	.make_iv = esp_counter_iv, .expect = expect, .seal = seal_aead,			\
+	.open = open_aead,								\
 	}, (name), NULL }
 
 #define CBC(bits, name, auth, auth_octets, icv_octets, hash, text) { {			\
@@ -332,7 +368,7 @@ make_cbc_iv(void *p, uint64_t sequence, uint8_t *iv)
 	.key_len = (bits) / 8, .integ_len = (auth_octets), .iv_len = BLOCK,		\
 	.icv_len = (icv_octets), .align = BLOCK, .iv_key_len = BLOCK,			\
 	.rfc = "RFC 3602, " text, .new_key = new_key, .free_key = free_key,		\
-	.make_iv = make_cbc_iv, .seal = seal_cbc, .open = open_cbc,			\
+	.make_iv = make_cbc_iv, .expect = expect, .seal = seal_cbc, .open = open_cbc,	\
 	}, (name), (hash) }
 
 /* An HMAC with each of the three key lengths; its own key is as long as its output. */
