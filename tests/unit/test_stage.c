@@ -195,8 +195,8 @@ START_TEST(find_compares_with_the_policy_of_today)
 	struct ends ends;
 
 	prepare(&ends);
-	add_out(&ends, 1, 1, "10.2.1.0/24");
 	put(ends.out, 1, "10.2.1.0/24", false);
+	add_out(&ends, 1, 1, "10.2.1.0/24");
 	ck_assert_int_eq(verdict_to(ends.out, 0x0101), ESP_OK);
 	put(ends.out, 1, "10.2.0.0/16", false);
 	ck_assert_int_eq(verdict_to(ends.out, 0x0101), ESP_OK);
