@@ -184,6 +184,15 @@ own_place(const struct ipsec_client *client)
 	return own;
 }
 
+static void
+tell_address(struct ipsec_core *c, const char *address)
+{
+	snprintf(c->why, sizeof(c->why), "\"%.80s\" is not an address that can be called; "
+	    "write 192.0.2.1, 192.0.2.1:4500, [2001:db8::1]:4500 or a host name",
+	    address);
+}
+
+/* All but the address was checked when the config was built. */
 static struct ike_connection *
 make_connection(struct ipsec_client *client, enum ike_start start,
     enum ipsec_error *error)
@@ -195,12 +204,15 @@ make_connection(struct ipsec_client *client, enum ike_start start,
 
 	connection = ipsec_settings_connection(c->settings, client->place.host,
 	    client->place.port, start, &fault, 1, &n);
-	if (connection == NULL) {
-		snprintf(c->why, sizeof(c->why), "%s", fault.text);
-		*error = fault.code == IKE_FAULT_NO_MEMORY ? IPSEC_NO_MEMORY :
-		    IPSEC_INVALID;
+	if (connection != NULL)
+		return connection;
+	tell_address(c, client->place.host);
+	*error = IPSEC_INVALID;
+	if (fault.code == IKE_FAULT_NO_MEMORY) {
+		snprintf(c->why, sizeof(c->why), "no memory for the connection");
+		*error = IPSEC_NO_MEMORY;
 	}
-	return connection;
+	return NULL;
 }
 
 static enum ipsec_error
@@ -273,9 +285,7 @@ ipsec_client_connect(struct ipsec_client *client, const char *address)
 		return IPSEC_BUSY;
 	if (!ipsec_place_parse(address, IPSEC_NATT_PORT, &place) ||
 	    place.host[0] == '\0') {
-		snprintf(c->why, sizeof(c->why), "\"%.80s\" is not an address; write "
-		    "192.0.2.1, 192.0.2.1:4500, [2001:db8::1]:4500 or a host name",
-		    address);
+		tell_address(c, address);
 		return IPSEC_INVALID;
 	}
 	if (place.port == 0 || place.port == IPSEC_IKE_PORT) {

@@ -68,7 +68,7 @@ ipsec_core_tell(struct ipsec_core *c, struct ipsec_session *s, enum ipsec_event_
 	    .setting = copy.setting, .peer_id = s != NULL ? s->peer_id : "",
 	    .peer_address = address };
 
-	if (s != NULL)
+	if (s != NULL && s->peer.family != 0)
 		ipsec_session_peer_address(s, address);
 	else
 		ipsec_place_print(copy.peer.family, copy.peer.addr, copy.peer.port,
@@ -444,6 +444,7 @@ ipsec_core_open(struct ipsec_core *c, const struct ipsec_place *place)
 		c->links = NULL;
 		return IPSEC_NO_SOCKET;
 	}
+	c->why[0] = '\0';
 	ipsec_endpoint_watch(c->endpoint, endpoint_changed, c);
 	return IPSEC_OK;
 }
@@ -535,14 +536,16 @@ is_silent(const struct ipsec_core *c)
 static void
 finish_shutdown(struct ipsec_core *c)
 {
-	bool silent = is_silent(c);
+	static const struct ipsec_said alone = {
+		.text = "everything is closed here, though a peer has not confirmed it" };
+	bool silent = is_silent(c), good = silent && !c->unconfirmed;
 
 	if (!c->shutting || c->shut_down || (!silent && ipsec_now() < c->shut_by))
 		return;
 	ipsec_core_close(c);
 	c->shut_down = true;
-	ipsec_core_tell(c, NULL, IPSEC_EVENT_SHUT_DOWN, silent && !c->unconfirmed ?
-	    IPSEC_OK : IPSEC_NO_ANSWER, NULL);
+	ipsec_core_tell(c, NULL, IPSEC_EVENT_SHUT_DOWN, good ? IPSEC_OK : IPSEC_NO_ANSWER,
+	    good ? NULL : &alone);
 }
 
 void

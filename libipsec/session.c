@@ -81,6 +81,8 @@ void
 ipsec_session_end(struct ipsec_session *s, enum ipsec_error error, bool silent)
 {
 	struct ipsec_core *c = s->core;
+	const struct ipsec_said *said = !s->was_up && c->last.sa == s->link.entry.id ?
+	    &c->last : NULL;
 	bool was_up = s->was_up;
 
 	if (s->ended)
@@ -94,7 +96,7 @@ ipsec_session_end(struct ipsec_session *s, enum ipsec_error error, bool silent)
 	ipsec_link_end(&s->link);
 	if (!silent)
 		ipsec_core_tell(c, s, was_up ? IPSEC_EVENT_DOWN : IPSEC_EVENT_FAILED,
-		    error, !was_up && c->last.sa == s->link.entry.id ? &c->last : NULL);
+		    said != NULL ? said->error : error, said);
 	TAILQ_REMOVE(&c->sessions, s, next);
 	TAILQ_INSERT_TAIL(&c->dead, s, next_closing);
 	c->n_sessions--;

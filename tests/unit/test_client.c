@@ -76,6 +76,7 @@ START_TEST(client_connect_success)
 	ck_assert_int_eq(up->error, IPSEC_OK);
 	ck_assert_str_eq(up->peer_id, "server.example");
 	ck_assert_str_eq(up->peer_address, tunnel_address(&t));
+	ck_assert_str_eq(ipsec_client_why(end->client), "");
 	ck_assert(ipsec_client_is_up(end->client));
 	ck_assert(!ipsec_client_is_shut_down(end->client));
 	ck_assert_uint_eq(ipsec_client_fds(end->client, fds, 4), 1);
@@ -165,6 +166,11 @@ START_TEST(client_is_refused_otherwise)
 	ck_assert_ptr_nonnull(strstr(end->heard.said[IPSEC_EVENT_FAILED].ours,
 	    "172.16.0.0"));
 	ck_assert_str_eq(end->heard.said[IPSEC_EVENT_FAILED].setting, "traffic_selector");
+	ck_assert_str_eq(end->heard.said[IPSEC_EVENT_FAILED].peer_address,
+	    tunnel_address(&t));
+	tunnel_await(&t, &t.heard.events[IPSEC_EVENT_FAILED], 1);
+	ck_assert_str_eq(ipsec_error_name(t.heard.said[IPSEC_EVENT_FAILED].error),
+	    "no selectors");
 
 	t.heard.verdict = IPSEC_REFUSE;
 	end = add_client(tunnel_builder(false));
@@ -183,7 +189,8 @@ START_TEST(client_connect_arguments)
 		{ "127.0.0.1:65536", IPSEC_INVALID }, { "[::1", IPSEC_INVALID },
 		{ "[::1]4500", IPSEC_INVALID }, { "127.0.0.1:45x", IPSEC_INVALID },
 		{ "not a host", IPSEC_INVALID }, { "10.0.0.0/8", IPSEC_INVALID },
-		{ "any", IPSEC_INVALID },
+		{ "any", IPSEC_INVALID }, { "224.0.0.1", IPSEC_INVALID },
+		{ "0.0.0.0:4500", IPSEC_INVALID },
 	};
 	struct ipsec_builder *b = tunnel_builder(false);
 	struct tunnel_end *end;
@@ -194,6 +201,7 @@ START_TEST(client_connect_arguments)
 		ck_assert_msg(ipsec_client_connect(end->client, rows[i].address) ==
 		    rows[i].error, "%s", rows[i].address);
 		ck_assert_uint_gt(strlen(ipsec_client_why(end->client)), 20);
+		ck_assert_ptr_null(strstr(ipsec_client_why(end->client), "remote."));
 		ck_assert_uint_eq(tunnel_descriptors(), descriptors);
 	}
 	ck_assert_int_eq(ipsec_client_connect(end->client, "127.0.0.1"), IPSEC_NO_SOCKET);
@@ -302,9 +310,16 @@ START_TEST(client_send_errors)
 	tunnel_packet(big, 65535, true, 0);
 	ck_assert_int_eq(ipsec_client_send_packet(c, big, sizeof(big)), IPSEC_TOO_BIG);
 	ck_assert_int_eq(ipsec_client_send_packet(c, big, 65535), IPSEC_TOO_BIG);
+	tunnel_packet(big, ipsec_client_mtu(c) + 1, true, 0);
+	ck_assert_int_eq(ipsec_client_send_packet(c, big, ipsec_client_mtu(c) + 1),
+	    IPSEC_TOO_BIG);
 	ipsec_client_metrics(c, &m);
-	ck_assert_uint_eq(m.unsent, 5);
+	ck_assert_uint_eq(m.unsent, 6);
 	ck_assert_uint_eq(m.packets[1], 0);
+	tunnel_packet(big, ipsec_client_mtu(c), true, 0);
+	ck_assert_int_eq(ipsec_client_send_packet(c, big, ipsec_client_mtu(c)), IPSEC_OK);
+	tunnel_await_packets(&t, &t.heard.packets, 1);
+	ck_assert_uint_eq(t.heard.last.len, ipsec_client_mtu(c));
 }
 END_TEST
 
@@ -372,6 +387,8 @@ START_TEST(client_shutdown)
 	ipsec_client_shutdown(end->client);
 	tunnel_await(&t, &end->heard.events[IPSEC_EVENT_SHUT_DOWN], 1);
 	ck_assert_int_eq(end->heard.said[IPSEC_EVENT_SHUT_DOWN].error, IPSEC_NO_ANSWER);
+	ck_assert_ptr_nonnull(strstr(end->heard.said[IPSEC_EVENT_SHUT_DOWN].text,
+	    "closed here"));
 	ck_assert_uint_eq(end->heard.events[IPSEC_EVENT_DOWN], 1);
 	ck_assert_int_ge(ipsec_now() - begun, IPSEC_SECOND / 5);
 	ck_assert_int_lt(ipsec_now() - begun, 2 * IPSEC_SECOND);

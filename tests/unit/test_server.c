@@ -75,6 +75,7 @@ START_TEST(server_bind)
 	ck_assert_uint_eq(tunnel_descriptors(), descriptors);
 	ck_assert_msg(ipsec_server_bind(a, "127.0.0.1:0") == IPSEC_OK, "%s",
 	    ipsec_server_why(a));
+	ck_assert_str_eq(ipsec_server_why(a), "");
 	ck_assert_uint_gt(ipsec_server_port(a), 0);
 	ck_assert_uint_eq(ipsec_server_fds(a, NULL, 0), 1);
 	ck_assert_int_eq(ipsec_server_bind(a, "127.0.0.1:0"), IPSEC_BUSY);
