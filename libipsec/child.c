@@ -16,8 +16,9 @@ struct connection {
 /* The policy of passive Child SAs, who have nothing but their selectors to make it of. */
 struct policy {
 	UT_hash_handle hh;
-	uint64_t id;
-	unsigned uses;			/* by SAs */
+	uint64_t id;			/* 0: not installed (any more) */
+	uint64_t early;			/* what of it is, before its SA sends; 0: nothing */
+	unsigned uses, outs;		/* by SAs, and by those that send */
 	unsigned n;
 	ike_id connection;		/* from here on the key */
 	struct esp_selector selectors[];
@@ -26,8 +27,9 @@ struct policy {
 struct sa {
 	struct ipsec_entry entry;	/* by the Child SA's id */
 	struct policy *own;		/* NULL: its connection's */
-	uint64_t policy;
+	uint64_t policy;		/* that */
 	bool in, out;			/* installed */
+	bool followed;			/* another one has its traffic */
 };
 
 struct ipsec_children {
@@ -218,8 +220,7 @@ key_of(const struct policy *p, size_t *len)
 	return (const uint8_t *)p + offsetof(struct policy, connection);
 }
 
-/* The one that is there already: of the SA it follows, else of any of its connection.
- * Of two equal ones the younger would count, though its SA may not send yet. */
+/* The one that is there already: of the SA it follows, else of any of its connection. */
 static struct policy *
 find_own(const struct ipsec_children *c, const struct policy *wanted, ike_id replaced)
 {
@@ -237,35 +238,28 @@ find_own(const struct ipsec_children *c, const struct policy *wanted, ike_id rep
 }
 
 static bool
-install_own(struct ipsec_children *c, const struct connection *of, const char *child,
-    struct policy *p)
+keep_own(struct ipsec_children *c, struct policy *p)
 {
 	const uint8_t *key;
 	size_t len;
 
 	key = key_of(p, &len);
 	HASH_ADD_KEYPTR(hh, c->own, key, len, p);
-	if (p->hh.tbl == NULL)
-		return false;
-	p->id = trap(c, of, child, p->selectors, p->n);
-	if (p->id != 0)
-		return true;
-	HASH_DEL(c->own, p);
-	return false;
+	return p->hh.tbl != NULL;
 }
 
-/* For a passive connection's Child SA: one with its selectors, or a new one. */
+/* For a passive connection's Child SA: one with its selectors, or a new one, which is not
+ * installed yet. */
 static bool
 find_own_policy(struct ipsec_children *c, const struct connection *of,
     const struct ike_event *event, struct sa *sa)
 {
-	const struct ike_child *child = event->u.child;
-	struct policy *new = new_own(of, child), *p;
+	struct policy *new = new_own(of, event->u.child), *p;
 
 	if (new == NULL)
 		return false;
 	p = find_own(c, new, event->replaced);
-	if (p == NULL && install_own(c, of, child->name, new))
+	if (p == NULL && keep_own(c, new))
 		p = new;
 	if (p != new)
 		free(new);
@@ -273,8 +267,103 @@ find_own_policy(struct ipsec_children *c, const struct connection *of,
 		return false;
 	p->uses++;
 	sa->own = p;
-	sa->policy = p->id;
 	return true;
+}
+
+/* Would the one selector take packets from the other policy?  Of two equal ones the
+ * younger counts, though its SA may not send yet. */
+static bool
+takes_from(const struct esp_selector *s, const struct policy *before)
+{
+	const struct esp_selector *b;
+	struct esp_range both;
+
+	for (unsigned i = 0; i < before->n; i++) {
+		b = &before->selectors[i];
+		if (esp_range_intersect(&s->local, &b->local, &both) &&
+		    esp_range_intersect(&s->remote, &b->remote, &both) &&
+		    esp_selector_rank(s) <= esp_selector_rank(b))
+			return true;
+	}
+	return false;
+}
+
+/* What is new of it, and nothing that the policy before it goes on to carry meanwhile. */
+static bool
+install_early(struct ipsec_children *c, const struct connection *of, const char *child,
+    struct policy *p, const struct policy *before)
+{
+	struct esp_selector *v = malloc(p->n * sizeof(*v));
+	unsigned n = 0;
+
+	if (v == NULL)
+		return false;
+	for (unsigned i = 0; i < p->n; i++)
+		if (!takes_from(&p->selectors[i], before))
+			v[n++] = p->selectors[i];
+	if (n == p->n)
+		p->id = trap(c, of, child, v, n);
+	else if (n > 0)
+		p->early = trap(c, of, child, v, n);
+	free(v);
+	return n == 0 || p->id != 0 || p->early != 0;
+}
+
+/* That of the SA which this one follows, with other selectors, and which goes on to send
+ * until this one does; or NULL. */
+static struct policy *
+still_sending(const struct ipsec_children *c, const struct ike_event *event,
+    const struct sa *sa)
+{
+	const struct sa *before = find_sa(c, event->replaced);
+
+	return event->type == IKE_IN_ADD && before != NULL && before->own != NULL &&
+	    before->own != sa->own && before->own->outs > 0 ? before->own : NULL;
+}
+
+/* The number of the installed policy that serves the SA for now; 0: it could not be. */
+static uint64_t
+install_own(struct ipsec_children *c, const struct ike_event *event, struct sa *sa)
+{
+	const struct connection *of = find_connection(c, event->connection);
+	struct policy *p = sa->own, *before = still_sending(c, event, sa);
+	const char *child = event->u.child->name;
+
+	if (of == NULL || p->id != 0)
+		return p->id;
+	if (before == NULL)
+		return p->id = trap(c, of, child, p->selectors, p->n);
+	if (p->early == 0 && !install_early(c, of, child, p, before))
+		return 0;
+	return p->id != 0 ? p->id : before->id;
+}
+
+/* Its SA sends: the whole policy is there, and the SA before has none to keep. */
+static void
+moved_to(struct ipsec_children *c, const struct ike_event *event, struct sa *sa)
+{
+	struct sa *before = find_sa(c, event->replaced);
+
+	if (before != NULL)
+		before->followed = true;
+	if (sa->own == NULL)
+		return;
+	sa->own->outs++;
+	untrap(c, sa->own->early);
+	sa->own->early = 0;
+}
+
+/* Nothing is sent by it any more.  Left there, one whose traffic has moved to wider
+ * selectors would go on to take the packets, as the narrower. */
+static void
+moved_from(struct ipsec_children *c, const struct sa *sa)
+{
+	struct policy *p = sa->own;
+
+	if (p == NULL || --p->outs > 0 || !sa->followed)
+		return;
+	untrap(c, p->id);
+	p->id = 0;
 }
 
 static bool
@@ -300,6 +389,7 @@ forget_if_gone(struct ipsec_children *c, struct sa *sa)
 	if (sa->in || sa->out)
 		return;
 	if (sa->own != NULL && --sa->own->uses == 0) {
+		untrap(c, sa->own->early);
 		untrap(c, sa->own->id);
 		HASH_DEL(c->own, sa->own);
 		free(sa->own);
@@ -341,12 +431,15 @@ add(struct ipsec_children *c, const struct ike_event *event)
 
 	if (sa == NULL)
 		return false;
-	described.policy = sa->policy;
-	done = in ? d->ops->in_add(d, &described) : d->ops->out_add(d, &described);
-	if (done && in)
+	described.policy = sa->own != NULL ? install_own(c, event, sa) : sa->policy;
+	done = described.policy != 0 &&
+	    (in ? d->ops->in_add(d, &described) : d->ops->out_add(d, &described));
+	if (done && in) {
 		sa->in = true;
-	else if (done)
+	} else if (done) {
 		sa->out = true;
+		moved_to(c, event, sa);
+	}
 	forget_if_gone(c, sa);
 	return done;
 }
@@ -354,9 +447,11 @@ add(struct ipsec_children *c, const struct ike_event *event)
 static void
 remove_out(struct ipsec_children *c, struct sa *sa)
 {
-	if (sa->out)
-		c->datapath->ops->out_remove(c->datapath, sa->entry.id);
+	if (!sa->out)
+		return;
+	c->datapath->ops->out_remove(c->datapath, sa->entry.id);
 	sa->out = false;
+	moved_from(c, sa);
 }
 
 static void
@@ -389,7 +484,7 @@ ipsec_children_apply(struct ipsec_children *c, const struct ike_event *event,
 		forget_if_gone(c, sa);
 	} else if (sa != NULL && event->type == IKE_SET_PATH &&
 	    c->datapath->ops->set_path != NULL) {
-		moved.policy = sa->policy;
+		moved.policy = sa->own != NULL ? sa->own->id : sa->policy;
 		c->datapath->ops->set_path(c->datapath, &moved);
 	}
 	return false;

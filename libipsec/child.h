@@ -7,7 +7,9 @@
  * ones refuse.  A Child SA of a passive connection brings a policy of its own
  * selectors, which goes with the last SA that has it; an SA with the same selectors as
  * another of its connection, or as the one it follows (rekeying), shares that one's, so
- * that until its outbound half comes the other goes on to send. */
+ * that until its outbound half comes the other goes on to send.  When it follows one with
+ * other selectors, those that would take packets from that one come with its outbound
+ * half, and the other's policy goes with the other's. */
 #ifndef IPSEC_CHILD_H
 #define IPSEC_CHILD_H
 

@@ -178,22 +178,30 @@ put(ike_id id, enum ike_start start)
 	return done;
 }
 
-/* An event of connection 1's child `name`; `remote` is the selectors' other side. */
+/* An event of connection 1's child `name`; `remote` is the selectors' other side, one or
+ * two parted by a comma. */
 static bool
 apply(enum ike_event_type type, ike_id id, ike_id replaced, const char *name,
     const char *remote)
 {
-	struct esp_selector selector;
-	struct ike_child child = { .name = name, .selectors = &selector,
-	    .n_selectors = 1 };
+	const char *comma = strchr(remote, ',');
+	size_t len = comma != NULL ? (size_t)(comma - remote) : strlen(remote);
+	struct esp_selector selectors[2];
+	struct ike_child child = { .name = name, .selectors = selectors,
+	    .n_selectors = comma != NULL ? 2 : 1 };
+	char first[ESP_RANGE_TEXT];
 	struct ike_event event = { .type = type, .connection = 1, .child = id,
 	    .replaced = replaced, .u = { .child = &child } };
 	struct ike_notice notice = { .type = IKE_ACQUIRE };
 	bool failed;
 
-	memset(&selector, 0, sizeof(selector));
-	ck_assert(esp_range_parse("10.1.0.0/24", &selector.local));
-	ck_assert(esp_range_parse(remote, &selector.remote));
+	memset(selectors, 0, sizeof(selectors));
+	snprintf(first, sizeof(first), "%.*s", (int)len, remote);
+	for (unsigned i = 0; i < child.n_selectors; i++) {
+		ck_assert(esp_range_parse("10.1.0.0/24", &selectors[i].local));
+		ck_assert(esp_range_parse(i == 0 ? first : comma + 1,
+		    &selectors[i].remote));
+	}
 	failed = ipsec_children_apply(children, &event, &notice);
 	if (failed) {
 		ck_assert_int_eq(notice.type, IKE_NOT_INSTALLED);
@@ -376,6 +384,68 @@ START_TEST(passive_sa_brings_its_policy)
 }
 END_TEST
 
+/* A rekey brings other selectors to a passive connection: what is equal or narrower waits
+ * for its outbound half, and what has moved leaves no policy that would take it back. */
+static const struct {
+	const char *before, *after, *in_add, *out_add, *out_remove;
+} wider[] = {
+	{ "10.2.0.0/24", "10.2.0.0/16", "trap2:paris/lan:refuse:10.2.0.0/16:1 in+51/2 ",
+	    "out+51/2 ", "out-50 untrap1 " },
+	{ "10.2.0.0/24", "10.2.0.0/24,10.3.0.0/24",
+	    "trap2:paris/lan:refuse:10.3.0.0/24:1 in+51/1 ",
+	    "trap3:paris/lan:refuse:10.2.0.0/24:2 out+51/3 untrap2 ", "out-50 untrap1 " },
+	{ "10.2.0.0/16", "10.2.0.0/16,10.2.7.0/24", "in+51/1 ",
+	    "trap2:paris/lan:refuse:10.2.0.0/16:2 out+51/2 ", "out-50 untrap1 " },
+	{ "10.2.0.0/24", "10.2.0.0-10.2.0.200,10.2.0.0/16",
+	    "trap2:paris/lan:refuse:10.2.0.0/16:1 in+51/1 ",
+	    "trap3:paris/lan:refuse:10.2.0.0-10.2.0.200:2 out+51/3 untrap2 ",
+	    "out-50 untrap1 " },
+};
+
+START_TEST(passive_sa_with_other_selectors)
+{
+	ck_assert(put(1, IKE_START_PASSIVE));
+	ck_assert(apply(IKE_IN_ADD, 50, 0, "lan", wider[_i].before));
+	ck_assert(apply(IKE_OUT_ADD, 50, 0, "lan", wider[_i].before));
+	recorder.log[0] = '\0';
+	ck_assert(apply(IKE_IN_ADD, 51, 50, "lan", wider[_i].after));
+	expect(wider[_i].in_add);
+	ck_assert(apply(IKE_OUT_ADD, 51, 50, "lan", wider[_i].after));
+	expect(wider[_i].out_add);
+	ck_assert(apply(IKE_OUT_REMOVE, 50, 0, "lan", wider[_i].before));
+	expect(wider[_i].out_remove);
+	ck_assert(apply(IKE_IN_REMOVE, 50, 0, "lan", wider[_i].before));
+	expect("in-50 ");
+	ck_assert_uint_eq(ipsec_children_policies(children), 1);
+	ck_assert(apply(IKE_OUT_REMOVE, 51, 0, "lan", wider[_i].after));
+	expect("out-51 ");		/* closed while it goes */
+	ck_assert(apply(IKE_IN_REMOVE, 51, 0, "lan", wider[_i].after));
+	ck_assert_uint_eq(ipsec_children_policies(children), 0);
+}
+END_TEST
+
+/* The one that was to follow goes before it ever sent: all is as before. */
+START_TEST(passive_sa_that_never_sent)
+{
+	ck_assert(put(1, IKE_START_PASSIVE));
+	ck_assert(apply(IKE_IN_ADD, 50, 0, "lan", "10.2.0.0/24"));
+	ck_assert(apply(IKE_OUT_ADD, 50, 0, "lan", "10.2.0.0/24"));
+	ck_assert(apply(IKE_IN_ADD, 51, 50, "lan", "10.2.0.0/24,10.3.0.0/24"));
+	recorder.log[0] = '\0';
+	ck_assert(apply(IKE_IN_REMOVE, 51, 0, "lan", "10.2.0.0/24,10.3.0.0/24"));
+	expect("in-51 untrap2 ");
+	/* and back to what was before: that policy is there again in time */
+	ck_assert(apply(IKE_IN_ADD, 52, 50, "lan", "10.2.0.0/16"));
+	ck_assert(apply(IKE_OUT_ADD, 52, 50, "lan", "10.2.0.0/16"));
+	ck_assert(apply(IKE_OUT_REMOVE, 50, 0, "lan", "10.2.0.0/24"));
+	recorder.log[0] = '\0';
+	ck_assert(apply(IKE_IN_ADD, 53, 52, "lan", "10.2.0.0/24"));
+	expect("in+53/3 ");
+	ck_assert(apply(IKE_OUT_ADD, 53, 52, "lan", "10.2.0.0/24"));
+	expect("trap4:paris/lan:refuse:10.2.0.0/24:1 out+53/4 ");
+}
+END_TEST
+
 START_TEST(sa_not_installed)
 {
 	static const struct { enum ike_start start; const char *refuse, *log; } rows[] = {
@@ -466,6 +536,9 @@ main(void)
 	tcase_add_loop_test(t, late_out_add_after_the_connection_went, 0, 2);
 	tcase_add_test(t, sa_replaced);
 	tcase_add_test(t, passive_sa_brings_its_policy);
+	tcase_add_loop_test(t, passive_sa_with_other_selectors, 0,
+	    sizeof(wider) / sizeof(wider[0]));
+	tcase_add_test(t, passive_sa_that_never_sent);
 	tcase_add_loop_test(t, sa_not_installed, 0, 5);
 	tcase_add_test(t, sa_of_nobody_is_refused);
 	tcase_add_test(t, sa_outlives_its_connection);
