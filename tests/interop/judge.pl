@@ -6,14 +6,16 @@
 #	judge.pl ACCOUNT CAPTURE CHARON-LOG BERLIN PARIS
 #
 # Exit status 0 when strongSwan lost every one of them by an SA that it had deleted of
-# its own: it dropped what came on it, or none was left to either side.  Anything else is
-# held against ikevd or the test: a packet that ikevd did not send, or dropped, or sent on
-# an SA that it had deleted itself.
+# its own: it dropped what came on it, or none was left to either side; or by one that it
+# had not installed yet, although its making had been answered before on the wire.  Anything
+# else is held against ikevd or the test: a packet that ikevd did not send, or dropped, or
+# sent on an SA that it had deleted itself.
 use strict;
 use warnings;
 
 my ($account, $capture, $log, $berlin, $paris) = @ARGV;
 my (%cell, %pair, %sas, %told, %deleted, %alive, %last, %bare);
+my (%answer, %read, %made);
 
 # What strongSwan says.  SPIs: _i is that of what it receives, _o of what it sends.
 open my $charon, '<', $log or die "$log: $!\n";
@@ -30,6 +32,12 @@ while (<$charon>) {
 		my $out = $pair{$1} // '';
 		# an answer names the pair of what it was told
 		$deleted{$1} //= $time if !exists $told{$out};
+	} elsif (/ (\d+)\[NET\] received packet: .*\((\d+) bytes\)/) {
+		$answer{$1} = $2;		# by the thread that works on it
+	} elsif (/ (\d+)\[ESP\] adding SAD entry with SPI (\w+)/) {
+		$made{$2} = [$., $answer{$1} // 0];
+	} elsif (/parsed ESP header with SPI (\w+) \[seq (\d+)\]/) {
+		$read{$1}{$2} //= $.;
 	} elsif (/deleted inbound SAD entry with SPI (\w+)/) {
 		# without a word, with an IKE SA that has been replaced, for instance
 		$deleted{$1} //= $time if !exists $told{$pair{$1} // ''};
@@ -49,12 +57,15 @@ while (<$charon>) {
 }
 close $charon;
 
-# What went over the wire: by cell and direction, time, SPI and length.
-my (%wire, %shortest);
-open my $dump, '-|', "tcpdump -tt -n -r '$capture' 2>/dev/null" or die "tcpdump: $!\n";
+# What went over the wire: by cell and direction, time, SPI and length; and ikevd's IKE
+# messages behind a non-ESP marker, time and octets, in 46 of Ethernet, IP, UDP and marker.
+my (%wire, %shortest, @said);
+open my $dump, '-|', "tcpdump -e -tt -n -r '$capture' 2>/dev/null" or die "tcpdump: $!\n";
 while (<$dump>) {
+	push @said, [$1, $2 - 46]
+	    if /^([0-9.]+) .*, length (\d+): \Q$berlin\E\.4500 > .* isakmp: /;
 	my ($time, $from, $spi, $sequence, $length) = m{
-		^([0-9.]+)\ IP\ (\S+?)(?:\.4500)?\ >\ .*
+		^([0-9.]+)\ .*,\ length\ \d+:\ (\S+?)(?:\.4500)?\ >\ .*
 		ESP\(spi=0x(\w+),seq=0x(\w+)\),\ length\ (\d+)}x
 	    or next;
 	my $cell = $cell{$spi} // next;
@@ -101,6 +112,16 @@ sub unsent {
 	return ($who eq 'strongSwan', "$who had deleted the last SA, $which");
 }
 
+# Whether strongSwan read this packet before it had worked on the message that makes its SA,
+# although that had gone before.
+sub read_too_early {
+	my ($p) = @_;
+	my ($time, $spi, $sequence) = ($p->[0], $p->[1], hex $p->[3]);
+	my ($line, $octets) = @{$made{$spi} // return};
+	return if ($read{$spi}{$sequence} // $line) >= $line;
+	return grep { $_->[1] == $octets && $_->[0] < $time && $_->[0] > $time - 1 } @said;
+}
+
 sub from_berlin {
 	my ($cell, $number, $time) = @_;
 	my $p = on_the_wire("$cell $berlin", $number, $time)
@@ -110,6 +131,8 @@ sub from_berlin {
 	    if exists $told{$out} && $told{$out} < $p->[0];
 	return (1, "strongSwan dropped it: it had deleted $spi")
 	    if exists $deleted{$spi} && $deleted{$spi} < $p->[0] + 1;
+	return (1, "strongSwan read it before the answer that makes $spi")
+	    if read_too_early($p);
 	return (0, "ikevd sent it on $spi, $p->[3], which nobody had deleted");
 }
 

@@ -64,11 +64,15 @@ theirs_of() { # child | ike, CELLS
 	ike) grep -acE "IKE_SA c(${2// /|})\[[0-9]+\] rekeyed between" "$tmp/paris.charon.log" ;;
 	esac
 }
-anew_at_least() { # child | ike, CELLS, COUNT
+anew_at_least() { # child | ike, CELLS, COUNT: that many in each round
 	local ours theirs
 	ours=$(ours_of "$1" "$2") theirs=$(theirs_of "$1" "$2")
-	echo "$ours by ikectl, $theirs by strongSwan's log"
-	[ "$ours" -ge "$3" ] && [ "$theirs" -ge "$3" ]
+	echo "$ours by ikectl, $theirs by strongSwan's log, in $round rounds"
+	[ "$ours" -ge $(($3 * round)) ] && [ "$theirs" -ge $(($3 * round)) ]
+}
+made_anew() {
+	anew_at_least child "$OURS" 100 && anew_at_least child "$THEIRS" 100 &&
+		anew_at_least ike "$OURS" 20 && anew_at_least ike "$THEIRS" 20
 }
 # In use: those that have been replaced and are about to be deleted are not.
 one_pair() {
@@ -91,9 +95,10 @@ for n in $OURS $THEIRS; do
 	check "c$n is up" ctl berlin up "c$n"
 done
 capture
-for _ in 1 2 3; do
+for round in 1 2 3; do
 	numbers_begin "${pairs[@]}"
-	sleep 23
+	sleep 20
+	wait_for 40 made_anew
 	numbers_end
 	stood_still || break
 done
