@@ -19,7 +19,7 @@ static void
 count(struct ike *e, const struct ike_sa *sa, size_t before, size_t after)
 {
 	e->counts.reassembling += after - before;
-	if (sa->source != NULL)
+	if (ike_source_has(sa))
 		e->left_by_strangers += after - before;
 }
 
@@ -27,7 +27,7 @@ count(struct ike *e, const struct ike_sa *sa, size_t before, size_t after)
 static bool
 is_too_much(const struct ike *e, const struct ike_sa *sa, struct bytes wire)
 {
-	return sa->source != NULL && e->left_by_strangers + wire.len > MOST_OF_STRANGERS;
+	return ike_source_has(sa) && e->left_by_strangers + wire.len > MOST_OF_STRANGERS;
 }
 
 enum ike_error

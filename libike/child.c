@@ -102,8 +102,6 @@ ike_child_free(struct ike *e, struct ike_child_sa *c)
 		leave_session(e, c);
 	for (unsigned i = 0; i < 3; i++)
 		ike_said_free(c->coming[i]);
-	ike_ts_free(&c->local);
-	ike_ts_free(&c->remote);
 	ike_ending_over(&c->ending);
 }
 
@@ -299,19 +297,19 @@ read_ts(const struct ike_message *m, struct ts_offer *o)
 static enum ike_error
 narrow_to(const struct ike_ts *local, const struct ike_ts *remote,
     const struct ike_ts *our_local, const struct ike_ts *our_remote,
-    struct ike_child_sa *c)
+    struct ike_exchange *x)
 {
 	enum ike_error error;
 
-	error = ike_ts_narrow(local, our_local, &c->local);
+	error = ike_ts_narrow(local, our_local, &x->narrowed[0]);
 	if (error == IKE_OK)
-		error = ike_ts_narrow(remote, our_remote, &c->remote);
+		error = ike_ts_narrow(remote, our_remote, &x->narrowed[1]);
 	if (error == IKE_OK)
-		error =
-		    ike_ts_pairs(&c->local, &c->remote, &c->selectors, &c->n_selectors);
+		error = ike_ts_pairs(&x->narrowed[0], &x->narrowed[1],
+		    &x->child->selectors, &x->child->n_selectors);
 	if (error != IKE_OK) {
-		ike_ts_free(&c->local);
-		ike_ts_free(&c->remote);
+		ike_ts_free(&x->narrowed[0]);
+		ike_ts_free(&x->narrowed[1]);
 	}
 	return error;
 }
@@ -319,18 +317,18 @@ narrow_to(const struct ike_ts *local, const struct ike_ts *remote,
 /* Of the configured child in its mode. */
 static enum ike_error
 narrow_sides(const struct ike_ts *local, const struct ike_ts *remote,
-    const struct ike_connection_child *configured, struct ike_child_sa *c)
+    const struct ike_connection_child *configured, struct ike_exchange *x)
 {
-	const struct ike_path *path = &c->sa->path;
+	const struct ike_path *path = &x->sa->path;
 	struct ike_ts here = { NULL, 0 }, there = { NULL, 0 };
 	enum ike_error error;
 
 	if (configured->mode == IKE_MODE_TUNNEL)
 		return narrow_to(
-		    local, remote, &configured->local, &configured->remote, c);
+		    local, remote, &configured->local, &configured->remote, x);
 	if ((error = ike_transport_only(&configured->local, path, 0, &here)) == IKE_OK &&
 	    (error = ike_transport_only(&configured->remote, path, 1, &there)) == IKE_OK)
-		error = narrow_to(local, remote, &here, &there, c);
+		error = narrow_to(local, remote, &here, &there, x);
 	ike_ts_free(&here);
 	ike_ts_free(&there);
 	return error;
@@ -360,11 +358,11 @@ narrow(struct ike_exchange *x, const struct ts_offer *o,
 	enum ike_error error;
 
 	if (configured->mode == IKE_MODE_TUNNEL)
-		return narrow_sides(&o->r, &o->i, configured, x->child);
+		return narrow_sides(&o->r, &o->i, configured, x);
 	if ((error = ike_ts_read(o->tsi, &seen.i)) == IKE_OK &&
 	    (error = ike_ts_read(o->tsr, &seen.r)) == IKE_OK) {
 		see(x, &seen);
-		error = narrow_sides(&seen.r, &seen.i, configured, x->child);
+		error = narrow_sides(&seen.r, &seen.i, configured, x);
 	}
 	free_ts_offer(&seen);
 	return error;
@@ -372,32 +370,33 @@ narrow(struct ike_exchange *x, const struct ts_offer *o,
 
 /* Is what was narrowed all that was offered? */
 static bool
-is_whole(const struct ts_offer *o, const struct ike_child_sa *c)
+is_whole(const struct ts_offer *o, const struct ike_exchange *x)
 {
-	return ike_ts_within(&o->r, &c->local) && ike_ts_within(&o->i, &c->remote);
+	return ike_ts_within(&o->r, &x->narrowed[0]) &&
+	    ike_ts_within(&o->i, &x->narrowed[1]);
 }
 
 static void
-forget_ts(struct ike_child_sa *c)
+forget_ts(struct ike_exchange *x)
 {
-	ike_ts_free(&c->local);
-	ike_ts_free(&c->remote);
-	free(c->selectors);
-	c->selectors = NULL;
-	c->n_selectors = 0;
+	ike_ts_free(&x->narrowed[0]);
+	ike_ts_free(&x->narrowed[1]);
+	free(x->child->selectors);
+	x->child->selectors = NULL;
+	x->child->n_selectors = 0;
 }
 
 /* 2.9.2: a rekey must not carry less than what it follows (T50). */
 static bool
-covers(const struct ike_child_sa *c, const struct ike_child_sa *old)
+covers(const struct ike_exchange *x, const struct ike_child_sa *old)
 {
 	struct ike_ts local = { .n = 1 }, remote = { .n = 1 };
 
 	for (unsigned i = 0; old != NULL && i < old->n_selectors; i++) {
 		local.v = &old->selectors[i].local;
 		remote.v = &old->selectors[i].remote;
-		if (!ike_ts_within(&local, &c->local) ||
-		    !ike_ts_within(&remote, &c->remote))
+		if (!ike_ts_within(&local, &x->narrowed[0]) ||
+		    !ike_ts_within(&remote, &x->narrowed[1]))
 			return false;
 	}
 	return true;
@@ -450,15 +449,15 @@ choose_child(struct ike *e, struct ike_exchange *x, const struct ts_offer *o,
 			misfit = &c->children[i];
 			error = IKE_TS_UNACCEPTABLE;
 		}
-		if (error != IKE_OK || !covers(child, old)) {
-			forget_ts(child);
+		if (error != IKE_OK || !covers(x, old)) {
+			forget_ts(x);
 			continue;
 		}
-		if (found == NULL || is_whole(o, child))
+		if (found == NULL || is_whole(o, x))
 			found = &c->children[i];
-		if (is_whole(o, child))
+		if (is_whole(o, x))
 			break;
-		forget_ts(child);
+		forget_ts(x);
 	}
 	if (found == NULL && misfit != NULL) {
 		refuse_mode(e, x->sa, misfit);
@@ -521,8 +520,8 @@ ike_child_answer(struct ike_chain *chain, const struct ike_exchange *x,
 		ike_add_nonce(chain, ike_buffer_view(&x->fresh.nonce));
 	if (ke->group != IKE_KE_NONE)
 		ike_add_ke(chain, ke->group, ke->data);
-	add_ts(chain, IKE_PAYLOAD_TSI, c->remote.v, c->remote.n);
-	add_ts(chain, IKE_PAYLOAD_TSR, c->local.v, c->local.n);
+	add_ts(chain, IKE_PAYLOAD_TSI, x->narrowed[1].v, x->narrowed[1].n);
+	add_ts(chain, IKE_PAYLOAD_TSR, x->narrowed[0].v, x->narrowed[0].n);
 }
 
 /* ---- initiator ---- */
@@ -539,8 +538,8 @@ take_ts(struct ike *e, struct ike_exchange *x, struct ts_offer *o,
 		see(x, o);
 	if (ike_ts_within(&o->i, &c->configured->local) &&
 	    ike_ts_within(&o->r, &c->configured->remote)) {
-		error = narrow_sides(&o->i, &o->r, c->configured, c);
-		if (error == IKE_OK && !covers(c, old))
+		error = narrow_sides(&o->i, &o->r, c->configured, x);
+		if (error == IKE_OK && !covers(x, old))
 			error = IKE_TS_UNACCEPTABLE;
 		if (error == IKE_OK)
 			error = ike_transport_keep(c, x);
@@ -640,8 +639,6 @@ say_once(struct ike *e, struct ike_said **s)
 void
 ike_child_commit(struct ike *e, struct ike_child_sa *c, struct ike_child_sa *old)
 {
-	ike_ts_free(&c->local);			/* its selectors say the same */
-	ike_ts_free(&c->remote);
 	c->installed = true;
 	c->since = e->now;
 	LIST_INSERT_HEAD(&c->sa->children, c, link);

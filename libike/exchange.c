@@ -170,6 +170,8 @@ ike_exchange_free(struct ike *e, struct ike_exchange *x)
 		ike_sa_dead(e, x->next);
 	if (x->child != NULL)
 		ike_child_free(e, x->child);
+	ike_ts_free(&x->narrowed[0]);
+	ike_ts_free(&x->narrowed[1]);
 	ike_connection_free(x->connection);
 	if (x->sa->ours == x)
 		x->sa->ours = NULL;

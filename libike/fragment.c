@@ -86,7 +86,7 @@ struct ike_mark
 ike_mark(struct bytes wire)
 {
 	size_t n = wire.len < IKE_TAIL ? wire.len : IKE_TAIL;
-	struct ike_mark mark = { .len = wire.len };
+	struct ike_mark mark = { .len = (uint32_t)wire.len };	/* of a datagram */
 
 	memcpy(mark.tail, wire.p + wire.len - n, n);
 	return mark;

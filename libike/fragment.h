@@ -30,7 +30,7 @@ enum ike_error ike_seal_fragments(const struct ike_suite *, const struct ike_key
 /* What a request is known again by, RFC 7296 2.1 and RFC 7383 2.6.1: its length and its
  * trailing octets, which hold any ICV; in fragments those of the first one. */
 enum { IKE_TAIL = 32 };
-struct ike_mark { size_t len; uint8_t tail[IKE_TAIL]; };
+struct ike_mark { uint32_t len; uint8_t tail[IKE_TAIL]; };
 struct ike_mark ike_mark(struct bytes wire);
 bool ike_mark_is(const struct ike_mark *, struct bytes wire);
 

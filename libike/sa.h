@@ -81,8 +81,8 @@ struct ike_window {
 	struct ike_buffer response;	/* to next_expected - 1 */
 	struct ike_request *request;	/* owned, or NULL */
 	struct ike_mark answered;	/* of the request to that response */
+	unsigned sent;			/* how often our request was */
 	ike_time resent;		/* when the cached response went out last */
-	unsigned sent;			/* how often the request was */
 };
 
 /* ---- exchange.c: an exchange, which can wait ---- */
@@ -149,6 +149,7 @@ struct ike_exchange {
 	bool proven;		/* CHECK said that the peer is who it should be */
 	struct ike_connection *connection;	/* held: chosen at IDi */
 	struct ike_child_sa *child;		/* being made; owned until committed */
+	struct ike_ts narrowed[2];	/* of its selectors: local, remote */
 	const struct ike_connection_child *configured;	/* the child that is wanted */
 	struct esp_selector packet;		/* the triggering one; family 0: none */
 	struct ike_told told[2];	/* by the peer: in TSi, in TSr */
@@ -161,6 +162,7 @@ struct ike_exchange {
 /* ---- a Child SA ---- */
 /* It crossed another one, which stays: it is deleted by the peer, or from here. */
 enum ike_lost { IKE_LOST_NOT, IKE_LOST_THERE, IKE_LOST_HERE };
+/* There are many of these and of struct ike_sa: small members stand beside each other. */
 struct ike_child_sa {
 	struct ike_output ending;
 	ike_id id;
@@ -177,25 +179,24 @@ struct ike_child_sa {
 	bool leaving;		/* the peer's DELETE of it is being answered */
 	bool lingering;		/* only its inbound SA is left, and no IKE SA knows it */
 	bool awaits_delete;	/* once replaced: which is the peer's to send */
-	enum ike_lost lost;
+	uint8_t lost;		/* enum ike_lost */
 	bool unseen;		/* made in answer; the peer was not seen to have it yet */
 	bool without_ke;	/* its keys are of the IKE SA alone */
 	enum ike_error why;	/* we delete it; 0: it was asked for */
+	unsigned generation;
+	unsigned refusals;		/* of rekeys, in a row */
+	unsigned put_off;		/* those of them that were only for now */
+	unsigned n_selectors;
+	struct esp_selector *selectors;		/* owned */
 	/* Of the two nonces of the exchange that made the first of these, the lower one's
 	 * first octets: both ends have the same. */
 	uint64_t lowest;
 	/* By rekeying; either may be NULL. */
 	struct ike_child_sa *successor, *predecessor;
-	unsigned generation;
-	unsigned refusals;		/* of rekeys, in a row */
-	unsigned put_off;		/* those of them that were only for now */
 	/* At: rekey_at, ends_at; once replaced: of the DELETE; then of the end. */
 	struct ike_timer timer;
 	ike_time rekey_at, ends_at;	/* 0: never */
 	ike_time due_at;	/* when it must be rekeyed, whoever asks for it earlier */
-	struct ike_ts local, remote;		/* narrowed; until installed */
-	struct esp_selector *selectors;		/* owned */
-	unsigned n_selectors;
 	uint8_t (*seen_by_peer)[16];	/* as in struct ike_child; or NULL: no difference */
 	ike_time since;
 	/* IN_ADD; OUT_ADD and UP or REPLACED, said when traffic moves there. */
@@ -266,6 +267,7 @@ struct ike_half_open {
 	struct ike_buffer init[2];
 	struct ike_buffer nonce[2];		/* [0] initiator's */
 	struct ike_buffer cookie;		/* as initiator */
+	struct ike_source *source;		/* as responder */
 	struct ike_auth_keys keys;
 };
 
@@ -275,9 +277,19 @@ struct ike_sa {
 	struct esp_link by_id, by_spi;		/* spi_ours */
 	TAILQ_ENTRY(ike_sa) link;		/* of the engine, in order of id */
 	enum ike_state state;
-	ike_time created, since;
+	enum ike_error hint;		/* an unprotected refusal, remembered (T42) */
 	bool initiator;				/* the original one */
 	bool dead;
+	bool natd, encap, nat_here, nat_there;
+	bool fragments;				/* both ends know RFC 7383 */
+	bool childless;		/* the peer bears an IKE_AUTH without a Child SA */
+	bool full;		/* it wants no further Child SAs */
+	bool close_after;			/* a DELETE follows what is outstanding */
+	bool awaits_delete;	/* once replaced: which is the peer's to send */
+	unsigned n_children;
+	unsigned n_lingering;		/* Child SAs of the session that were deleted */
+	unsigned n_replaced;		/* IKE SAs of the session before this one */
+	ike_time created, since;
 	uint64_t spi_i, spi_r, spi_ours;
 	struct ike_path path;
 
@@ -286,7 +298,6 @@ struct ike_sa {
 	ike_id connection_id;			/* for events */
 	struct ike_peer *peer;			/* NULL once closed */
 	LIST_ENTRY(ike_sa) of_peer;
-	struct ike_source *source;		/* while half-open as responder */
 	struct ike_identity remote_id;		/* as authenticated; owned */
 	struct ike_same *same;			/* once authenticated: unique.c */
 	struct ike_setting_up setting_up;	/* how the session began */
@@ -296,28 +307,18 @@ struct ike_sa {
 	struct ike_keys keys;
 	uint64_t iv;				/* counter of our AEAD IVs */
 	struct ike_half_open *half_open;	/* NULL once established, and of a rekey's */
-	bool natd, encap, nat_here, nat_there;
-	bool childless;		/* the peer bears an IKE_AUTH without a Child SA */
-	bool full;		/* it wants no further Child SAs */
 
 	struct ike_liveness live;
 	struct ike_mobile mobile;
 
 	struct ike_window window;
-	bool fragments;				/* both ends know RFC 7383 */
 	struct ike_reassembly *coming[2];	/* [0] request, [1] response; or NULL */
 	struct ike_exchange *ours, *theirs;
 	STAILQ_HEAD(ike_wishes, ike_wanted) wanted;
 	LIST_HEAD(, ike_child_sa) children;
-	unsigned n_children;
-	unsigned n_lingering;		/* Child SAs of the session that were deleted */
-	unsigned n_replaced;		/* IKE SAs of the session before this one */
 	ike_id session;		/* once replaced: the one it counts with; else 0 */
 
 	struct ike_timer timer;			/* see fire() in sa.c */
-	enum ike_error hint;		/* an unprotected refusal, remembered (T42) */
-	bool close_after;			/* a DELETE follows what is outstanding */
-	bool awaits_delete;	/* once replaced: which is the peer's to send */
 	ike_time rekey_at, ends_at, reauth_at;	/* 0: never */
 	ike_time due_at;	/* when it must be rekeyed, whoever asks for it earlier */
 	unsigned refusals;			/* of rekeys, in a row */
@@ -405,7 +406,7 @@ struct ike {
 	struct ike_ration answers;
 	struct ike_timer *timers;
 	struct ike_outputs events, datagrams, delivered;
-	struct ike_child ended;		/* that the last event of a Child SA's end views */
+	struct ike_child ended;		/* viewed by the last event of an end */
 	struct ike_counts counts;
 	size_t left_by_strangers;		/* octets, see assemble.c */
 	uint8_t scratch[IKE_FRAGMENTS_ROOM];	/* a message under construction */
@@ -630,6 +631,7 @@ enum ike_welcome { IKE_WELCOME, IKE_WELCOME_COOKIE, IKE_WELCOME_NOT };
 enum ike_welcome ike_source_welcome(const struct ike *, const struct ike_path *);
 bool ike_source_join(struct ike *, struct ike_sa *);	/* false: no memory */
 void ike_source_leave(struct ike *, struct ike_sa *);	/* harmless when it did */
+bool ike_source_has(const struct ike_sa *);		/* it joined, and did not leave */
 /* Is there room in the ration of unprotected answers and explanations?  Takes from it. */
 bool ike_may_answer(struct ike *);
 

@@ -65,18 +65,25 @@ ike_source_join(struct ike *e, struct ike_sa *sa)
 	}
 	s->half_open++;
 	e->counts.responding++;
-	sa->source = s;
+	sa->half_open->source = s;
 	return true;
+}
+
+bool
+ike_source_has(const struct ike_sa *sa)
+{
+	return sa->half_open != NULL && sa->half_open->source != NULL;
 }
 
 void
 ike_source_leave(struct ike *e, struct ike_sa *sa)
 {
-	struct ike_source *s = sa->source;
+	struct ike_source *s;
 
-	if (s == NULL)
+	if (!ike_source_has(sa))
 		return;
-	sa->source = NULL;
+	s = sa->half_open->source;
+	sa->half_open->source = NULL;
 	e->counts.responding--;
 	if (--s->half_open > 0)
 		return;

@@ -101,6 +101,7 @@ add_half_open(crypto_generichash_state *h, const struct ike_half_open *half)
 		add_buffer(h, &half->nonce[i]);
 	}
 	add_buffer(h, &half->cookie);
+	add(h, &half->source, sizeof(half->source));
 	add(h, &half->keys, sizeof(half->keys));
 }
 

@@ -300,13 +300,16 @@ END_TEST
 START_TEST(source_of_ipv6_is_a_network)
 {
 	struct ike_path path = { .family = ESP_IPV6, .addr[1] = { 0x20, 1, 0xd, 0xb8 } };
+	struct ike_half_open half_open[64];
 	struct ike_sa sa[64];
 
 	begin();
+	memset(half_open, 0, sizeof(half_open));
 	memset(sa, 0, sizeof(sa));
 	for (unsigned i = 0; i < 64; i++) {
 		ck_assert_int_eq(ike_source_welcome(p.e[1], &path),
 		    i < 8 ? IKE_WELCOME : IKE_WELCOME_COOKIE);
+		sa[i].half_open = &half_open[i];
 		sa[i].path = path;
 		sa[i].path.addr[1][15] = (uint8_t)i;
 		ck_assert(ike_source_join(p.e[1], &sa[i]));
