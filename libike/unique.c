@@ -158,7 +158,29 @@ is_newer(const struct ike_setting_up *a, const struct ike_setting_up *b)
 	return a->ended != b->ended ? a->ended > b->ended : b->lowest < a->lowest;
 }
 
-/* The one of the two that must go, if that is ours to do now; else NULL. */
+static bool
+is_up(const struct ike_sa *sa)
+{
+	return sa->state == IKE_STATE_ESTABLISHED && !sa->close_after;
+}
+
+/* The end that began it has begun another one since. */
+static bool
+is_outdated(const struct ike_sa *sa)
+{
+	const struct ike_sa *other;
+
+	LIST_FOREACH(other, &sa->same->sas, of_same)
+		if (is_up(other) && same_pair(other, sa) &&
+		    other->setting_up.ours == sa->setting_up.ours &&
+		    is_newer(&other->setting_up, &sa->setting_up))
+			return true;
+	return false;
+}
+
+/* The one of the two that must go, if that is ours to do now; else NULL.  Of more than
+ * two those of one end come down to one first: or each of three could lose against one
+ * that goes. */
 static struct ike_sa *
 loser(struct ike_sa *a, struct ike_sa *b)
 {
@@ -173,6 +195,8 @@ loser(struct ike_sa *a, struct ike_sa *b)
 		lost = a->n_children == 0 ? a : b;
 		ours = lost->setting_up.ours;
 	} else if (crossed(of_a, of_b)) {
+		if (is_outdated(a) || is_outdated(b))
+			return NULL;
 		lost = of_a->lowest < of_b->lowest ? a : b;
 		ours = lost->setting_up.ours;
 	} else {
@@ -245,24 +269,22 @@ replaces(struct ike *e, struct ike_sa *sa, const struct ike_sa *lost)
 	return false;
 }
 
-/* Deletes one that must go; false: there is none, or not now. */
-static bool
+/* Deletes one that must go, if now is the time. */
+static void
 delete_one(struct ike *e, const struct ike_same *same)
 {
 	struct ike_sa *a, *b, *lost, *stays;
 
 	LIST_FOREACH(a, &same->sas, of_same)
 		LIST_FOREACH(b, &same->sas, of_same) {
-			if (a->state != IKE_STATE_ESTABLISHED || !applies(a) ||
+			if (!is_up(a) || !is_up(b) || !applies(a) ||
 			    !same_pair(b, a) || (lost = loser(a, b)) == NULL)
 				continue;
 			stays = lost == a ? b : a;
-			if (!replaces(e, stays, lost))
-				return false;
-			ike_info_delete_sa(e, lost);
-			return lost->state != IKE_STATE_ESTABLISHED;
+			if (replaces(e, stays, lost))
+				ike_info_delete_sa(e, lost);
+			return;
 		}
-	return false;
 }
 
 static bool
@@ -272,14 +294,13 @@ has_two(const struct ike_same *same)
 
 	LIST_FOREACH(a, &same->sas, of_same)
 		LIST_FOREACH(b, &same->sas, of_same)
-			if (a->state == IKE_STATE_ESTABLISHED && applies(a) &&
-			    same_pair(b, a))
+			if (is_up(a) && is_up(b) && applies(a) && same_pair(b, a))
 				return true;
 	return false;
 }
 
 /* Reauthenticated: the one before goes when nothing of it is missing.  True: that is not
- * yet so. */
+ * yet so of all. */
 static bool
 stand_in(struct ike *e, struct ike_same *same)
 {
@@ -296,20 +317,34 @@ stand_in(struct ike *e, struct ike_same *same)
 			continue;
 		}
 		sa->reauthenticates = 0;
-		if (old != NULL)
-			ike_info_delete_sa(e, old);
+		if (old == NULL)
+			continue;
+		ike_info_delete_sa(e, old);
+		return true;
 	}
 	return again;
 }
 
-/* Something is under way that the decision waits for, perhaps. */
+/* A DELETE is under way, or something else that the decision waits for, perhaps. */
 static bool
 is_moving(const struct ike_same *same)
 {
 	const struct ike_sa *sa;
 
 	LIST_FOREACH(sa, &same->sas, of_same)
-		if (sa->state == IKE_STATE_ESTABLISHED && sa->ours != NULL)
+		if ((sa->state == IKE_STATE_ESTABLISHED && sa->ours != NULL) ||
+		    sa->state == IKE_STATE_CLOSING)
+			return true;
+	return false;
+}
+
+static bool
+is_parting(const struct ike_same *same)
+{
+	const struct ike_sa *sa;
+
+	LIST_FOREACH(sa, &same->sas, of_same)
+		if (sa->state == IKE_STATE_CLOSING || sa->close_after)
 			return true;
 	return false;
 }
@@ -324,16 +359,19 @@ next_look(const struct ike_same *same)
 }
 
 /* The traffic has had its time to move.  What is left to the peer, or was queued, is
- * looked at again: a Child SA may have come or gone meanwhile.  Those that are deleted
- * leave later, so `same` stays. */
+ * looked at again: a Child SA may have come or gone meanwhile.  One is deleted at a time,
+ * and the next one when the peer knows, so that both ends compare the same ones.  It
+ * leaves later, so `same` stays. */
 static void
 settle(struct ike *e, struct ike_timer *t)
 {
 	struct ike_same *same = IKE_OWNER(t, struct ike_same, settle);
-	bool again = stand_in(e, same);
+	bool again = false;
 
-	while (delete_one(e, same))
-		;
+	if (!is_parting(same))
+		again = stand_in(e, same);
+	if (!is_parting(same))
+		delete_one(e, same);
 	if (again || is_moving(same))
 		ike_timer_arm(e, &same->settle, e->now + next_look(same));
 	else if (has_two(same))
@@ -392,8 +430,7 @@ ike_unique_carries(const struct ike_sa *except)
 
 	if (except->same != NULL)
 		LIST_FOREACH(sa, &except->same->sas, of_same)
-			if (sa != except && same_pair(sa, except) && sa->n_children > 0 &&
-			    !sa->close_after)
+			if (is_up(sa) && same_pair(sa, except) && sa->n_children > 0)
 				return true;
 	return false;
 }
@@ -421,12 +458,20 @@ may_carry(const struct ike_child_sa *c, const struct ike_child_sa *after)
 	    ike_child_may_move(c)));
 }
 
-/* Of those that wait rather one that the peer is known to have. */
+static bool
+is_more_certain(const struct ike_child_sa *a, const struct ike_child_sa *b)
+{
+	return a->unseen != b->unseen ? !a->unseen : a->since < b->since;
+}
+
+/* Of those that wait the one that the peer is known to have, or has most likely: and none
+ * if another one carries the traffic that is no less certain. */
 struct ike_child_sa *
 ike_unique_waiting(const struct ike_child_sa *c)
 {
 	struct ike_child_sa *other, *found = NULL;
 	struct ike_sa *sa;
+	bool carried = false;
 
 	if (c->sa->same == NULL)
 		return NULL;
@@ -437,10 +482,11 @@ ike_unique_waiting(const struct ike_child_sa *c)
 			    strcmp(other->configured->name, c->configured->name) != 0)
 				continue;
 			if (other->coming[1] == NULL && !other->unseen)
-				return NULL;		/* it does already */
-			if (other->coming[1] != NULL &&
-			    (found == NULL || found->unseen))
+				return NULL;
+			carried = carried || other->coming[1] == NULL;
+			if (other->coming[1] != NULL && (found == NULL ||
+			    is_more_certain(other, found)))
 				found = other;
 		}
-	return found;
+	return carried && found != NULL && found->unseen ? NULL : found;
 }

@@ -181,6 +181,90 @@ call_twice(enum ike_unique unique, ike_time after)
 	pair_pump(&p);
 }
 
+/* The IKE SAs of both ends in the order of their set-up, and the k-th's nonce by `order`. */
+static void
+rank(unsigned order)
+{
+	struct ike_sa *sa;
+	unsigned k;
+
+	for (unsigned i = 0; i < 2; i++) {
+		ck_assert_uint_eq(count(i), 3);
+		k = 0;
+		TAILQ_FOREACH(sa, &p.e[i]->sas, link) {
+			ck_assert_int_eq(sa->state, IKE_STATE_ESTABLISHED);
+			sa->setting_up.lowest = order >> 4 * k++ & 0xf;
+		}
+	}
+}
+
+static struct ike_sa *
+nth(unsigned end, unsigned n)
+{
+	struct ike_sa *sa = TAILQ_FIRST(&p.e[end]->sas);
+
+	while (n-- > 0)
+		sa = TAILQ_NEXT(sa, link);
+	return sa;
+}
+
+/* All that is said of this one IKE SA is lost. */
+static void
+lose(uint64_t spi_i)
+{
+	for (unsigned i = 0; i < p.n; i++)
+		if (bytes_load64(p.queue[i].data) == spi_i)
+			p.queue[i].len = 0;
+}
+
+/* End 0 calls, then end 1, then end 0 again, to reauthenticate the first: each could lose
+ * against another one, by its age or by its nonce, and the DELETE of the first comes
+ * late. */
+START_TEST(three_never_go_all_together)
+{
+	static const unsigned orders[] = { 0x123, 0x132, 0x213, 0x231, 0x312, 0x321 };
+	uint64_t spis[3];
+	bool known = false;
+
+	pair_setups(setup, child);
+	pair_open(&p, setup);
+	for (unsigned k = 0; k < 3; k++) {
+		ck_assert_int_eq(ike_peer_start(p.e[k % 2], ike_table_peer(p.e[k % 2],
+		    p.connection[k % 2]), NULL, NULL), IKE_OK);
+		pair_drain(&p, k % 2);
+		pair_pump(&p);
+		pair_pass(&p, IKE_SECOND / 10);
+		spis[k] = nth(0, k)->spi_i;
+	}
+	rank(orders[_i]);
+	for (unsigned k = 0; k < 2; k++)	/* these are known to be at both ends */
+		ike_liveness_begin(p.e[1 - k % 2], nth(1 - k % 2, k));
+	pair_drain(&p, 0);
+	pair_drain(&p, 1);
+	pair_pump(&p);
+	nth(0, 2)->reauthenticates = nth(0, 0)->id;
+	for (unsigned n = 0; n < 90; n++) {
+		pair_pass(&p, IKE_SECOND);
+		while (p.n > 0) {
+			if (n < 20)
+				lose(spis[0]);
+			pair_deliver(&p, 0);
+		}
+		for (unsigned i = 0; i < 2; i++)
+			ck_assert_uint_gt(count(i), 0);
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		ck_assert_uint_eq(count(i), 1);
+		ck_assert_uint_eq(pair_sa(&p, i)->n_children, 1);
+	}
+	for (unsigned k = 0; k < 3; k++)
+		known = known || pair_sa(&p, 0)->spi_i == spis[k];
+	ck_assert(known);			/* and none was set up anew */
+	ck_assert_uint_eq(pair_sa(&p, 0)->spi_i, pair_sa(&p, 1)->spi_i);
+	pair_close(&p);
+}
+END_TEST
+
 /* The peer has the IKE SA by which it answers, and so all that came with it: traffic that
  * is there need not move on to another one. */
 START_TEST(answer_shows_that_the_child_has_arrived)
@@ -516,6 +600,7 @@ main(void)
 
 	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
 		tcase_add_test(c, tests[i]);
+	tcase_add_loop_test(c, three_never_go_all_together, 0, 6);
 	tcase_add_loop_test(c, crossed_setups_agree_in_every_order, 0, 8);
 	tcase_add_loop_test(c, never_keeps_what_follows_or_crosses, 0, 12);
 	tcase_set_timeout(c, 60);
