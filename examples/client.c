@@ -21,9 +21,8 @@ static void
 said(void *arg, struct ipsec_client *client, const struct ipsec_event *event)
 {
 	(void)arg;
+	(void)client;
 	printf("%s: %s\n", ipsec_event_name(event->type), event->text);
-	if (event->type == IPSEC_EVENT_FAILED || event->type == IPSEC_EVENT_DOWN)
-		ipsec_client_shutdown(client);
 }
 
 int

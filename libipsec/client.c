@@ -433,7 +433,10 @@ ipsec_client_timeout(const struct ipsec_client *client, int64_t now)
 bool
 ipsec_client_wait(struct ipsec_client *client, int64_t until)
 {
-	return ipsec_core_wait(&client->core, until);
+	struct ipsec_core *c = &client->core;
+	bool over = !is_busy(client) && (!c->shutting || c->shut_down);
+
+	return ipsec_core_wait(c, over ? 0 : until);
 }
 
 void

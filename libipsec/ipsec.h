@@ -324,8 +324,8 @@ int ipsec_client_timeout(const struct ipsec_client *, int64_t now);
 void ipsec_client_process(struct ipsec_client *, int64_t now);
 /* The three in one, for a program without a loop: waits by poll(2) until there is something
  * to do, a signal has come or `until` has, a time as of ipsec_now, and processes.  False:
- * it is that time, or nothing can come any more, as after shutdown; at once in a callback,
- * and where nothing was ever begun. */
+ * it is that time, or there is nothing to wait for, as after FAILED, DOWN and SHUT_DOWN,
+ * before connect, and in a callback of the client. */
 #define IPSEC_FOREVER INT64_MAX
 bool ipsec_client_wait(struct ipsec_client *, int64_t until);
 /* All of it on a libevent base, which must outlive the client, and host names looked

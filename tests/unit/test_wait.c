@@ -64,16 +64,15 @@ END_TEST
  * past is no reason to wait, and what is due is done all the same. */
 START_TEST(wait_ends_in_time)
 {
-	const struct ipsec_retransmission twice = { .first = 50 * MS, .most = 50 * MS,
-	    .factor_percent = 100, .tries = 2 };
+	const struct ipsec_retransmission often = { .first = 50 * MS, .most = 50 * MS,
+	    .factor_percent = 100, .tries = 100 };
 	struct ipsec_builder *b = tunnel_builder(false);
+	struct ipsec_metrics m;
 	struct ipsec_client *client;
-	struct tunnel_heard *heard;
 	int64_t until;
 
-	ipsec_builder_set_retransmission(b, &twice, NULL);
+	ipsec_builder_set_retransmission(b, &often, NULL);
 	client = add_client(b);
-	heard = &t.ends[0].heard;
 	ck_assert_int_eq(ipsec_client_connect(client, "127.0.0.1:9"), IPSEC_OK);
 	ck_assert_int_lt(wait_for_client(client, 0, false), 30);
 	until = ipsec_now() + 300 * MS;
@@ -81,11 +80,35 @@ START_TEST(wait_ends_in_time)
 		;
 	ck_assert_int_ge(ipsec_now(), until);
 	ck_assert_int_lt(ipsec_now(), until + 200 * MS);
-	ck_assert_uint_eq(heard->events[IPSEC_EVENT_FAILED], 1);
+	ipsec_client_metrics(client, &m);
+	ck_assert_uint_ge(m.retransmitted, 3);
+}
+END_TEST
 
-	ck_assert_int_eq(ipsec_client_connect(client, "127.0.0.1:9"), IPSEC_OK);
-	while (heard->events[IPSEC_EVENT_FAILED] == 1)
-		ck_assert(ipsec_client_wait(client, IPSEC_FOREVER));
+/* A client that has failed, or is down, has nothing to wait for, as before it began. */
+START_TEST(wait_ends_with_the_tunnel)
+{
+	const struct ipsec_retransmission twice = { .first = 50 * MS, .most = 50 * MS,
+	    .factor_percent = 100, .tries = 2 };
+	struct ipsec_builder *b = tunnel_builder(false);
+	struct ipsec_client *client;
+	struct tunnel_heard *heard;
+
+	ipsec_builder_set_retransmission(b, &twice, NULL);
+	client = add_client(b);
+	heard = &t.ends[0].heard;
+	for (unsigned i = 1; i <= 2; i++) {
+		ck_assert_int_eq(ipsec_client_connect(client, "127.0.0.1:9"), IPSEC_OK);
+		while (ipsec_client_wait(client, ipsec_now() + 10 * IPSEC_SECOND))
+			;
+		ck_assert_uint_eq(heard->events[IPSEC_EVENT_FAILED], i);
+	}
+	tunnel_serve(&t, tunnel_server_config(tunnel_builder(true)), true);
+	tunnel_connect(&t, 0);
+	ipsec_session_close(t.heard.session);
+	tunnel_await(&t, &heard->events[IPSEC_EVENT_DOWN], 1);
+	ck_assert_int_lt(wait_for_client(client, ipsec_now() + 10 * IPSEC_SECOND, false),
+	    2000);
 }
 END_TEST
 
@@ -180,6 +203,7 @@ main(void)
 	tcase_add_checked_fixture(c, set_up, tear_down);
 	tcase_add_test(c, wait_for_nothing);
 	tcase_add_test(c, wait_ends_in_time);
+	tcase_add_test(c, wait_ends_with_the_tunnel);
 	tcase_add_test(c, wait_ends_with_a_signal);
 	tcase_add_test(c, wait_carries_a_tunnel);
 	tcase_set_timeout(c, 60);
