@@ -22,7 +22,11 @@
 #include <sys/socket.h>
 #include <time.h>
 
-enum { WAITING_MAX = 8192, LONGEST = 1600 };
+enum {
+	WAITING_MAX = 8192,
+	LONGEST = 1600,
+	RECEIVE_BUFFER = 16777216,	/* octets: seconds in which this is not run */
+};
 
 struct waiting {
 	int64_t due;
@@ -52,10 +56,11 @@ listen_on(const char *interface)
 {
 	struct sockaddr_ll a = { .sll_family = AF_PACKET,
 	    .sll_protocol = htons(ETH_P_IP) };
-	int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK, 0), room = RECEIVE_BUFFER;
 
 	a.sll_ifindex = (int)if_nametoindex(interface);
 	if (fd < 0 || a.sll_ifindex == 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) != 0 ||
 	    bind(fd, (const struct sockaddr *)&a, sizeof(a)) != 0)
 		err(2, "%s", interface);
 	return fd;
@@ -75,6 +80,18 @@ forget_checksum(struct waiting *w)
 	memset(w->packet.octets + header + offsetof(struct udphdr, check), 0, 2);
 }
 
+/* Said, because whoever counts packets would wonder. */
+static void
+tell_of_dropped(int from)
+{
+	struct tpacket_stats s;
+	socklen_t len = sizeof(s);
+
+	if (getsockopt(from, SOL_PACKET, PACKET_STATISTICS, &s, &len) == 0 &&
+	    s.tp_drops != 0)
+		warnx("%u packets, which found no room, are lost", s.tp_drops);
+}
+
 static void
 take(struct queue *q, int from)
 {
@@ -92,7 +109,6 @@ take(struct queue *q, int from)
 			return;
 		if (a.sll_pkttype != PACKET_HOST || (size_t)n < sizeof(struct iphdr))
 			continue;
-		/* Said, because whoever counts packets would wonder. */
 		if ((size_t)n > sizeof(w->packet) || q->n == WAITING_MAX - 1) {
 			warnx("%zd octets, with %u packets waiting, are lost", n,
 			    q->n);
@@ -147,8 +163,10 @@ main(int argc, char *argv[])
 
 		if (ppoll(fds, 2, &t, NULL) < 0 && errno != EINTR)
 			err(2, "poll");
-		for (int i = 0; i < 2; i++)
+		for (int i = 0; i < 2; i++) {
 			take(&q, fds[i].fd);
+			tell_of_dropped(fds[i].fd);
+		}
 		give(&q, out);
 	}
 }

@@ -422,6 +422,7 @@ nothing_lost() { # since numbers_begin; after numbers_end
 	[ "$numbers_status" = 0 ] && return
 	grep ^flow "$tmp/account" | grep -v ' lost 0 twice 0 '
 	grep ^lost "$tmp/account" | head -n 20
+	stood_still
 	return 1
 }
 

@@ -29,7 +29,8 @@
 
 enum {
 	PORT = 7077, SMALLEST = 48, STEP = 16, STEPS = 64, FLOWS_MAX = 64,
-	PACKETS_MAX = 100000		/* of one way: a quarter of an hour of them */
+	PACKETS_MAX = 100000,		/* of one way: a quarter of an hour of them */
+	RECEIVE_BUFFER = 4194304	/* octets: a second in which this is not run */
 };
 
 struct way {			/* from one end to the other */
@@ -106,8 +107,11 @@ open_socket(const char *address)
 	struct sockaddr_storage a;
 	socklen_t len = parse(address, &a);
 	int fd = socket(a.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int room = RECEIVE_BUFFER;
 
-	if (fd < 0 || bind(fd, (const struct sockaddr *)&a, len) != 0)
+	if (fd < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) != 0 ||
+	    bind(fd, (const struct sockaddr *)&a, len) != 0)
 		err(2, "%s", address);
 	return fd;
 }
