@@ -23,17 +23,14 @@ static void
 said(void *arg, struct ipsec_server *server, struct ipsec_session *session,
     const struct ipsec_event *event)
 {
-	(void)arg;
-	(void)server;
-	(void)session;
+	(void)arg, (void)server, (void)session;
 	printf("%s %s: %s\n", event->peer_id, ipsec_event_name(event->type), event->text);
 }
 
 static void
 stop(int signal, short what, void *server)
 {
-	(void)signal;
-	(void)what;
+	(void)signal, (void)what;
 	ipsec_server_shutdown(server);
 }
 
@@ -54,8 +51,7 @@ main(int argc, char **argv)
 	ipsec_builder_set_local_id(b, "server.example");
 	ipsec_builder_set_psk(b, argv[2], strlen(argv[2]));
 	ipsec_builder_add_traffic_selector(b, "10.8.0.1", "10.9.0.0/16");
-	config = ipsec_server_config_build(b, &fault, 1, NULL);
-	if (config == NULL)
+	if ((config = ipsec_server_config_build(b, &fault, 1, NULL)) == NULL)
 		return fprintf(stderr, "%s\n", fault.text), 1;
 	server = ipsec_server_new(config, &callbacks, NULL);
 	if (ipsec_server_bind(server, argv[1]) != IPSEC_OK)

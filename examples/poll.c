@@ -5,6 +5,7 @@
 #include "ping.h"
 #include <ikev/ipsec.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { FDS = 8 };
 
@@ -44,6 +45,8 @@ settings(const char *us, const char *them)
 {
 	struct ipsec_builder *b = ipsec_builder_new();
 
+	if (b == NULL)
+		exit(1);
 	ipsec_builder_set_local_id(b, us);
 	ipsec_builder_set_remote_id(b, them);
 	ipsec_builder_set_psk(b, "correct horse battery staple", 28);

@@ -144,9 +144,9 @@ struct ipsec_client *
 ipsec_client_new(struct ipsec_client_config *config,
     const struct ipsec_client_callbacks *callbacks, void *arg)
 {
-	struct ipsec_client *client = calloc(1, sizeof(*client));
+	struct ipsec_client *client = NULL;
 
-	if (client == NULL)
+	if (config == NULL || (client = calloc(1, sizeof(*client))) == NULL)
 		return NULL;
 	if (callbacks != NULL)
 		client->callbacks = *callbacks;

@@ -257,8 +257,8 @@ struct ipsec_client_callbacks {		/* each may be NULL */
 	    unsigned n);
 };
 
-/* The callbacks are copied, the config is held.  No socket yet.  NULL: no memory, which
- * connect says again: it is enough to look there. */
+/* The callbacks are copied, the config is held.  No socket yet.  NULL: no memory, or no
+ * config; connect says it again, so that it is enough to look there. */
 struct ipsec_client *ipsec_client_new(struct ipsec_client_config *,
     const struct ipsec_client_callbacks *, void *arg);
 /* Closes without a word to the peer: shut down first.  NULL is nothing. */

@@ -95,9 +95,9 @@ struct ipsec_server *
 ipsec_server_new(struct ipsec_server_config *config,
     const struct ipsec_server_callbacks *callbacks, void *arg)
 {
-	struct ipsec_server *server = calloc(1, sizeof(*server));
+	struct ipsec_server *server = NULL;
 
-	if (server == NULL)
+	if (config == NULL || (server = calloc(1, sizeof(*server))) == NULL)
 		return NULL;
 	if (callbacks != NULL)
 		server->callbacks = *callbacks;

@@ -57,6 +57,7 @@ START_TEST(client_builder)
 	ipsec_client_metrics(end->client, &m);
 	ck_assert_uint_eq(m.sessions + m.accepted + m.packets[0] + m.packets[1], 0);
 	ipsec_client_free(NULL);
+	ck_assert_ptr_null(ipsec_client_new(NULL, NULL, NULL));
 	ck_assert_int_eq(ipsec_client_connect(NULL, "127.0.0.1"), IPSEC_NO_MEMORY);
 	ck_assert_ptr_nonnull(strstr(ipsec_client_why(NULL), "memory"));
 }

@@ -84,6 +84,7 @@ START_TEST(server_bind)
 	ck_assert_ptr_nonnull(strstr(ipsec_server_why(b), "another program"));
 	ck_assert_msg(ipsec_server_bind(b, ":0") == IPSEC_OK, "%s", ipsec_server_why(b));
 	ck_assert_uint_ge(ipsec_server_fds(b, NULL, 0), 1);	/* one a family */
+	ck_assert_ptr_null(ipsec_server_new(NULL, NULL, NULL));
 	ck_assert_int_eq(ipsec_server_bind(NULL, ":0"), IPSEC_NO_MEMORY);
 	ck_assert_ptr_nonnull(strstr(ipsec_server_why(NULL), "memory"));
 	ipsec_server_free(a);
