@@ -30,7 +30,6 @@ struct beside {				/* what a cipher without a tag needs besides */
 
 struct key {				/* there are many */
 	const struct esp_transform *t;
-	EVP_CIPHER *cipher;
 	EVP_CIPHER_CTX *ctx;		/* of the way it was last used */
 	const uint8_t *inside;		/* what the context keeps elsewhere, where it is
 					 * known: its IV, in the midst of it */
@@ -52,7 +51,6 @@ free_key(void *p)
 		EVP_MAC_CTX_free(key->beside->mac);
 		free(key->beside);
 	}
-	EVP_CIPHER_free(key->cipher);
 	OPENSSL_cleanse(key->octets, (size_t)key->t->key_len + key->t->salt_len);
 	free(key);
 }
@@ -109,10 +107,17 @@ add_beside(struct key *key, const char *digest, const uint8_t *integ_key,
 	return beside->iv != NULL;
 }
 
+static EVP_CIPHER *
+fetch(const struct esp_transform *t)
+{
+	return EVP_CIPHER_fetch(NULL, ((const struct row *)t)->cipher, NULL);
+}
+
 static void *
 new_key(const struct esp_transform *t, struct bytes keymat, struct bytes iv_key)
 {
 	const struct row *row = (const struct row *)t;
+	EVP_CIPHER *cipher;
 	size_t kept = (size_t)t->key_len + t->salt_len;
 	struct key *key;
 
@@ -124,8 +129,9 @@ new_key(const struct esp_transform *t, struct bytes keymat, struct bytes iv_key)
 		return NULL;
 	key->t = t;
 	memcpy(key->octets, keymat.p, kept);
-	key->cipher = EVP_CIPHER_fetch(NULL, row->cipher, NULL);
-	if (key->cipher != NULL && (t->integ_len == 0 ||
+	cipher = fetch(t);
+	EVP_CIPHER_free(cipher);	/* a context fetches it again */
+	if (cipher != NULL && (t->integ_len == 0 ||
 	    add_beside(key, row->digest, keymat.p + kept, iv_key)))
 		return key;
 	free_key(key);
@@ -160,30 +166,37 @@ expect(const void *p)
 	bytes_expect(key->inside + IV_ROOM, BEHIND_IV);
 }
 
+static EVP_CIPHER_CTX *
+new_context(const struct key *key, bool sealing, const uint8_t *iv)
+{
+	EVP_CIPHER *cipher = fetch(key->t);
+	EVP_CIPHER_CTX *ctx = cipher == NULL ? NULL : EVP_CIPHER_CTX_new();
+
+	if (ctx != NULL &&
+	    (EVP_CipherInit_ex2(ctx, cipher, key->octets, iv, sealing, NULL) != 1 ||
+	    EVP_CIPHER_CTX_set_padding(ctx, 0) != 1)) {
+		EVP_CIPHER_CTX_free(ctx);
+		ctx = NULL;
+	}
+	EVP_CIPHER_free(cipher);
+	return ctx;
+}
+
 /* The context of one direction, ready for a message under this IV; NULL on failure.  An
  * SA has one direction, so who changes it pays for a new context. */
 static EVP_CIPHER_CTX *
 ready(struct key *key, bool sealing, const uint8_t *iv)
 {
-	EVP_CIPHER_CTX *ctx = key->ctx;
-
-	if (ctx != NULL && key->sealing == sealing)
-		return EVP_CipherInit_ex2(ctx, NULL, NULL, iv, sealing, NULL) == 1 ?
-		    ctx : NULL;
-	EVP_CIPHER_CTX_free(ctx);
-	key->ctx = NULL;
-	ctx = EVP_CIPHER_CTX_new();
-	if (ctx == NULL)
+	if (key->ctx != NULL && key->sealing == sealing)
+		return EVP_CipherInit_ex2(key->ctx, NULL, NULL, iv, sealing, NULL) == 1 ?
+		    key->ctx : NULL;
+	EVP_CIPHER_CTX_free(key->ctx);
+	key->ctx = new_context(key, sealing, iv);
+	if (key->ctx == NULL)
 		return NULL;
-	if (EVP_CipherInit_ex2(ctx, key->cipher, key->octets, iv, sealing, NULL) != 1 ||
-	    EVP_CIPHER_CTX_set_padding(ctx, 0) != 1) {
-		EVP_CIPHER_CTX_free(ctx);
-		return NULL;
-	}
-	key->ctx = ctx;
-	key->inside = find_inside(ctx);
+	key->inside = find_inside(key->ctx);
 	key->sealing = sealing;
-	return ctx;
+	return key->ctx;
 }
 
 static bool
