@@ -55,6 +55,10 @@ probe(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 static enum ike_error
 answered(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 {
+	if (x->message != NULL)
+		sa->unsent = 0;
+	else if (sa->unsent < UINT8_MAX)
+		sa->unsent++;
 	if (sa->state == IKE_STATE_ESTABLISHED && sa->connection->dpd > 0)
 		check_later(e, sa);
 	return x->message != NULL ? ike_mobike_compare(e, sa, x) : IKE_OK;
@@ -80,15 +84,33 @@ ask_usage(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 	return ike_ask(e, x, IKE_ASK_USAGE, NULL) == IKE_WAIT ? IKE_WAIT : IKE_OK;
 }
 
+/* For as long as a peer may leave a check unanswered none could be sent: what there is
+ * can seal nothing, and both ends are better off with another one. */
+static bool
+is_mute(const struct ike_sa *sa)
+{
+	const struct ike_connection *c = sa->connection;
+
+	return sa->unsent == UINT8_MAX ||
+	    sa->unsent * c->dpd > ike_retransmission_time(&c->established);
+}
+
 /* An answer that is no answer says nothing of the peer. */
 static enum ike_error
 take_usage(struct ike *e, struct ike_sa *sa, struct ike_exchange *x)
 {
+	bool silent;
+
 	sa->live.asking = NULL;
 	if (x->answer_error == IKE_OK && x->answer_heard > sa->live.heard)
 		sa->live.heard = x->answer_heard <= e->now ? x->answer_heard : e->now;
 	check_later(e, sa);
-	if (sa->live.heard + sa->connection->dpd <= e->now && sa->ours == NULL)
+	silent = sa->live.heard + sa->connection->dpd <= e->now && sa->ours == NULL;
+	if (!silent)
+		sa->unsent = 0;
+	else if (is_mute(sa))
+		ike_sa_close(e, sa, IKE_NO_MEMORY, 0);
+	else
 		ike_liveness_begin(e, sa);
 	return IKE_OK;
 }
@@ -100,8 +122,11 @@ static void
 check(struct ike *e, struct ike_sa *sa)
 {
 	check_later(e, sa);
-	if (sa->live.heard + sa->connection->dpd > e->now || sa->ours != NULL ||
-	    sa->live.asking != NULL)
+	if (sa->live.heard + sa->connection->dpd > e->now) {
+		sa->unsent = 0;
+		return;
+	}
+	if (sa->ours != NULL || sa->live.asking != NULL)
 		return;
 	sa->live.asking = ike_exchange_new(sa, true, INFORMATIONAL, check_steps);
 	if (sa->live.asking != NULL)

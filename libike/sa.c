@@ -210,7 +210,7 @@ void
 ike_sa_close(struct ike *e, struct ike_sa *sa, enum ike_error why, ike_time linger)
 {
 	bool died = sa->state == IKE_STATE_ESTABLISHED &&
-	    (why == IKE_TIMEOUT || why == IKE_INVALID_SYNTAX);
+	    (why == IKE_TIMEOUT || why == IKE_INVALID_SYNTAX || why == IKE_NO_MEMORY);
 	bool failed = half_open(sa->state) && sa->host != NULL;
 	struct ike_sa *old = sa->reauthenticates != 0 ?
 	    ike_table_sa(e, sa->reauthenticates) : NULL;

@@ -286,6 +286,7 @@ struct ike_sa {
 	bool full;		/* it wants no further Child SAs */
 	bool close_after;			/* a DELETE follows what is outstanding */
 	bool awaits_delete;	/* once replaced: which is the peer's to send */
+	uint8_t unsent;		/* liveness checks in a row that could not be sent */
 	unsigned n_children;
 	unsigned n_lingering;		/* Child SAs of the session that were deleted */
 	unsigned n_replaced;		/* IKE SAs of the session before this one */

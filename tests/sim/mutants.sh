@@ -121,8 +121,8 @@ mutant soft-ignored 'a Child SA is rekeyed before its sequence numbers are spent
 change libike/engine.c $'\tike_renew_child_soon(e, c);\n' ''
 
 mutant no-probe 'a silent peer is asked whether it lives (2.4)'
-change libike/liveness.c $'sa->ours == NULL)\n\t\tike_liveness_begin(e, sa);' \
-	$'sa->ours == NULL)\n\t\treturn IKE_OK;'
+change libike/liveness.c $'else\n\t\tike_liveness_begin(e, sa);' \
+	$'else\n\t\treturn IKE_OK;'
 
 mutant on-dead-ignored 'a dead peer is handled as on_dead says'
 change libike/peer.c 'enum ike_on_dead what = p->connection->on_dead;' \
