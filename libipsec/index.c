@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "libesp/bytes.h"
 #include "libipsec/index.h"
 
 enum { CHAINS_MIN = 16 };
@@ -73,6 +74,26 @@ ipsec_index_find(const struct ipsec_index *x, uint64_t id)
 	while (e != NULL && e->id != id)
 		e = e->next;
 	return e;
+}
+
+/* Each round finds near what the one before has asked for; few are further down their
+ * chains. */
+void
+ipsec_index_expect(const struct ipsec_index *x, const uint64_t *ids, unsigned n,
+    size_t len)
+{
+	const struct ipsec_entry *e;
+	unsigned i;
+
+	if (x->chains == NULL)
+		return;
+	for (i = 0; i < n; i++)
+		bytes_expect(chain_of(x, ids[i]), sizeof(*x->chains));
+	for (i = 0; i < n; i++)
+		bytes_expect(*chain_of(x, ids[i]), len);
+	for (i = 0; i < n; i++)
+		if ((e = *chain_of(x, ids[i])) != NULL && e->id != ids[i])
+			bytes_expect(e->next, len);
 }
 
 void *

@@ -24,6 +24,10 @@ bool ipsec_index_add(struct ipsec_index *, struct ipsec_entry *);
 /* A member; with the last one all memory goes. */
 void ipsec_index_remove(struct ipsec_index *, struct ipsec_entry *);
 void *ipsec_index_find(const struct ipsec_index *, uint64_t id);	/* or NULL */
+/* These will be looked for soon: has the memory of all of them on its way at once, `len`
+ * octets of each. */
+void ipsec_index_expect(const struct ipsec_index *, const uint64_t *ids, unsigned n,
+    size_t len);
 /* For the end: any member, beginning with *from = 0; NULL: there are no more.  The caller
  * removes each. */
 void *ipsec_index_any(const struct ipsec_index *, size_t *from);

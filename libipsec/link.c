@@ -94,6 +94,25 @@ deliver(struct ipsec_links *l, struct ipsec_link *link, const struct ipsec_packe
 		keep(link, &v[i]);
 }
 
+/* The Child SAs of packets, and their links, will be looked for. */
+static void
+expect_links(const struct ipsec_links *l, const struct esp_packet *v, unsigned n)
+{
+	const struct ipsec_link_child *child;
+	uint64_t ids[IPSEC_BATCH];
+	unsigned k = 0;
+
+	for (unsigned i = 0; i < n && k < IPSEC_BATCH; i++)
+		if (v[i].verdict == ESP_OK && (k == 0 || esp_sa_id(v[i].sa) != ids[k - 1]))
+			ids[k++] = esp_sa_id(v[i].sa);
+	if (k <= 1)
+		return;
+	ipsec_index_expect(&l->children, ids, k, sizeof(*child));
+	while (k-- > 0)
+		if ((child = find_child(l, ids[k])) != NULL)
+			bytes_expect(child->link, sizeof(*child->link));
+}
+
 /* Packets come in runs of one Child SA.  A link may end while its packets are delivered,
  * so each run looks anew. */
 static void
@@ -105,6 +124,7 @@ write_packets(struct ipsec_port *port, struct esp_packet *v, unsigned n)
 	unsigned i = 0, k;
 	uint64_t id;
 
+	expect_links(l, v, n);
 	while (i < n) {
 		if (v[i].verdict != ESP_OK) {
 			i++;

@@ -460,6 +460,15 @@ note_move(struct worker *w, const struct esp_packet *p, const struct ipsec_messa
 	out->move->to = *came_by;
 }
 
+/* Of each packet the Child SA will be written to: asks for all of them at once. */
+static void
+expect_sas(const struct esp_packet *v, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if ((v[i].flags & ESP_AUTHENTIC) != 0)
+			bytes_expect(esp_sa_user(v[i].sa), sizeof(struct sa));
+}
+
 /* One look at the clock will do for a batch. */
 static void
 note_heard(const struct esp_packet *v, unsigned n)
@@ -500,6 +509,7 @@ receive_batch(struct worker *w, struct ipsec_message *m, unsigned n)
 			w->packets[i].front = ipsec_transport_restore(&m[i]);
 	}
 	esp_open(w->esp, w->packets, n);
+	expect_sas(w->packets, n);
 	note_heard(w->packets, n);
 	for (unsigned i = 0; i < n; i++)
 		if (w->packets[i].verdict == ESP_OK &&

@@ -90,6 +90,28 @@ START_TEST(index_gives_up_each_member_once)
 }
 END_TEST
 
+/* Asking ahead needs no member to be there, and changes nothing. */
+START_TEST(index_expects_any_ids)
+{
+	struct ipsec_index x = { 0 };
+	struct member v[100] = { 0 };
+	uint64_t ids[200];
+
+	for (unsigned i = 0; i < 200; i++)
+		ids[i] = i;
+	ipsec_index_expect(&x, ids, 200, sizeof(*v));
+	for (unsigned i = 0; i < 100; i++) {
+		v[i].entry.id = i + 1;
+		ck_assert(ipsec_index_add(&x, &v[i].entry));
+		ipsec_index_expect(&x, ids, 200, sizeof(*v));
+	}
+	for (unsigned i = 0; i < 200; i++)
+		ck_assert(ipsec_index_find(&x, i) ==
+		    (i > 0 && i <= 100 ? &v[i - 1] : NULL));
+	ipsec_index_free(&x);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -98,5 +120,6 @@ main(void)
 	tcase_add_test(tcase, index_agrees_with_an_array);
 	tcase_add_loop_test(tcase, index_spreads_ids, 0, 8);
 	tcase_add_test(tcase, index_gives_up_each_member_once);
+	tcase_add_test(tcase, index_expects_any_ids);
 	return run_tests("index", tcase);
 }
