@@ -38,6 +38,28 @@ bench_memory(void)
 	return m.uordblks + m.hblkhd;
 }
 
+static int
+compare(const void *a, const void *b)
+{
+	const double *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+double
+bench_median(double *v, unsigned n)
+{
+	qsort(v, n, sizeof(*v), compare);
+	return (v[(n - 1) / 2] + v[n / 2]) / 2;
+}
+
+/* It is measured with the row before it. */
+static bool
+follows(const struct bench_row *row)
+{
+	return row->measure == NULL && row->measure_all == NULL;
+}
+
 static bool
 is_wanted(const struct bench_row *row, char **parts)
 {
@@ -51,15 +73,32 @@ static unsigned
 gather(struct result *results, char **parts)
 {
 	static const struct bench_row *const tables[] = { bench_bare, bench_packets,
-		bench_handshakes, bench_tunnels };
+		bench_handshakes, bench_tunnels, bench_crowds };
 	const struct bench_row *row;
+	bool wanted = false;
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < sizeof(tables) / sizeof(*tables); i++)
 		for (row = tables[i]; row->name != NULL && n < ROWS_MAX; row++)
-			if (is_wanted(row, parts))
+			if ((wanted = follows(row) ? wanted : is_wanted(row, parts)))
 				results[n++].row = row;
 	return n;
+}
+
+/* The row, and those that follow it. */
+static bool
+measure(struct result *results, unsigned n)
+{
+	const struct bench_row *row = results->row;
+	double v[ROWS_MAX];
+
+	if (row->measure_all == NULL)
+		v[0] = row->measure(row->arguments[0], row->arguments[1]);
+	else if (!row->measure_all(row->arguments[0], row->arguments[1], v))
+		return false;
+	for (unsigned k = 0; k < n && (k == 0 || follows(results[k].row)); k++)
+		results[k].value[results[k].n++] = v[k];
+	return v[0] >= 0;
 }
 
 /* False: a row could not be measured. */
@@ -67,35 +106,24 @@ static bool
 run(struct result *results, unsigned n, unsigned runs)
 {
 	const struct bench_row *row;
-	double value;
 
 	for (unsigned i = 0; i < runs; i++)
 		for (unsigned k = 0; k < n; k++) {
 			row = results[k].row;
-			if (row->once && i > 0)
+			if (follows(row) || (row->once && i > 0))
 				continue;
 			if (isatty(2))
 				fprintf(stderr, "\r\033[K%u/%u %s ", i + 1, runs,
 				    row->name);
-			value = row->measure(row->arguments[0], row->arguments[1]);
-			if (value < 0) {
+			if (!measure(&results[k], n - k)) {
 				fprintf(stderr, "\nbench: %s: failed\n", row->name);
 				return false;
 			}
-			results[k].value[results[k].n++] = value;
 			malloc_trim(0);
 		}
 	if (isatty(2))
 		fprintf(stderr, "\r\033[K");
 	return true;
-}
-
-static int
-compare(const void *a, const void *b)
-{
-	const double *x = a, *y = b;
-
-	return *x < *y ? -1 : *x > *y;
 }
 
 static double

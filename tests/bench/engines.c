@@ -52,6 +52,12 @@ describe(unsigned initiator)
 	return ike_connection_new(&s, &fault, 1, &n);
 }
 
+struct ike *
+engines_initiator(unsigned number, ike_time now, ike_id *connection)
+{
+	return make(describe(number), now, connection);
+}
+
 bool
 engines_open(struct engines *x)
 {
@@ -67,8 +73,9 @@ engines_close(struct engines *x)
 	ike_free(x->responder);
 }
 
-static void
-answer(struct engines *x, struct ike *e, const struct ike_event *event)
+void
+engines_answer(struct ike *e, ike_time now, unsigned initiator,
+    const struct ike_event *event)
 {
 	static const char secret[] = "correct horse battery staple";
 	struct ike_answer a = { .error = IKE_OK };
@@ -76,7 +83,7 @@ answer(struct engines *x, struct ike *e, const struct ike_event *event)
 
 	if (event->type == IKE_ASK_RESOLVE) {
 		a.path.family = 4;
-		bytes_store32(a.path.addr[0], 0x0a000000 + x->initiators);
+		bytes_store32(a.path.addr[0], 0x0a000000 + initiator);
 		memcpy(a.path.addr[1], "\300\0\2\1", 4);
 	} else if (event->type == IKE_ASK_PROVE || event->type == IKE_ASK_CHECK) {
 		a.value = bytes_of(value, ike_psk_auth(NULL, event->u.auth->prf,
@@ -86,7 +93,7 @@ answer(struct engines *x, struct ike *e, const struct ike_event *event)
 		    sodium_memcmp(value, event->u.auth->value.p, a.value.len) != 0))
 			a.error = IKE_AUTHENTICATION_FAILED;
 	}
-	ike_answer_question(e, x->now, event->question, &a);
+	ike_answer_question(e, now, event->question, &a);
 }
 
 /* Events of one engine, and its datagrams to the other one.  True: there were any. */
@@ -103,7 +110,7 @@ drain(struct engines *x, struct ike *from, struct ike *to)
 	while (ike_next_event(from, &event)) {
 		any = true;
 		if (event.type <= IKE_ASK_USAGE)
-			answer(x, from, &event);
+			engines_answer(from, x->now, x->initiators, &event);
 		else if (from != x->responder)
 			continue;
 		else if (event.type == IKE_UP && event.child != 0)
@@ -140,7 +147,8 @@ engines_handshake(struct engines *x)
 
 	x->now += IKE_SECOND / 1000;
 	x->initiators++;
-	if ((initiator = make(describe(x->initiators), x->now, &connection)) == NULL)
+	initiator = engines_initiator(x->initiators, x->now, &connection);
+	if (initiator == NULL)
 		return false;
 	ike_up(initiator, x->now, connection);
 	do {

@@ -17,6 +17,12 @@ struct engines {
 	unsigned up;			/* sessions of the responder */
 };
 
+/* Initiator number 1 and up, and what it, or the responder, answers to its engine's
+ * questions.  NULL: no memory. */
+struct ike *engines_initiator(unsigned number, ike_time now, ike_id *connection);
+void engines_answer(struct ike *, ike_time now, unsigned initiator,
+    const struct ike_event *);
+
 bool engines_open(struct engines *);
 void engines_close(struct engines *);
 /* One more session.  False: it did not come up. */
