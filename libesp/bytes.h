@@ -29,8 +29,8 @@ bytes_of(const void *p, size_t len)
 	return b;
 }
 
-/* Octets that will be needed soon, wherever they are: asks the processor to have them near,
- * and waits for nothing.  Any p will do. */
+/* Octets that will be needed soon, wherever they are: asks the processor to have them
+ * near, and waits for nothing.  Any p will do. */
 static inline void
 bytes_expect(const void *p, size_t len)
 {
@@ -41,7 +41,7 @@ bytes_expect(const void *p, size_t len)
 	for (size_t i = 0; i < len; i += 64)	/* lines of most processors' caches */
 		__builtin_prefetch(octets + i);
 	__builtin_prefetch(octets + len - 1);
-	/* or a compiler takes who only asks for one who does nothing, and leaves it out */
+	/* or a compiler takes who only asks for one who does nothing */
 	__asm__ volatile("");
 }
 

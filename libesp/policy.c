@@ -110,8 +110,8 @@ static struct esp_policy_key
 make_key(uint8_t family, unsigned remote_bits, const uint8_t *remote, unsigned local_bits,
     const uint8_t *local)
 {
-	struct esp_policy_key key = { .family = family, .remote_bits = (uint8_t)remote_bits,
-		.local_bits = (uint8_t)local_bits };
+	struct esp_policy_key key = { .family = family,
+		.remote_bits = (uint8_t)remote_bits, .local_bits = (uint8_t)local_bits };
 
 	copy_prefix(key.remote, remote, remote_bits);
 	copy_prefix(key.local, local, local_bits);
@@ -493,7 +493,8 @@ find_in(const struct esp_policy_bucket *bucket, const struct esp_flow *flow)
 
 	if (f.policy != NULL)
 		return f;
-	while (f.entry != NULL && !esp_selector_matches(&f.entry->selector, flow, ESP_OUT))
+	while (f.entry != NULL &&
+	    !esp_selector_matches(&f.entry->selector, flow, ESP_OUT))
 		f.entry = f.entry->next;
 	if (f.entry != NULL) {
 		f.policy = f.entry->put->policy;

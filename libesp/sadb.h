@@ -38,8 +38,8 @@ struct esp {
 	struct esp_counters counters;
 	struct esp_batch batch;
 	struct esp_search search[ESP_BATCH];
-	struct esp_link *const *slots[ESP_BATCH];	/* of packets to open; NULL: none */
-	const struct esp_policy *only;		/* that is asked; NULL: any */
+	struct esp_link *const *slots[ESP_BATCH];	/* of packets to open, or NULL */
+	const struct esp_policy *only;			/* that is asked; NULL: any */
 };
 
 /* The inbound SA of an SPI; NULL if there is none. */

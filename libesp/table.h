@@ -130,8 +130,8 @@ esp_table_remove(struct esp_table *t, struct esp_link *link)
 	t->n--;
 }
 
-/* Where the look-up of a key begins.  Only in a table that has had a member, and until one
- * is added. */
+/* Where the look-up of a key begins.  Only in a table that has had a member, and until
+ * one is added. */
 static inline struct esp_link *const *
 esp_table_slot(const struct esp_table *t, const void *key)
 {
