@@ -143,7 +143,7 @@ carry_batches(struct pair *p, unsigned len, unsigned n, double taken[2])
 static double
 carry(unsigned cipher, unsigned len, unsigned end)
 {
-	double before[2], taken[2] = { 0, 0 };
+	double before[2] = { 0, 0 }, taken[2] = { 0, 0 };
 	struct pair p;
 	bool good = open_pair(&p, cipher, 1, 1) && carry_batches(&p, len, 10, before) &&
 	    carry_batches(&p, len, ROUNDS, taken);
@@ -195,7 +195,7 @@ static bool
 carry_among(unsigned cipher, unsigned len, double *v)
 {
 	struct pair p[CROWDS];
-	double before[2];
+	double before[2] = { 0, 0 };
 	bool good = true;
 
 	for (unsigned i = 0; i < CROWDS; i++) {
