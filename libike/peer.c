@@ -64,11 +64,26 @@ retry(struct ike *e, struct ike_timer *t)
 		ike_peer_lost(e, p);
 }
 
+/* By another IKE SA, whose peer is not dead. */
+static bool
+is_up(const struct ike_peer *p)
+{
+	const struct ike_sa *sa;
+
+	LIST_FOREACH(sa, &p->sas, of_peer)
+		if (sa->state == IKE_STATE_ESTABLISHED && sa->n_children > 0 &&
+		    !is_leaving(sa))
+			return true;
+	return false;
+}
+
 void
 ike_peer_dead(struct ike *e, struct ike_peer *p)
 {
 	enum ike_on_dead what = p->connection->on_dead;
 
+	if (is_up(p))
+		return;
 	if (what == IKE_ON_DEAD_DROP || what == IKE_ON_DEAD_ON_DEMAND)
 		p->wanted = false;
 	else if (what == IKE_ON_DEAD_RESTART && !ike_peer_carries(p, NULL)) {

@@ -14,6 +14,7 @@
 
 #define MOVING (2 * IKE_SECOND)
 #define LOOK_AGAIN (15 * IKE_SECOND)
+#define FORGOTTEN (30 * IKE_SECOND)
 /* Two that began within a half-open SA's life of each other may have crossed.  Both
  * ends measure this on their own clocks, so it is far more than a message can be
  * late. */
@@ -178,32 +179,31 @@ is_outdated(const struct ike_sa *sa)
 	return false;
 }
 
-/* The one of the two that must go, if that is ours to do now; else NULL.  Of more than
- * two those of one end come down to one first: or each of three could lose against one
- * that goes. */
+/* The one of the two that must go, and whether that is ours to do; NULL: not now.  Of
+ * more than two those of one end come down to one first: or each of three could lose
+ * against one that goes. */
 static struct ike_sa *
-loser(struct ike_sa *a, struct ike_sa *b)
+loser(struct ike_sa *a, struct ike_sa *b, bool *ours)
 {
 	const struct ike_setting_up *of_a = &a->setting_up, *of_b = &b->setting_up;
 	struct ike_sa *newer = is_newer(of_a, of_b) ? a : b, *lost;
-	bool ours;
 
 	if ((a->n_children == 0 && b->n_children == 0) || is_expecting(a) ||
 	    is_expecting(b))
 		return NULL;
 	if (a->n_children == 0 || b->n_children == 0) {
 		lost = a->n_children == 0 ? a : b;
-		ours = lost->setting_up.ours;
+		*ours = lost->setting_up.ours;
 	} else if (crossed(of_a, of_b)) {
 		if (is_outdated(a) || is_outdated(b))
 			return NULL;
 		lost = of_a->lowest < of_b->lowest ? a : b;
-		ours = lost->setting_up.ours;
+		*ours = lost->setting_up.ours;
 	} else {
 		lost = newer == a ? b : a;
-		ours = !newer->setting_up.ours;
+		*ours = !newer->setting_up.ours;
 	}
-	return ours ? lost : NULL;
+	return lost;
 }
 
 /* Does it have all that the other one has? */
@@ -269,16 +269,23 @@ replaces(struct ike *e, struct ike_sa *sa, const struct ike_sa *lost)
 	return false;
 }
 
+static bool
+are_two(const struct ike_sa *a, const struct ike_sa *b)
+{
+	return is_up(a) && is_up(b) && applies(a) && same_pair(b, a);
+}
+
 /* Deletes one that must go, if now is the time. */
 static void
 delete_one(struct ike *e, const struct ike_same *same)
 {
 	struct ike_sa *a, *b, *lost, *stays;
+	bool ours;
 
 	LIST_FOREACH(a, &same->sas, of_same)
 		LIST_FOREACH(b, &same->sas, of_same) {
-			if (!is_up(a) || !is_up(b) || !applies(a) ||
-			    !same_pair(b, a) || (lost = loser(a, b)) == NULL)
+			if (!are_two(a, b) || (lost = loser(a, b, &ours)) == NULL ||
+			    !ours)
 				continue;
 			stays = lost == a ? b : a;
 			if (replaces(e, stays, lost))
@@ -294,9 +301,26 @@ has_two(const struct ike_same *same)
 
 	LIST_FOREACH(a, &same->sas, of_same)
 		LIST_FOREACH(b, &same->sas, of_same)
-			if (is_up(a) && is_up(b) && applies(a) && same_pair(b, a))
+			if (are_two(a, b))
 				return true;
 	return false;
+}
+
+/* One that the other end should have deleted long ago it may have forgotten instead, in
+ * silence. */
+static void
+ask_after_lost(struct ike *e, const struct ike_same *same)
+{
+	struct ike_sa *a, *b, *lost;
+	bool ours;
+
+	LIST_FOREACH(a, &same->sas, of_same)
+		LIST_FOREACH(b, &same->sas, of_same) {
+			lost = are_two(a, b) ? loser(a, b, &ours) : NULL;
+			if (lost != NULL && !ours && lost->ours == NULL &&
+			    e->now >= lost->live.heard + FORGOTTEN)
+				ike_liveness_begin(e, lost);
+		}
 }
 
 /* Reauthenticated: the one before goes when nothing of it is missing.  True: that is not
@@ -374,8 +398,10 @@ settle(struct ike *e, struct ike_timer *t)
 		delete_one(e, same);
 	if (again || is_moving(same))
 		ike_timer_arm(e, &same->settle, e->now + next_look(same));
-	else if (has_two(same))
+	else if (has_two(same)) {
+		ask_after_lost(e, same);
 		ike_timer_arm(e, &same->settle, e->now + LOOK_AGAIN);
+	}
 }
 
 /* Of the same pair, though it may be closed already. */

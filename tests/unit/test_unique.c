@@ -93,6 +93,46 @@ START_TEST(crossed_setups_leave_the_same_one)		/* T95, T61's rule */
 }
 END_TEST
 
+/* The one that goes is deleted by who began it, unless that has forgotten it: then it is
+ * found out, though nobody looks for silence. */
+START_TEST(crossed_one_that_is_forgotten_goes)
+{
+	struct ike_sa *a, *b, *lost;
+	unsigned end;
+
+	for (unsigned row = 0; row < 2; row++) {
+		pair_setups(setup, child);
+		for (unsigned i = 0; i < 2; i++) {
+			setup[i].start = IKE_START_ALWAYS;
+			setup[i].on_dead = IKE_ON_DEAD_DROP;
+		}
+		pair_open(&p, setup);
+		while (p.n > 0)
+			pair_deliver(&p, row == 0 ? p.n - 1 : 0);
+		a = TAILQ_FIRST(&p.e[0]->sas);
+		b = TAILQ_NEXT(a, link);
+		lost = a->setting_up.lowest < b->setting_up.lowest ? a : b;
+		end = lost->initiator ? 0 : 1;
+		if (end == 1)
+			lost = ike_table_spi(p.e[1], lost->spi_i);
+		ike_sa_close(p.e[end], lost, IKE_EXPIRED, 0);	/* as one whose time ends */
+		pair_drain(&p, end);
+		ck_assert_uint_eq(count(1 - end), 2);
+		for (unsigned i = 0; i < 500; i++) {
+			pair_pass(&p, IKE_SECOND);
+			pair_pump(&p);
+		}
+		for (unsigned i = 0; i < 2; i++) {
+			ck_assert_uint_eq(count(i), 1);
+			ck_assert_uint_eq(pair_sa(&p, i)->n_children, 1);
+			/* It is not the peer that is dead. */
+			ck_assert(ike_table_peer(p.e[i], p.connection[i])->wanted);
+		}
+		pair_close(&p);
+	}
+}
+END_TEST
+
 /* Two calls have eight messages.  Bit k of `order`: is the k-th to arrive the youngest
  * on its way, or the oldest?  The one numbered `lost` is lost, and `pause` lies between
  * two. */
@@ -593,6 +633,7 @@ main(void)
 		keep_lets_crossed_ones_in, keep_yields_to_initial_contact,
 		never_keeps_both, never_is_heard_at_once,
 		pattern_tells_peers_apart,
+		crossed_one_that_is_forgotten_goes,
 		death_is_followed_as_configured, addresses_are_called_in_turn,
 		address_that_worked_is_called_again,
 	};
