@@ -296,6 +296,21 @@ profile_of(uint64_t seed)
 	return p;
 }
 
+/* In some worlds, beside all that happens there: of a stream of its own, so that the others
+ * stay what they are.  Where both ends begin, seldom: see make_lossless. */
+static void
+reauthenticate(struct world *w)
+{
+	struct chance c = chance_of(w->seed, 5);
+
+	if (w->profile->make == make_crossed)
+		return;
+	for (unsigned i = 0; i < w->n_tunnels; i++)
+		if (chance_one_in(&c, 4))
+			w->tunnels[i].setup[0].renewal.reauth =
+			    (2 + (ike_time)chance_below(&c, 8)) * IKE_SECOND;
+}
+
 void
 profile_make(struct world *w)
 {
@@ -306,6 +321,7 @@ profile_make(struct world *w)
 	w->storm = (8 + (ike_time)chance_below(&w->chance, 14)) * IKE_SECOND;
 	w->mourner = HOSTS;
 	w->profile->make(w);
+	reauthenticate(w);
 	for (unsigned i = 0; i < w->n_hosts; i++)
 		w->hosts[i].n_tunnels = w->n_tunnels;
 	make_streams(w);
