@@ -23,7 +23,7 @@ struct crowd {
 	struct ike_path path;		/* of all of them */
 	struct esp *esp;		/* what they send by, each with a policy of its own */
 	unsigned n, next;
-	uint8_t *memory;		/* a slot for each packet of a batch */
+	uint8_t memory[BATCH * SLOT];	/* a slot for each packet of a batch */
 };
 
 /* ---- one more session ---- */
@@ -114,8 +114,7 @@ open_clients(struct crowd *c)
 
 	c->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	c->esp = esp_new(0, 1);
-	c->memory = calloc(BATCH, SLOT);
-	if (c->fd < 0 || c->esp == NULL || c->memory == NULL ||
+	if (c->fd < 0 || c->esp == NULL ||
 	    connect(c->fd, (struct sockaddr *)&to, sizeof(to)) != 0 ||
 	    getsockname(c->fd, (struct sockaddr *)&own, &len) != 0)
 		return false;
@@ -147,7 +146,6 @@ close_crowd(struct crowd *c)
 {
 	server_close(&c->server);
 	free(c->server.sessions);
-	free(c->memory);
 	esp_free(c->esp);
 	if (c->fd >= 0)
 		close(c->fd);

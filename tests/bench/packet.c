@@ -14,8 +14,8 @@ struct pair {
 	struct esp *end[2];		/* out, in */
 	unsigned sas, busy;		/* those carry packets, evenly spread */
 	struct esp_packet packet[BATCH];
-	uint8_t *memory;		/* a slot for each */
 	unsigned next;
+	uint8_t memory[BATCH * SLOT];	/* a slot for each */
 };
 
 /* The n-th SA's remote address, each in a network of its own. */
@@ -65,8 +65,7 @@ open_pair(struct pair *p, unsigned cipher, unsigned sas, unsigned busy)
 	p->busy = busy;
 	p->end[0] = esp_new(0, 1);
 	p->end[1] = esp_new(0, 1);
-	p->memory = calloc(BATCH, SLOT);
-	if (p->end[0] == NULL || p->end[1] == NULL || p->memory == NULL)
+	if (p->end[0] == NULL || p->end[1] == NULL)
 		return false;
 	for (unsigned i = 0; i < sas; i++)
 		if (!add(p, i, t))
@@ -79,7 +78,6 @@ close_pair(struct pair *p)
 {
 	esp_free(p->end[0]);
 	esp_free(p->end[1]);
-	free(p->memory);
 }
 
 /* In no order that a processor could foresee. */
