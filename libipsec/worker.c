@@ -515,10 +515,11 @@ receive_batch(struct worker *w, struct ipsec_message *m, unsigned n)
 		if (w->packets[i].verdict == ESP_OK &&
 		    (w->packets[i].flags & ESP_NEWEST) != 0)
 			note_move(w, &w->packets[i], &m[i]);
+	w->port->ops->write(w->port, w->packets, n);
+	/* not before: early packets come from where others are kept */
 	for (unsigned i = 0; i < n; i++)
 		if (w->packets[i].verdict == ESP_NO_SA)
 			ipsec_early_keep(&w->early, ipsec_now(), &m[i]);
-	w->port->ops->write(w->port, w->packets, n);
 }
 
 /* Their SA has come after all. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "libipsec/batch.h"
+#include "libipsec/early.h"
 #include "libipsec/endpoint.h"
 #include "libipsec/hold.h"
 #include "tests/unit/host.h"
@@ -416,6 +417,35 @@ START_TEST(packet_before_its_sa_is_delivered)
 }
 END_TEST
 
+/* Those whose SA has gone again meanwhile are kept anew, and not where one that is being
+ * delivered lies. */
+START_TEST(early_packets_are_delivered_whole)
+{
+	struct tunnel first = plain, second = plain;
+
+	second.id = 9;
+	ck_assert(trap(&berlin, 1, IPSEC_TRAP_REFUSE, plain.local, plain.remote));
+	ck_assert(trap(&paris, 1, IPSEC_TRAP_REFUSE, plain.remote, plain.local));
+	ck_assert(add(&berlin, &paris, &first, false, true));
+	push(&berlin, "10.1.0.5", "10.2.0.9", 200, 1);
+	host_process(&berlin);
+	ck_assert(add(&berlin, &paris, &second, false, true));
+	for (unsigned i = 1; i < IPSEC_EARLY_PACKETS; i++)
+		push(&berlin, "10.1.0.5", "10.2.0.9", 200, 2);
+	host_process(&berlin);
+	ck_assert_uint_eq(host_receive(&paris, WAIT_MS), IPSEC_EARLY_PACKETS);
+	ck_assert_uint_eq(paris.port.out.n, 0);
+	ck_assert(add(&paris, &berlin, &first, true, false));
+	ck_assert(add(&paris, &berlin, &second, true, false));
+	paris.datapath->ops->in_remove(paris.datapath, second.id);
+	host_process(&paris);
+	ck_assert_uint_eq(paris.port.out.n, 1);
+	fake_packet(buffer, "10.1.0.5", "10.2.0.9", 200, 1);
+	ck_assert_uint_eq(paris.port.out.v[0].len, 200);
+	ck_assert_mem_eq(paris.port.out.v[0].data, buffer, 200);
+}
+END_TEST
+
 /* Of three the one that came last; when it goes, the one before it. */
 START_TEST(rekey_that_is_given_up)
 {
@@ -771,6 +801,7 @@ main(void)
 	tcase_add_loop_test(t, worker_tells_of_limits, 0, 4);
 	tcase_add_test(t, rekey_loses_nothing);
 	tcase_add_test(t, packet_before_its_sa_is_delivered);
+	tcase_add_test(t, early_packets_are_delivered_whole);
 	tcase_add_test(t, rekey_that_is_given_up);
 	tcase_add_test(t, packets_of_ipv6_inside);
 	tcase_add_test(t, outer_tos_is_the_inner);
