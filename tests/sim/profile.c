@@ -296,8 +296,8 @@ profile_of(uint64_t seed)
 	return p;
 }
 
-/* In some worlds, beside all that happens there: of a stream of its own, so that the others
- * stay what they are.  Where both ends begin, seldom: see make_lossless. */
+/* In some worlds, beside all that happens there: of a stream of its own, so that the
+ * others stay what they are.  Where both ends begin, seldom: see make_lossless. */
 static void
 reauthenticate(struct world *w)
 {

@@ -84,7 +84,8 @@ read_all(struct ipsec_session *s)
 	struct ipsec_packet v[4];
 	size_t len;
 
-	did.read += ipsec_session_recv_packet(s, packet, sizeof(packet), &len) == IPSEC_OK;
+	did.read += ipsec_session_recv_packet(
+	    s, packet, sizeof(packet), &len) == IPSEC_OK;
 	did.read += ipsec_session_recv_packets(s, v, 4);
 	ck_assert_uint_eq(ipsec_session_mtu(s), 0);
 }

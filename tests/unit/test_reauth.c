@@ -156,8 +156,8 @@ START_TEST(reauthentication_replaces_the_ike_sa)
 }
 END_TEST
 
-/* The peer grants the new one no Child SA: the old one goes on, it is tried again, seldom,
- * and in the end one is left. */
+/* The peer grants the new one no Child SA: the old one goes on, it is tried again,
+ * seldom, and in the end one is left. */
 START_TEST(refused_child_does_not_end_it)
 {
 	static const char *const elsewhere[] = { "10.77.0.0/16" };
@@ -240,7 +240,7 @@ START_TEST(full_one_stands_for_nothing)
 	ike_add_notify(&c, IKE_NO_ADDITIONAL_SAS, bytes_of(NULL, 0));
 	d = pair_seal(&p, 1, IKE_AUTH, IKE_FLAG_RESPONSE, 1, &c);
 	pair_send(&p, &d);
-	r.closing = true;		/* what end 1 holds for a second one leads nowhere */
+	r.closing = true;	/* what end 1 holds for a second one leads nowhere */
 	ck_assert_uint_eq(established(0), 2);
 	for (unsigned i = 0; i < 40; i++) {
 		pair_pass(&p, IKE_SECOND / 4);

@@ -115,7 +115,7 @@ START_TEST(crossed_one_that_is_forgotten_goes)
 		end = lost->initiator ? 0 : 1;
 		if (end == 1)
 			lost = ike_table_spi(p.e[1], lost->spi_i);
-		ike_sa_close(p.e[end], lost, IKE_EXPIRED, 0);	/* as one whose time ends */
+		ike_sa_close(p.e[end], lost, IKE_EXPIRED, 0);	/* its time is over */
 		pair_drain(&p, end);
 		ck_assert_uint_eq(count(1 - end), 2);
 		for (unsigned i = 0; i < 500; i++) {
