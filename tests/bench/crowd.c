@@ -94,8 +94,10 @@ join(struct crowd *c)
 	if (client == NULL)
 		return false;
 	ike_up(client, now, connection);
-	for (unsigned i = 0; i < TRIES && !(ours && c->server.up > up); i++) {
+	for (unsigned i = 0; i < TRIES; i++) {
 		ours = hear(c, client, now) || ours;
+		if (ours && c->server.up > up)
+			break;
 		server_process(&c->server, SHORT_MS);
 		answer(c, client, now);
 	}
