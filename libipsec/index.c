@@ -45,7 +45,7 @@ grow(struct ipsec_index *x)
 bool
 ipsec_index_add(struct ipsec_index *x, struct ipsec_entry *e)
 {
-	if (x->chains == NULL || x->n > 2 * x->mask)
+	if (x->chains == NULL || x->n > x->mask)
 		grow(x);
 	if (x->chains == NULL)
 		return false;
