@@ -90,7 +90,7 @@ static bool
 measure(struct result *results, unsigned n)
 {
 	const struct bench_row *row = results->row;
-	double v[ROWS_MAX];
+	double v[ROWS_MAX] = { 0 };
 
 	if (row->measure_all == NULL)
 		v[0] = row->measure(row->arguments[0], row->arguments[1]);
